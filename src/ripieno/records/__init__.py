@@ -1,0 +1,23 @@
+"""The words every room shares: config, trial, order, outcome, objective."""
+
+from ripieno.records.objective import Direction, Objective
+from ripieno.records.order import Order
+from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
+from ripieno.records.protocols import Arrays, ArtifactStore, Runner
+from ripieno.records.trial import Trial, TrialStatus
+from ripieno.space import Config
+
+__all__ = [
+    "Arrays",
+    "ArtifactStore",
+    "Config",
+    "Direction",
+    "Metrics",
+    "Objective",
+    "Order",
+    "Outcome",
+    "OutcomeStatus",
+    "Runner",
+    "Trial",
+    "TrialStatus",
+]

@@ -1,0 +1,5 @@
+"""Who trains how long."""
+
+from ripieno.schedulers.scheduler import Scheduler
+
+__all__ = ["Scheduler"]

@@ -1,0 +1,34 @@
+"""The protocol of everything that decides who trains how long."""
+
+from typing import Protocol
+
+from ripieno.records import Order, Outcome
+
+__all__ = ["Scheduler"]
+
+
+class Scheduler(Protocol):
+    """Says who trains how long; it touches no tensor, no file and no database.
+
+    A scheduler owns a searcher and numbers its trials from 0 in the order of creation.
+    ``ask(a)`` followed by ``ask(b)`` gives the same orders as ``ask(a + b)``, so that a run
+    is replayed from the record of its orders and outcomes alone. A synchronous scheduler
+    gives every trial the same orders whatever the order in which outcomes arrive.
+    """
+
+    def ask(self, slots: int) -> list[Order]:
+        """Return up to ``slots`` orders that can start now.
+
+        Fewer mean that the rest hangs on outcomes that are still out; none with no outcome
+        out means that the search is over.
+        """
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn what an order gave. Only final outcomes are told, never ``stopped`` ones."""
+
+    @property
+    def planned(self) -> int | None:
+        """The number of orders the whole search will give, for a progress bar.
+
+        None where it cannot be known.
+        """

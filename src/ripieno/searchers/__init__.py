@@ -1,0 +1,5 @@
+"""Which config to try next."""
+
+from ripieno.searchers.searcher import Searcher
+
+__all__ = ["Searcher"]

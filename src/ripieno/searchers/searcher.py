@@ -1,0 +1,24 @@
+"""The protocol of everything that proposes configs."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ripieno.records import Config, Trial
+
+__all__ = ["Searcher"]
+
+
+class Searcher(Protocol):
+    """Proposes configs, and may learn from trials.
+
+    A searcher is deterministic: the same seed and the same observations give the same
+    suggestions in any process, and ``suggest(a)`` followed by ``suggest(b)`` gives the same
+    configs as ``suggest(a + b)``. It holds no state that cannot be rebuilt by constructing
+    it again and replaying its calls.
+    """
+
+    def suggest(self, count: int) -> list[Config]:
+        """Return the next configs to try; fewer than ``count`` once the space is exhausted."""
+
+    def observe(self, trials: Sequence[Trial]) -> None:
+        """Learn from trials that were trained further, failed and diverged ones included."""

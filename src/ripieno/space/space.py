@@ -1,0 +1,357 @@
+"""The hyperparameters of a study: names, domains, conditions and constraints."""
+
+import copy
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ripieno.errors import SpaceError
+from ripieno.space import wire
+from ripieno.space.config import Config, Value
+from ripieno.space.constraints import Constraint
+from ripieno.space.domains import Constant, Domain
+
+__all__ = ["Space"]
+
+_TRIES = 10_000
+
+
+class Space(Mapping[str, Domain]):
+    """Names and domains of hyperparameters, immutable.
+
+    Args:
+        domains: One domain a name, in the order in which configs list them.
+
+    Raises:
+        SpaceError: A name is not an identifier, a value is not a domain, or conditions name
+            unknown hyperparameters, impossible values or each other in a circle.
+
+    Example:
+        >>> space = Space(optimizer=Categorical("sgd", "adam"), lr=Float(1e-4, 1.0, log=True))
+        >>> space.default()
+        Config(optimizer='sgd', lr=0.01)
+    """
+
+    __slots__ = ("_active_order", "_constraints", "_domains", "_searched")
+
+    def __init__(self, /, **domains: Domain) -> None:
+        for name, domain in domains.items():
+            _check_domain(name, domain, domains)
+        self._domains: dict[str, Domain] = domains
+        self._constraints: tuple[Constraint, ...] = ()
+        self._active_order = _parents_first(domains)
+        self._searched = tuple(n for n, d in domains.items() if not isinstance(d, Constant))
+
+    def __getitem__(self, name: str) -> Domain:
+        return self._domains[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._domains)
+
+    def __len__(self) -> int:
+        return len(self._domains)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Space):
+            return NotImplemented
+        return self.to_json() == other.to_json() and self._constraints == other._constraints
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        return f"Space({', '.join(f'{name}={domain!r}' for name, domain in self.items())})"
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """The rules that every config keeps."""
+        return self._constraints
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Names of the hyperparameters that have a choice, in the order of the unit cube."""
+        return self._searched
+
+    @property
+    def dims(self) -> int:
+        """The number of dimensions of the unit cube: every hyperparameter with a choice."""
+        return len(self._searched)
+
+    @property
+    def size(self) -> float:
+        """The number of different configs, before constraints; ``math.inf`` if any is real."""
+        controlling = self._controlling()
+        free = [name for name in self if name not in controlling]
+        total: float = 0
+        for choice in self._assignments(controlling):
+            total += math.prod(self[n].size for n in free if _is_active(self[n], choice))
+        return total
+
+    def where(self, rule: Callable[[Config], bool] | str, description: str = "") -> Self:
+        """Return a copy in which every config also keeps ``rule``.
+
+        Args:
+            rule: A function of the config, or an expression over names such as
+                ``"filters * depth <= 512"``, which travels with the space's JSON.
+            description: What a message says when the rule is broken.
+        """
+        text = description or (rule if isinstance(rule, str) else "a constraint without a name")
+        return self._with((*self._constraints, Constraint(rule, text)))
+
+    def _with(self, constraints: tuple[Constraint, ...]) -> Self:
+        twin = copy.copy(self)
+        twin._constraints = constraints  # noqa: SLF001 - a copy of ourselves
+        return twin
+
+    def default(self) -> Config:
+        """Return the config of trial 0: every domain's default.
+
+        Where the defaults break a constraint, the nearest of 1,000 draws of a fixed seed
+        stands in, so that the answer is the same every time.
+        """
+        values: dict[str, Value] = {}
+        for name in self._active_order:
+            if _is_active(self[name], values):
+                values[name] = self[name].center
+        config = self._ordered(values)
+        if self.allows(config):
+            return config
+        center = self.encode(config)
+        draws = self.sample(np.random.default_rng(0), 1_000)
+        return min(draws, key=lambda draw: float(np.abs(self.encode(draw) - center).sum()))
+
+    def config(self, values: Mapping[str, Value] | None = None, /, **named: Value) -> Config:
+        """Return the config that holds these values, in canonical form.
+
+        Raises:
+            SpaceError: A name is unknown, missing or inactive, a value is outside its
+                domain, or a constraint is broken.
+        """
+        given = {**(values or {}), **named}
+        for name in given:
+            if name not in self:
+                raise _unknown(name, self)
+        chosen: dict[str, Value] = {}
+        for name in self._active_order:
+            domain = self[name]
+            if not _is_active(domain, chosen):
+                if name in given:
+                    raise SpaceError(
+                        f"{name!r} is given, but its condition {_say(domain)} is not met.",
+                        where=f"Space.config({name}={given[name]!r})",
+                        fix=f"leave {name!r} out of this config.",
+                    )
+                continue
+            if name not in given and not isinstance(domain, Constant):
+                raise SpaceError(
+                    f"{name!r} has no value.",
+                    where="Space.config",
+                    fix=f"add {name}={domain.center!r}, for example.",
+                )
+            value = given.get(name, domain.center)
+            try:
+                chosen[name] = domain.decode(domain.encode(value))
+            except SpaceError as error:
+                raise SpaceError(
+                    f"{name!r}: {error.problem}", where=error.where, fix=error.fix
+                ) from None
+        config = self._ordered(chosen)
+        broken = [c.description for c in self._constraints if not c.holds(config)]
+        if broken:
+            raise SpaceError(
+                f"the config breaks the constraint {broken[0]!r}.",
+                where=repr(config),
+                fix="change a value so that the constraint holds.",
+            )
+        return config
+
+    def allows(self, config: Config) -> bool:
+        """Say whether every constraint of the space holds for the config."""
+        return all(constraint.holds(config) for constraint in self._constraints)
+
+    def sample(self, rng: np.random.Generator, count: int) -> list[Config]:
+        """Draw configs, uniform on the scales of their domains, among those allowed.
+
+        Raises:
+            SpaceError: Hardly any config keeps the constraints.
+        """
+        return [self._draw(rng) for _ in range(count)]
+
+    def _draw(self, rng: np.random.Generator) -> Config:
+        for _ in range(_TRIES):
+            config = self.decode(rng.random(self.dims))
+            if self.allows(config):
+                return config
+        raise SpaceError(
+            f"none of {_TRIES:,} random configs keeps all constraints.",
+            where="; ".join(c.description for c in self._constraints),
+            fix="loosen a constraint, or narrow the domains to where it holds.",
+        )
+
+    def encode(self, config: Config) -> NDArray[np.float64]:
+        """Map a config to the unit cube, shape ``(dims,)``; 0.5 where inactive."""
+        unit = np.full(self.dims, 0.5)
+        for index, name in enumerate(self._searched):
+            if name in config:
+                unit[index] = self[name].encode(config[name])
+        return unit
+
+    def decode(self, unit: NDArray[np.float64]) -> Config:
+        """Map a point of the unit cube, shape ``(dims,)``, to a config.
+
+        The coordinates of inactive hyperparameters are not read, and constraints are not
+        checked: see :meth:`allows`.
+        """
+        coordinates = dict(zip(self._searched, unit.tolist(), strict=True))
+        values: dict[str, Value] = {}
+        for name in self._active_order:
+            if _is_active(self[name], values):
+                values[name] = self[name].decode(coordinates.get(name, 0.5))
+        return self._ordered(values)
+
+    def to_json(self) -> str:
+        """Return the space as versioned JSON; functions in constraints become their text."""
+        return wire.dump(self._domains, self._constraints)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a space that :meth:`to_json` wrote.
+
+        Raises:
+            SpaceError: The text is no JSON, of an unknown version, or holds no space.
+        """
+        domains, constraints = wire.load(text)
+        return cls(**domains)._with(constraints)  # noqa: SLF001 - of our own class
+
+    def _ordered(self, values: Mapping[str, Value]) -> Config:
+        return Config({name: values[name] for name in self if name in values})
+
+    def _controlling(self) -> list[str]:
+        """Names that the activity of others hangs on, parents first."""
+        named = {parent for domain in self.values() for parent, _ in domain.conditions}
+        return [name for name in self._active_order if name in named]
+
+    def _assignments(self, names: list[str]) -> Iterator[dict[str, Value]]:
+        """Every way to choose the named hyperparameters; inactive ones stay absent."""
+        if not names:
+            yield {}
+            return
+        for head in self._assignments(names[:-1]):
+            domain = self[names[-1]]
+            if not _is_active(domain, head):
+                yield head
+                continue
+            if not math.isfinite(domain.size):
+                # A condition on a real number: its exact values have no measure.
+                yield {**head, names[-1]: domain.center}
+                continue
+            for index in range(int(domain.size)):
+                yield {**head, names[-1]: domain.nth(index)}
+
+    def grid(self) -> Iterator[Config]:
+        """Yield every config of a finite space that the constraints allow, lazily.
+
+        The first hyperparameter changes slowest and the last one fastest, parents before
+        their children; values ascend, choices come in their order. A hyperparameter is
+        varied only where it is active, so that no config comes twice.
+
+        Raises:
+            SpaceError: A hyperparameter is continuous.
+        """
+        for name, domain in self.items():
+            if not math.isfinite(domain.size):
+                raise SpaceError(
+                    f"{name!r} is continuous, and a grid over it has no end.",
+                    where=f"{name}={domain!r}",
+                    fix=f"give it steps ({name}=Float(…, step=…)) or choices "
+                    f"({name}=Categorical(…)), or use the random or sobol searcher.",
+                )
+        for values in self._walk(self._active_order, {}):
+            config = self._ordered(values)
+            if self.allows(config):
+                yield config
+
+    def _walk(self, names: Sequence[str], chosen: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        if not names:
+            yield chosen
+            return
+        name, domain = names[0], self[names[0]]
+        if not _is_active(domain, chosen):
+            yield from self._walk(names[1:], chosen)
+            return
+        for index in range(int(domain.size)):
+            yield from self._walk(names[1:], {**chosen, name: domain.nth(index)})
+
+
+def _is_active(domain: Domain, values: Mapping[str, Value]) -> bool:
+    return all(
+        parent in values and any(_same(values[parent], value) for value in allowed)
+        for parent, allowed in domain.conditions
+    )
+
+
+def _same(left: Value, right: Value) -> bool:
+    return left == right and isinstance(left, bool) == isinstance(right, bool)
+
+
+def _say(domain: Domain) -> str:
+    return " and ".join(
+        f"{parent} in {{{', '.join(map(repr, values))}}}" for parent, values in domain.conditions
+    )
+
+
+def _unknown(name: str, space: Mapping[str, Any]) -> SpaceError:
+    close = difflib.get_close_matches(name, space, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "use one of the names above."
+    return SpaceError(
+        f"{name!r} is no hyperparameter of this space.",
+        where=f"Space({', '.join(space)})",
+        fix=hint,
+    )
+
+
+def _check_domain(name: str, domain: object, domains: Mapping[str, Domain]) -> None:
+    if not isinstance(domain, Domain):
+        raise SpaceError(
+            f"{name!r} is {domain!r}, which is no domain.",
+            where=f"Space({name}={domain!r})",
+            fix=f"write {name}=Constant({domain!r}), or a Float, Int or Categorical.",
+        )
+    for parent, values in domain.conditions:
+        if parent not in domains:
+            raise SpaceError(
+                f"{name!r} hangs on {parent!r}, which this space does not have.",
+                where=f"{name}=….when({parent}=…)",
+                fix=f"add {parent!r} to the space, or drop the condition.",
+            )
+        for value in values:
+            try:
+                domains[parent].encode(value)
+            except SpaceError as error:
+                raise SpaceError(
+                    f"{name!r} hangs on {parent} = {value!r}, which {parent!r} never takes.",
+                    where=error.where,
+                    fix="name a value of the parent's domain in `.when(…)`.",
+                ) from None
+
+
+def _parents_first(domains: Mapping[str, Domain]) -> tuple[str, ...]:
+    """Order the names so that each comes after all that it hangs on."""
+    order: list[str] = []
+    waiting = dict(domains)
+    while waiting:
+        ready = [n for n, d in waiting.items() if all(p in order for p, _ in d.conditions)]
+        if not ready:
+            circle = ", ".join(waiting)
+            raise SpaceError(
+                f"the conditions of {circle} hang on each other in a circle.",
+                where=f"Space({circle})",
+                fix="drop one `.when(…)` of the circle.",
+            )
+        order += ready
+        waiting = {n: d for n, d in waiting.items() if n not in ready}
+    return tuple(order)

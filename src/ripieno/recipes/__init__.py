@@ -1,1 +1,55 @@
-"""Recipes."""
+"""How one model is trained: data, recipes, and the plain trainer that is the reference."""
+
+from ripieno.recipes import draws
+from ripieno.recipes.building import build_model
+from ripieno.recipes.cnn import CnnFactory, cnn
+from ripieno.recipes.data import Data, Split
+from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
+from ripieno.recipes.loaders import load
+from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
+from ripieno.recipes.metrics import METRICS, accuracy, log_loss, measure
+from ripieno.recipes.mlp import MlpFactory, mlp
+from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
+from ripieno.recipes.prediction import predict_probabilities
+from ripieno.recipes.preprocess import Preprocess
+from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
+from ripieno.recipes.state import State
+from ripieno.recipes.trainer import TrainerRunner, batches
+
+__all__ = [
+    "KNOBS",
+    "LOSSES",
+    "METRICS",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "CnnFactory",
+    "Data",
+    "DropoutMode",
+    "Knob",
+    "Knobs",
+    "MlpFactory",
+    "ModelFactory",
+    "Preprocess",
+    "Recipe",
+    "Split",
+    "State",
+    "TrainerRunner",
+    "accuracy",
+    "balanced_weights",
+    "batches",
+    "build_model",
+    "build_optimizer",
+    "cnn",
+    "cross_entropy",
+    "draws",
+    "learning_rate_factor",
+    "load",
+    "log_loss",
+    "measure",
+    "mlp",
+    "predict_probabilities",
+    "read_knobs",
+    "state_slots",
+]

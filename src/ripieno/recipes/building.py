@@ -1,0 +1,47 @@
+"""From a config to a module: the user's own constructor under the trial's own seed."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ripieno.errors import RecipeError
+from ripieno.recipes.draws import Purpose, fold
+from ripieno.recipes.recipe import Recipe
+from ripieno.space import Config
+
+__all__ = ["build_model"]
+
+
+def build_model(
+    recipe: Recipe, config: Config, seed: int, *, example: Tensor | None = None
+) -> nn.Module:
+    """Return the untrained module of a trial, in the recipe's dtype.
+
+    torch's generator is seeded while the constructor runs and is put back afterwards, so
+    the initialisation is the same in any process; random numbers that the constructor takes
+    from elsewhere (NumPy, ``random``) are not covered.
+
+    Args:
+        recipe: Whose model factory is called.
+        config: What it is called with.
+        seed: The trial's seed.
+        example: A few rows of features; lazy modules learn their shapes from it.
+
+    Raises:
+        RecipeError: The factory returns something that is no module.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(fold(seed, Purpose.INITIALIZATION))
+        module = recipe.model(config)
+        if not isinstance(module, nn.Module):
+            raise RecipeError(
+                f"the model factory returned a {type(module).__name__}, not an nn.Module.",
+                where=f"Recipe(name={recipe.name!r}).model({config!r})",
+                fix="return the module that is to be trained.",
+            )
+        module = module.to(getattr(torch, recipe.dtype))
+        if example is not None and any(is_lazy(p) for p in module.parameters()):
+            module.eval()
+            with torch.no_grad():
+                module(example)
+    return module.train()

@@ -1,0 +1,111 @@
+"""Data by name or by file: ``digits``, ``.npz`` and ``.csv``."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ripieno.errors import DataError
+from ripieno.recipes import files
+from ripieno.recipes.data import Data, divide
+
+__all__ = ["load"]
+
+_USUAL_TARGETS = frozenset({"target", "label", "class", "y"})
+
+
+def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Data:
+    """Read data and split them into a training, a validation and a test part.
+
+    Args:
+        source: ``"digits"`` (scikit-learn's 1,797 real handwritten images of 8 x 8 pixels),
+            a ``.npz`` file with ``x_train``, ``y_train`` and optionally ``x_test``,
+            ``y_test``, or a ``.csv`` file with a header line.
+        target: Name of the target column of a ``.csv`` file; where it is not given, the one
+            column that is called target, label, class or y.
+        seed: The split depends on it and on the labels alone.
+
+    Raises:
+        DataError: The source cannot be read or trained on.
+    """
+    if source == "digits":
+        _refuse_target(target, "digits")
+        return _digits(seed)
+    path = Path(source)
+    if not path.suffix:
+        raise DataError(
+            f"there are no built-in data {str(source)!r}, and no file without an ending is read.",
+            where="load",
+            fix="use 'digits', or give a file that ends in .csv or .npz.",
+        )
+    if files.suffix(path) == ".npz":
+        _refuse_target(target, str(path))
+        return _npz(path, seed)
+    return _csv(path, target=target, seed=seed)
+
+
+def _refuse_target(target: str | None, where: str) -> None:
+    if target is not None:
+        raise DataError(
+            f"target = {target!r} is given, but only a .csv file has columns.",
+            where=where,
+            fix="leave the target out.",
+        )
+
+
+def _digits(seed: int) -> Data:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return Data.from_arrays(digits.images, digits.target, seed=seed, name="digits")
+
+
+def _npz(path: Path, seed: int) -> Data:
+    arrays = files.read_npz(path)
+    for key in ("x_train", "y_train"):
+        files.first_key(arrays, (key,), path)
+    return Data.from_arrays(
+        arrays["x_train"],
+        arrays["y_train"],
+        x_test=arrays.get("x_test"),
+        y_test=arrays.get("y_test"),
+        seed=seed,
+        name=path.stem,
+    )
+
+
+def _csv(path: Path, *, target: str | None, seed: int) -> Data:
+    table = files.read_csv(path)
+    names = [str(name) for name in table.columns]
+    chosen = _usual_target(names, path) if target is None else target
+    y: NDArray[np.generic] = files.column(table, chosen, path)
+    columns = tuple(name for name in names if name != chosen)
+    _refuse_nameless(columns, path)
+    x = files.feature_matrix(table, columns, where=str(path))
+    return divide(x, y, seed=seed, name=path.stem, columns=columns, target=chosen)
+
+
+def _refuse_nameless(columns: tuple[str, ...], path: Path) -> None:
+    # What pandas calls a column without a name: nearly always a row index, which must not
+    # become a feature unseen.
+    nameless = [name for name in columns if name.startswith("Unnamed: ")]
+    if nameless:
+        position = int(nameless[0].removeprefix("Unnamed: ")) + 1
+        raise DataError(
+            f"column number {position} has no name.",
+            where=str(path),
+            fix="name it in the first line, or drop it if it only counts the rows "
+            "(to_csv(path, index=False) does not write it).",
+        )
+
+
+def _usual_target(names: list[str], path: Path) -> str:
+    found = [name for name in names if name.strip().lower() in _USUAL_TARGETS]
+    if len(found) == 1:
+        return found[0]
+    problem = "several columns could be the target" if found else "no column looks like a target"
+    raise DataError(
+        f"{problem}{': ' + ', '.join(map(repr, found)) if found else ''}.",
+        where=f"{path}: {', '.join(names)}",
+        fix="name the target column: target=… (or --target COLUMN).",
+    )

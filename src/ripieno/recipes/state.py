@@ -1,0 +1,138 @@
+"""What a trial leaves behind, and goes on from: arrays with names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ripieno.errors import RecipeError
+from ripieno.records import Arrays
+
+__all__ = ["State"]
+
+_MODEL = "model/"
+_OPTIMIZER = "optimizer/"
+_STORED = frozenset(
+    {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+    | {torch.float16, torch.float32, torch.float64}
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """The state of a model and its optimizer at the end of an epoch.
+
+    Args:
+        model: What ``nn.Module.state_dict`` returns, buffers included; tensors only.
+        optimizer: For every parameter by name what the ``torch.optim`` optimizer keeps for
+            it (``exp_avg``, ``momentum_buffer``, ``step``, …); nothing before its first step.
+        epoch: Epochs trained so far.
+    """
+
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Mapping[str, Tensor]]
+    epoch: int
+
+    @classmethod
+    def of(cls, module: nn.Module, optimizer: torch.optim.Optimizer, *, epoch: int) -> Self:
+        """Copy the state of a module and of an optimizer of its parameters.
+
+        Raises:
+            RecipeError: The module keeps state that is no tensor, or one that is not stored.
+        """
+        model: dict[str, Tensor] = {}
+        for name, value in module.state_dict().items():
+            kind = str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+            if not isinstance(value, Tensor) or value.dtype not in _STORED:
+                raise RecipeError(
+                    f"{name!r} in the module's state is a {kind}, which is not stored.",
+                    where=f"{type(module).__name__}.state_dict()",
+                    fix="keep state in buffers of booleans, integers or floats of 16, 32 or 64 "
+                    "bits (register_buffer), or make it non-persistent.",
+                )
+            model[name] = value.detach().clone()
+        kept: dict[str, dict[str, Tensor]] = {}
+        for name, parameter in module.named_parameters():
+            slots = optimizer.state.get(parameter, {})
+            tensors = {s: v.detach().clone() for s, v in slots.items() if isinstance(v, Tensor)}
+            if tensors:
+                kept[name] = tensors
+        return cls(model=model, optimizer=kept, epoch=epoch)
+
+    def load_into(
+        self,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer | None = None,
+        *,
+        slots: frozenset[str] = frozenset(),
+    ) -> None:
+        """Copy the state into a module, and into an optimizer of its trained parameters.
+
+        Args:
+            module: A module with the same ``state_dict`` names and shapes.
+            optimizer: An ordinary ``torch.optim`` optimizer over the parameters of the module
+                that are trained, in their order; None loads the module alone.
+            slots: What that optimizer keeps for each parameter. A parameter whose stored
+                state lacks one of them starts without any, as a fork does that changes its
+                optimizer; others that are stored are left out.
+
+        Raises:
+            RecipeError: The state is that of another module.
+        """
+        try:
+            module.load_state_dict(dict(self.model))
+        except RuntimeError as error:
+            raise RecipeError(
+                f"the stored state does not fit the model: {error}",
+                where=f"{type(module).__name__}.load_state_dict",
+                fix="continue a trial with the model that it was started with.",
+            ) from error
+        if optimizer is None:
+            return
+        trained = [name for name, p in module.named_parameters() if p.requires_grad]
+        state: dict[int, dict[str, Tensor]] = {}
+        for index, name in enumerate(trained):
+            stored = self.optimizer.get(name, {})
+            if slots and slots <= set(stored):
+                state[index] = {slot: stored[slot].clone() for slot in sorted(slots)}
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return ``model/<name>`` and ``optimizer/<parameter>/<slot>`` as arrays."""
+        arrays = {_MODEL + name: _to_array(value) for name, value in self.model.items()}
+        for parameter, slots in self.optimizer.items():
+            for slot, value in slots.items():
+                arrays[f"{_OPTIMIZER}{parameter}/{slot}"] = _to_array(value)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, *, epoch: int = 0) -> Self:
+        """Read what :meth:`to_arrays` returned; the arrays are copied.
+
+        Args:
+            arrays: The named arrays.
+            epoch: Epochs trained so far, which stand in the facts beside the arrays.
+        """
+        model: dict[str, Tensor] = {}
+        optimizer: dict[str, dict[str, Tensor]] = {}
+        for name, array in arrays.items():
+            if name.startswith(_MODEL):
+                model[name.removeprefix(_MODEL)] = _to_tensor(array)
+            elif name.startswith(_OPTIMIZER):
+                parameter, slot = name.removeprefix(_OPTIMIZER).rsplit("/", 1)
+                optimizer.setdefault(parameter, {})[slot] = _to_tensor(array)
+        return cls(model=model, optimizer=optimizer, epoch=epoch)
+
+
+def _to_array(value: Tensor) -> NDArray[np.generic]:
+    array: NDArray[Any] = value.cpu().contiguous().numpy()
+    return array
+
+
+def _to_tensor(array: NDArray[np.generic]) -> Tensor:
+    return torch.from_numpy(np.array(array))

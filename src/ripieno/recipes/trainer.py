@@ -1,0 +1,332 @@
+"""The plain loop that trains one model: the reference that every faster engine must equal."""
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ripieno.errors import ArtifactError, RecipeError, RipienoError
+from ripieno.recipes import draws
+from ripieno.recipes.building import build_model
+from ripieno.recipes.data import Data
+from ripieno.recipes.dropout import DropoutMode, backward
+from ripieno.recipes.knobs import Knobs, read_knobs
+from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
+from ripieno.recipes.metrics import METRICS
+from ripieno.recipes.optimizers import build_optimizer, state_slots
+from ripieno.recipes.prediction import as_tensor, check_logits, log_probabilities
+from ripieno.recipes.recipe import Recipe
+from ripieno.recipes.regularizers import clip_gradient, penalty
+from ripieno.recipes.schedules import learning_rate_factor
+from ripieno.recipes.state import State
+from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus
+
+__all__ = ["TrainerRunner", "batches"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerRunner:
+    """Trains one model after the other, each exactly as it would be trained alone.
+
+    Every number of a trial is a function of (data, recipe, config, seed, trial): its own
+    draws, one intra-op thread, and no state outside of what is stored. So training to epoch
+    9 equals training to epoch 3, storing, loading and going on to epoch 9, bit for bit.
+
+    Args:
+        recipe: How models are trained.
+        data: What they are trained on and measured on.
+        seed: The study's seed.
+    """
+
+    recipe: Recipe
+    data: Data
+    seed: int = 0
+
+    @property
+    def width(self) -> int:
+        """One order at a time."""
+        return 1
+
+    def group(self, order: Order) -> str:  # noqa: ARG002 - the protocol's signature
+        """Return the same name for all orders: none gains from another one's company."""
+        return self.recipe.name
+
+    def run(
+        self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        """Carry the orders out one after the other; see :class:`~ripieno.records.Runner`.
+
+        Raises:
+            ArtifactError: A stored state cannot be read, or a new one cannot be written.
+        """
+        for order in orders:
+            with _alone():
+                outcome = self._carry_out(order, artifacts, stop)
+            yield outcome
+
+    def _carry_out(
+        self, order: Order, artifacts: ArtifactStore, stop: Callable[[], bool]
+    ) -> Outcome:
+        begin = time.perf_counter()
+        # Outside of the net below: a damaged store is no fault of the trial.
+        stored = _read_state(order, artifacts)
+        rows: list[Metrics] = []
+        finished: _Finished | None = None
+        status, message = OutcomeStatus.DONE, None
+        try:
+            training = _Training(self.recipe, self.data, order, seed=self.seed, stop=stop)
+            training.start(stored)
+            for epoch in range(order.start, order.stop):
+                finished = training.epoch(epoch)
+                rows.append(finished.metrics)
+        except _StopAskedError:
+            status = OutcomeStatus.STOPPED
+        except _DivergedError as error:
+            status, message = OutcomeStatus.DIVERGED, str(error)
+        except Exception as error:  # noqa: BLE001 - the user's model may raise anything
+            status, message = OutcomeStatus.FAILED, _explain(error)
+        keys: tuple[str | None, str | None] = (None, None)
+        if finished and status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
+            keys = self._store(order, finished, artifacts)
+        return Outcome(
+            order,
+            status,
+            metrics=tuple(rows),
+            seconds=time.perf_counter() - begin,
+            state=keys[0],
+            predictions=keys[1],
+            error=message,
+        )
+
+    def _store(
+        self, order: Order, finished: "_Finished", artifacts: ArtifactStore
+    ) -> tuple[str, str]:
+        epoch = finished.state.epoch
+        name = f"trial-{order.trial}-epoch-{epoch}"
+        facts = {"trial": order.trial, "epoch": epoch}
+        state = artifacts.write(
+            f"{name}-state",
+            finished.state.to_arrays(),
+            {**facts, "config": dict(order.config), "recipe": self.recipe.name},
+        )
+        predictions = artifacts.write(
+            f"{name}-predictions",
+            {"probabilities": finished.probabilities},
+            {**facts, "fingerprint": self.data.fingerprint},
+        )
+        return state, predictions
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """What the end of an epoch leaves."""
+
+    metrics: Metrics
+    state: State
+    probabilities: NDArray[np.float32]
+
+
+class _StopAskedError(Exception):
+    """The study is being stopped."""
+
+
+class _DivergedError(Exception):
+    """A number is no longer finite."""
+
+
+class _Training:
+    """One model on its way through the epochs of an order."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        order: Order,
+        *,
+        seed: int,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._recipe = recipe
+        self._order = order
+        self._stop = stop
+        self._seed = draws.trial_seed(seed, order.trial)
+        self._knobs = read_knobs(order.config)
+        self._classes = len(data.classes)
+        dtype = getattr(torch, recipe.dtype)
+        self._x = as_tensor(data.train.x).to(dtype)
+        self._y = as_tensor(data.train.y)
+        self._validation_x = as_tensor(data.validation.x)
+        self._validation_y = data.validation.y
+        self._weights = None
+        if self._knobs.class_weights == "balanced":
+            weights = balanced_weights(data.train.y, self._classes)
+            self._weights = torch.from_numpy(weights).to(dtype)
+
+    def start(self, stored: State | None) -> None:
+        """Build the model and its optimizer, and load the stored state into them."""
+        with self._naming_the_batch(self._x[:2]):
+            self.module = build_model(
+                self._recipe, self._order.config, self._seed, example=self._x[:2]
+            )
+        self.optimizer = build_optimizer(self.module, self._knobs)
+        if stored is not None:
+            stored.load_into(self.module, self.optimizer, slots=state_slots(self._knobs))
+
+    def epoch(self, epoch: int) -> _Finished:
+        """Train one epoch, measure, and copy the state."""
+        order = draws.permutation(self._seed, epoch, len(self._y))
+        chunks = batches(order, self.module, self._knobs)
+        keys = draws.step_keys(self._seed, epoch, len(chunks))
+        loss_sum = weight_sum = rate = 0.0
+        for step, rows in enumerate(chunks):
+            self._check_stop()
+            rate = self._knobs.lr * learning_rate_factor(
+                epoch * len(chunks) + step,
+                len(chunks),
+                epochs=self._recipe.epochs,
+                knobs=self._knobs,
+            )
+            self._seed_generator(epoch, step)
+            losses, weights = self._step(rows, rate=rate, key=keys[step])
+            if not math.isfinite(losses):
+                raise _DivergedError(
+                    f"the training loss was {losses} in epoch {epoch + 1}, "
+                    f"step {step + 1} of {len(chunks)} (learning rate {rate:.3g})."
+                )
+            loss_sum += losses
+            weight_sum += weights
+        self._seed_generator(epoch, len(chunks))
+        logs = self._validate(epoch)
+        metrics = {
+            "train_loss": loss_sum / weight_sum,
+            **{name: METRICS[name](logs, self._validation_y) for name in self._recipe.metrics},
+            "learning_rate": rate,
+        }
+        state = State.of(self.module, self.optimizer, epoch=epoch + 1)
+        return _Finished(metrics, state, np.exp(logs).astype(np.float32))
+
+    def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
+        """Take one step on a batch; return the sums of its losses and of their weights."""
+        x, y = self._x[rows], self._y[rows]
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        with DropoutMode(key), self._naming_the_batch(x):
+            logits = self.module(x)
+            check_logits(logits, self.module, rows=len(y), classes=self._classes)
+            losses, weights = LOSSES[self._recipe.loss](
+                logits,
+                y,
+                label_smoothing=self._knobs.label_smoothing,
+                class_weights=self._weights,
+            )
+            objective = reduce(losses, weights)
+            extra = penalty(self.module, self._knobs)
+            backward(objective if extra is None else objective + extra)
+        clip_gradient(self.module, self._knobs)
+        self.optimizer.step()
+        return losses.sum().item(), weights.sum().item()
+
+    def _validate(self, epoch: int) -> NDArray[np.float64]:
+        """Return the log-probabilities of the validation part."""
+        with self._naming_the_batch(self._validation_x):
+            logs = log_probabilities(
+                self.module,
+                self._validation_x,
+                classes=self._classes,
+                between=self._check_stop,
+            )
+        if not np.isfinite(logs).all():
+            raise _DivergedError(
+                f"the validation predictions were not finite after epoch {epoch + 1}."
+            )
+        return logs
+
+    def _seed_generator(self, epoch: int, step: int) -> None:
+        # Not torch.manual_seed, which also visits every accelerator and is slow.
+        seed = draws.fold(self._seed, draws.Purpose.GENERATOR, epoch, step)
+        torch.default_generator.manual_seed(seed)
+
+    def _check_stop(self) -> None:
+        if self._stop():
+            raise _StopAskedError
+
+    @contextmanager
+    def _naming_the_batch(self, x: Tensor) -> Iterator[None]:
+        """Add the model and the shape of its input to an error that the model raises."""
+        try:
+            yield
+        except (_StopAskedError, RecipeError):  # they say by themselves where they were
+            raise
+        except Exception as error:
+            error.add_note(
+                f"In the model of {self._recipe.name!r} with a batch of shape {tuple(x.shape)}, "
+                f"{x.dtype}; {self._order.config!r}."
+            )
+            raise
+
+
+def batches(order: Tensor, module: nn.Module, knobs: Knobs) -> tuple[Tensor, ...]:
+    """Divide an epoch's rows into batches; the last one may be short, and is trained too.
+
+    A single row left over is dropped where the module holds a batch norm: the variance of
+    one example is zero, and torch refuses it.
+
+    Args:
+        order: Row numbers in the order of the epoch, int64, shape ``(rows,)``.
+        module: The model.
+        knobs: Its knobs.
+    """
+    chunks: tuple[Tensor, ...] = torch.split(order, knobs.batch_size)
+    norm = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - torch offers no public base
+    single = len(chunks) > 1 and len(chunks[-1]) == 1
+    if single and any(isinstance(layer, norm) for layer in module.modules()):
+        return chunks[:-1]
+    return chunks
+
+
+def _read_state(order: Order, artifacts: ArtifactStore) -> State | None:
+    if order.state is not None:
+        arrays, _ = artifacts.read(order.state)
+        return State.from_arrays(arrays, epoch=order.start)
+    if order.start == 0:
+        return None
+    raise ArtifactError(
+        f"trial {order.trial} cannot go on from epoch {order.start}: no state was stored.",
+        where=f"the order for epochs {order.start} to {order.stop}",
+        fix="start the trial from epoch 0, or pass the key of its stored state.",
+    )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One intra-op thread, and torch's own generator left as it was found."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _explain(error: Exception) -> str:
+    """Return the error in words; a foreign one with its notes and the user's last frames."""
+    if isinstance(error, RipienoError):
+        return f"{type(error).__name__}: {error}"
+    ours = (Path(torch.__file__).parent, Path(__file__).parents[1])
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not any(Path(frame.filename).is_relative_to(folder) for folder in ours)
+    ]
+    lines = [*traceback.format_exception_only(error), *traceback.format_list(frames[-3:])]
+    return "".join(lines).strip()

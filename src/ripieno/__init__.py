@@ -1,1 +1,65 @@
-"""Ripieno."""
+"""Ripieno tunes PyTorch models and turns the search into an ensemble.
+
+Every name is resolved when it is first used, so that ``import ripieno`` stays quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ripieno.ensembles import Ensemble
+    from ripieno.errors import RipienoError
+    from ripieno.records import Objective, Order, Outcome, Trial
+    from ripieno.recipes import Data, Recipe
+    from ripieno.recipes import load as load_data
+    from ripieno.space import Categorical, Config, Constant, Float, Int, Space
+    from ripieno.study import Study, open, search, tune  # noqa: A004 - rp.open, as one says it
+
+__all__ = [
+    "Categorical",
+    "Config",
+    "Constant",
+    "Data",
+    "Ensemble",
+    "Float",
+    "Int",
+    "Objective",
+    "Order",
+    "Outcome",
+    "Recipe",
+    "RipienoError",
+    "Space",
+    "Study",
+    "Trial",
+    "__version__",
+    "load_data",
+    "open",
+    "search",
+    "tune",
+]
+
+_ROOMS = {
+    "ensembles": ("Ensemble",),
+    "errors": ("RipienoError",),
+    "recipes": ("Data", "Recipe"),
+    "records": ("Objective", "Order", "Outcome", "Trial"),
+    "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),
+    "study": ("Study", "open", "search", "tune"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ripieno")
+    if name == "load_data":
+        return import_module("ripieno.recipes").load
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(f"ripieno.{room}"), name)
+    raise AttributeError(f"module 'ripieno' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

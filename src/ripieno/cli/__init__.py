@@ -1,1 +1,5 @@
-"""Cli."""
+"""The command ``ripieno``."""
+
+from ripieno.cli.app import main
+
+__all__ = ["main"]

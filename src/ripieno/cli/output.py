@@ -1,0 +1,93 @@
+"""What the command prints: a short summary for people, or one JSON object for scripts."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ripieno.records import Objective, Trial
+from ripieno.study import Results, Study
+
+__all__ = ["print_results", "print_trials"]
+
+
+def print_results(results: Results, *, as_json: bool) -> None:
+    """Print the results on standard output."""
+    if as_json:
+        print(json.dumps(_finite(results.to_dict())))  # noqa: T201 - our output
+        return
+    console = Console(file=sys.stdout, highlight=False)
+    state = "" if results.finished else " (the search is not finished)"
+    console.print(
+        f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}"
+    )
+    table = Table("", "trials", "validation", "test", box=None, pad_edge=False)
+    if results.best is not None:
+        best = results.best
+        table.add_row("best trial", str(best.trial), _numbers(best.validation), _numbers(best.test))
+    if results.ensemble is not None:
+        found = results.ensemble
+        table.add_row(
+            "ensemble", f"{len(found.members)} members", _numbers(found.validation),
+            _numbers(found.test),
+        )  # fmt: skip
+    console.print(table)
+    if results.best is not None:
+        console.print(f"best config: {_config(results.best.config)}")
+    if results.ensemble is not None and results.ensemble.gain:
+        console.print(_gain(results.ensemble.gain))
+    if results.out is not None:
+        console.print(f"in {results.out}: report.html, ensemble/, study.db")
+
+
+def print_trials(study: Study, count: int) -> None:
+    """Print the best trials as a table."""
+    objective = study.settings.objective
+    ranked = sorted(study.trials, key=lambda trial: objective.badness(trial.value(objective)))
+    table = Table("trial", objective.metric, "epochs", "status", "config", box=None)
+    for trial in ranked[:count]:
+        table.add_row(
+            str(trial.id), _value(trial, objective), str(trial.epochs), trial.status.value,
+            _config(trial.config),
+        )  # fmt: skip
+    Console(file=sys.stdout, highlight=False).print(table)
+
+
+def _value(trial: Trial, objective: Objective) -> str:
+    value = trial.value(objective)
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _numbers(metrics: Mapping[str, float]) -> str:
+    shown = [n for n in ("log_loss", "accuracy") if n in metrics] or list(metrics)
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in shown) or "-"
+
+
+def _config(config: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in config.items()
+    )
+
+
+def _gain(gain: Mapping[str, float]) -> str:
+    span = f"95 % interval {gain['low']:.4f} to {gain['high']:.4f}"
+    if gain["low"] <= 0 <= gain["high"]:
+        return f"no certain gain of the ensemble in test log loss ({span})"
+    word = "lower" if gain["log_loss"] > 0 else "higher"
+    return f"test log loss of the ensemble is {abs(gain['log_loss']):.4f} {word} ({span})"
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON does not know (NaN, infinities) by null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(item) for item in value]
+    return value

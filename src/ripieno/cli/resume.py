@@ -1,0 +1,40 @@
+"""``ripieno resume``: go on with a study."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ripieno.cli.errors import said_plainly
+
+__all__ = ["resume"]
+
+
+def resume(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The study's folder.", show_default=False)
+    ],
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, help="Wall time for this session [the study's budget].", show_default=False
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes [every usable core].", show_default=False),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as one JSON object.")
+    ] = False,
+) -> None:
+    """Go on with a study where it stopped, killed or interrupted.
+
+    The trials are those that an uninterrupted search would have trained.
+    """
+    from ripieno.cli.output import print_results
+    from ripieno.study import open as open_study
+
+    with said_plainly(folder), open_study(folder) as study:
+        study.run(minutes=minutes, workers=workers)
+        print_results(study.finish(), as_json=as_json)

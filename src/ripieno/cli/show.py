@@ -1,0 +1,29 @@
+"""``ripieno show``: what a study has found so far."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ripieno.cli.errors import said_plainly
+
+__all__ = ["show"]
+
+
+def show(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The study's folder.", show_default=False)
+    ],
+    trials: Annotated[int, typer.Option(min=0, help="How many of the best trials.")] = 10,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as one JSON object.")
+    ] = False,
+) -> None:
+    """Show a study's results and its best trials; the search itself is not touched."""
+    from ripieno.cli.output import print_results, print_trials
+    from ripieno.study import open as open_study
+
+    with said_plainly(), open_study(folder, read_only=True) as study:
+        print_results(study.results(), as_json=as_json)
+        if not as_json and trials:
+            print_trials(study, trials)

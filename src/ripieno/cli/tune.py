@@ -1,0 +1,120 @@
+"""``ripieno tune``: from data to a tuned model, an ensemble and a report."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ripieno.cli.errors import said_plainly
+
+__all__ = ["SchedulerName", "SearcherName", "tune"]
+
+
+class SchedulerName(StrEnum):
+    """The schedulers that the command knows by name."""
+
+    FULL = "full"
+    HALVING = "halving"
+    HYPERBAND = "hyperband"
+
+
+class SearcherName(StrEnum):
+    """The searchers that the command knows by name."""
+
+    RANDOM = "random"
+    GRID = "grid"
+    SOBOL = "sobol"
+
+
+def tune(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="[bold]digits[/bold], a .npz or .csv file, or FILE.py:NAME "
+            "(a function that returns data).",
+            show_default=False,
+        ),
+    ],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="cnn, mlp, or FILE.py:NAME (a rp.Recipe, or a function of the data that "
+            "returns one). Images take cnn, tables take mlp.",
+            show_default=False,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        SchedulerName, typer.Option(help="Who trains how long.")
+    ] = SchedulerName.HYPERBAND,
+    searcher: Annotated[
+        SearcherName, typer.Option(help="Which configuration is tried next.")
+    ] = SearcherName.RANDOM,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Configurations at most [49 without --minutes].", show_default=False
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial at most.")] = 27,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="What the search is after: log_loss or accuracy.")
+    ] = "log_loss",
+    target: Annotated[
+        str | None,
+        typer.Option(help="The column to predict, for a .csv.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes [every usable core].", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The study's folder [a new one under ripieno-studies].", show_default=False
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the study that --out holds.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as one JSON object.")
+    ] = False,
+) -> None:
+    """Tune a model on data, and leave an ensemble and a report.
+
+    For example [bold]ripieno tune digits[/bold],
+    [bold]ripieno tune customers.csv --target churned --minutes 10[/bold], or
+    [bold]ripieno tune images.npz --recipe model.py:recipe --trials 81[/bold].
+
+    The search can be stopped at any moment, with Ctrl-C or harder, and goes on with
+    [bold]ripieno resume[/bold].
+    """
+    from ripieno.cli.output import print_results
+    from ripieno.study import starting_folder
+    from ripieno.study import tune as start
+
+    with said_plainly():
+        folder = starting_folder(data, out)
+    with said_plainly(folder):
+        study = start(
+            recipe,
+            data,
+            scheduler=scheduler.value,
+            searcher=searcher.value,
+            trials=trials,
+            epochs=epochs,
+            minutes=minutes,
+            metric=metric,
+            target_column=target,
+            workers=workers,
+            seed=seed,
+            out=folder,
+            overwrite=overwrite,
+        )
+        with study:
+            print_results(study.finish(), as_json=as_json)

@@ -1,0 +1,131 @@
+"""From what a user passes as model and data to a recipe and data that can be trained."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ripieno import recipes
+from ripieno.errors import StudyError
+from ripieno.recipes import Data, Recipe
+from ripieno.space import Space
+from ripieno.study.settings import DataReference
+from ripieno.study.user_code import is_reference, load_object
+
+__all__ = ["ModelInput", "read_data", "read_recipe"]
+
+ModelInput = str | Recipe | Callable[..., Any]
+"""``"cnn"``, ``"mlp"``, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
+
+DataInput = str | Path | Data | Sequence[Any]
+"""``"digits"``, a file, ``"FILE.py:NAME"``, data, or arrays ``(x, y)`` with or without test."""
+
+_BUILT_IN: dict[str, Callable[[Data], Recipe]] = {"cnn": recipes.cnn, "mlp": recipes.mlp}
+
+
+def read_data(data: DataInput, *, target: str | None, seed: int) -> tuple[Data, DataReference]:
+    """Return data that are split and scaled, and where they came from.
+
+    Raises:
+        DataError: The data cannot be read or trained on.
+        StudyError: A user's file does not give data.
+    """
+    if isinstance(data, Data):
+        return data, DataReference(None, target, data.fingerprint)
+    if not isinstance(data, str | Path):
+        return _from_arrays(data, seed=seed, where="data=")
+    source = str(data)
+    if is_reference(source):
+        made = load_object(source)
+        made = made() if callable(made) else made
+        path, _, name = source.rpartition(":")
+        read = made if isinstance(made, Data) else _from_arrays(made, seed=seed, where=source)[0]
+        reference = f"{Path(path).resolve()}:{name}"
+        return read, DataReference(reference, target, read.fingerprint)
+    read = recipes.load(source, target=target, seed=seed)
+    if source != "digits":
+        source = str(Path(source).resolve())
+    return read, DataReference(source, target, read.fingerprint)
+
+
+def _from_arrays(data: object, *, seed: int, where: str) -> tuple[Data, DataReference]:
+    if not isinstance(data, Sequence) or len(data) not in {2, 4}:
+        raise StudyError(
+            f"a {type(data).__name__} is not data.",
+            where=where,
+            fix="give (x, y) or (x, y, x_test, y_test), a rp.Data, 'digits' or a file.",
+        )
+    x, y, *test = data
+    x_test, y_test = test or (None, None)
+    made = Data.from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed)
+    return made, DataReference(None, None, made.fingerprint)
+
+
+def read_recipe(
+    model: ModelInput | None, data: Data, *, space: Space | None, epochs: int, loss: str | None
+) -> tuple[Recipe, Space, str]:
+    """Return a recipe, the space that is searched for it, and the recipe's reference.
+
+    Without a model, images take ``cnn`` and everything else takes ``mlp``.
+
+    Raises:
+        StudyError: The model is unknown, or has no space.
+    """
+    if model is None:
+        model = "cnn" if data.train.x.ndim == 4 else "mlp"
+    recipe, reference = _make_recipe(model, data)
+    recipe = replace(recipe, epochs=epochs, loss=loss or recipe.loss)
+    searched = recipe.space if space is None else space
+    if searched is None:
+        raise StudyError(
+            "there is no space to search.",
+            where=f"tune(model={reference})",
+            fix="pass a rp.Space, or a recipe that has one ('cnn', 'mlp').",
+        )
+    if not searched:
+        raise StudyError(
+            "the space is empty.",
+            where="Space()",
+            fix="add a hyperparameter: Space(lr=rp.Float(1e-4, 1.0, log=True)).",
+        )
+    return replace(recipe, space=searched), searched, reference
+
+
+def _make_recipe(model: ModelInput, data: Data) -> tuple[Recipe, str]:
+    if isinstance(model, Recipe):
+        return model, "custom"
+    if isinstance(model, str):
+        return _named_recipe(model, data)
+    if callable(model):
+        return Recipe(model=model, name=getattr(model, "__name__", "custom")), "custom"
+    raise StudyError(
+        f"a {type(model).__name__} is no model.",
+        where="tune(model=…)",
+        fix="pass a function model(config) that returns an nn.Module, a rp.Recipe, "
+        "'cnn', 'mlp' or 'FILE.py:NAME'.",
+    )
+
+
+def _named_recipe(name: str, data: Data) -> tuple[Recipe, str]:
+    if name in _BUILT_IN:
+        return _BUILT_IN[name](data), name
+    if not is_reference(name):
+        close = difflib.get_close_matches(name, _BUILT_IN, n=1)
+        raise StudyError(
+            f"there is no recipe {name!r}.",
+            where=f"recipes: {', '.join(_BUILT_IN)}",
+            fix=f"did you mean {close[0]!r}?" if close else "name one of these or FILE.py:NAME.",
+        )
+    made = load_object(name)
+    if not isinstance(made, Recipe) and callable(made):
+        made = made(data)
+    if not isinstance(made, Recipe):
+        raise StudyError(
+            f"{name!r} gives a {type(made).__name__}, not a recipe.",
+            where=name,
+            fix="let NAME be a rp.Recipe, or a function of the data that returns one: "
+            "def recipe(data): return rp.Recipe(model=…, space=…).",
+        )
+    path, _, attribute = name.rpartition(":")
+    return made, f"{Path(path).resolve()}:{attribute}"

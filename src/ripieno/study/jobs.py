@@ -1,0 +1,51 @@
+"""What a study runs: a recipe on data, or any Python function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ripieno.executors import ObjectiveRunner
+from ripieno.recipes import Data, Recipe, TrainerRunner
+from ripieno.records import Runner
+from ripieno.study.settings import Settings
+
+__all__ = ["Job", "SearchJob", "TuneJob"]
+
+
+class Job(Protocol):
+    """Makes the runner that carries a study's orders out."""
+
+    def runner(self, settings: Settings) -> Runner:
+        """Return a runner that can be sent to a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuneJob:
+    """Trains a recipe on data.
+
+    Args:
+        recipe: How a model is trained.
+        data: On what.
+    """
+
+    recipe: Recipe
+    data: Data
+
+    def runner(self, settings: Settings) -> Runner:
+        """Return the one-model trainer."""
+        return TrainerRunner(self.recipe, self.data, settings.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchJob:
+    """Calls a Python function.
+
+    Args:
+        objective: ``objective(config)`` or ``objective(config, report)``.
+    """
+
+    objective: Callable[..., Any]
+
+    def runner(self, settings: Settings) -> Runner:
+        """Return a runner around the function."""
+        return ObjectiveRunner(self.objective, settings.metric)

@@ -1,0 +1,96 @@
+"""What came out of a study, in numbers that can be printed, stored and scripted."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ripieno.errors import StudyError
+
+__all__ = ["BestTrial", "EnsembleResult", "Results"]
+
+
+@dataclass(frozen=True, slots=True)
+class BestTrial:
+    """The best trial by the study's objective.
+
+    Args:
+        trial: Its number.
+        config: Its hyperparameters.
+        validation: Metrics on the validation part (of a search: what the function reported).
+        test: Metrics on the test part; empty where there is none.
+    """
+
+    trial: int
+    config: dict[str, Any]
+    validation: dict[str, float]
+    test: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleResult:
+    """The ensemble that was selected on the validation part.
+
+    Args:
+        members: Numbers of its trials.
+        weights: One weight a member, adding up to 1.
+        validation: Metrics on the part it was selected on: optimistic.
+        test: Metrics on the test part; empty where there is none.
+        gain: By how much the test log loss is lower than the best trial's, with a bootstrap
+            interval: ``{"log_loss": …, "low": …, "high": …}``; empty without a test part.
+    """
+
+    members: list[int]
+    weights: list[float]
+    validation: dict[str, float]
+    test: dict[str, float] = field(default_factory=dict)
+    gain: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What came out of a study.
+
+    Args:
+        trials: Number of trials that were started.
+        epochs: Epochs trained over all trials.
+        seconds: Wall time of the search over all its sessions.
+        best: The best trial; None where no trial has finished.
+        ensemble: The ensemble; None for a search over a function.
+        out: The study's folder; None for one that lives in memory.
+        finished: Whether the search did all it was asked to.
+    """
+
+    trials: int
+    epochs: int
+    seconds: float
+    best: BestTrial | None
+    ensemble: EnsembleResult | None
+    out: str | None
+    finished: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the results as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, path: Path) -> "Results":
+        """Read results that were stored as JSON.
+
+        Raises:
+            StudyError: The file cannot be read.
+        """
+        try:
+            values = json.loads(path.read_text())
+            best, ensemble = values["best"], values["ensemble"]
+            parts = {
+                "best": BestTrial(**best) if best else None,
+                "ensemble": EnsembleResult(**ensemble) if ensemble else None,
+            }
+            return cls(**{**values, **parts})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StudyError(
+                f"the stored results cannot be read: {error}.",
+                where=str(path),
+                fix=f"delete the file; `ripieno resume {path.parent}` measures again.",
+            ) from error

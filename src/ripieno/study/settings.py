@@ -1,0 +1,95 @@
+"""What a study was started with: written once into its ledger, read on resume."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ripieno.errors import StudyError
+from ripieno.records import Direction, Objective
+from ripieno.space import Space
+
+__all__ = ["VERSION", "DataReference", "Settings"]
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DataReference:
+    """Where a study's data came from, and how to tell that they are still the same.
+
+    Args:
+        source: ``digits``, an absolute path or ``FILE.py:NAME``; None for arrays in memory.
+        target: Name of the target column, for a table.
+        fingerprint: Of the validation part.
+    """
+
+    source: str | None
+    target: str | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that decides which trials a study trains, and how.
+
+    Args:
+        kind: Of a model (``tune``) or of any Python function (``search``).
+        metric: Name of the objective's metric.
+        direction: Whether less or more of it is better.
+        searcher: Name of the searcher; ``custom`` for the user's own object.
+        scheduler: Name of the scheduler; ``custom`` for the user's own object.
+        epochs: Epochs that a trial is trained for at most.
+        trials: Trials at most; None for no limit.
+        minutes: Wall time at most, over all sessions; None for no limit.
+        target: Value of the metric at which the study is done; None for no target.
+        seed: Of the split, the searcher and every trial.
+        space: The space as JSON.
+        recipe: ``cnn``, ``mlp``, ``FILE.py:NAME``, or ``custom`` for a Python object.
+        data: Where the data came from; None for a search over a function.
+    """
+
+    kind: Literal["tune", "search"]
+    metric: str
+    direction: Direction
+    searcher: str
+    scheduler: str
+    epochs: int
+    trials: int | None
+    minutes: float | None
+    target: float | None
+    seed: int
+    space: str
+    recipe: str | None = None
+    data: DataReference | None = None
+    version: int = VERSION
+
+    @property
+    def objective(self) -> Objective:
+        """The metric and its direction."""
+        return Objective(self.metric, self.direction)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-able values."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> "Settings":
+        """Read what :meth:`to_dict` returned.
+
+        Raises:
+            StudyError: The values are of another version of Ripieno, or of something else.
+        """
+        if values.get("version") != VERSION or {f.name for f in fields(cls)} != set(values):
+            raise StudyError(
+                f"the study has version {values.get('version')!r}, "
+                f"and this Ripieno reads version {VERSION}.",
+                where=where,
+                fix="open it with the Ripieno that wrote it, or start a new study.",
+            )
+        data = values["data"]
+        return cls(**{**values, "data": DataReference(**data) if data else None})
+
+    def read_space(self) -> Space:
+        """Return the space; functions in its constraints are lost (see ``Space.where``)."""
+        return Space.from_json(self.space)

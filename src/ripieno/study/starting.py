@@ -1,0 +1,301 @@
+"""The three ways to a study: tune a model, search with a function, open a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ripieno.errors import StudyError
+from ripieno.ledger import FileArtifacts, MemoryArtifacts, SqlLedger
+from ripieno.records import Direction
+from ripieno.schedulers import Scheduler
+from ripieno.searchers import Searcher
+from ripieno.space import Space
+from ripieno.study.folder import Folder, new_folder
+from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
+from ripieno.study.jobs import Job, SearchJob, TuneJob
+from ripieno.study.settings import Settings
+from ripieno.study.study import Strategy, Study
+
+__all__ = ["open", "search", "starting_folder", "tune"]
+
+DEFAULT_TRIALS = 49
+"""One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
+
+MAXIMIZED = frozenset({"accuracy"})
+"""The recipes' own metrics of which more is better."""
+
+
+def tune(
+    model: ModelInput | None,
+    data: DataInput,
+    space: Space | None = None,
+    *,
+    loss: str | None = None,
+    metric: str = "log_loss",
+    direction: Direction | None = None,
+    searcher: str | Searcher = "random",
+    scheduler: str | Scheduler = "hyperband",
+    trials: int | None = None,
+    epochs: int = 27,
+    minutes: float | None = None,
+    target: float | None = None,
+    target_column: str | None = None,
+    workers: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Study:
+    """Search the hyperparameters of a model's training, and keep all that was trained.
+
+    Args:
+        model: ``"cnn"``, ``"mlp"``, ``"FILE.py:NAME"``, a recipe, or your own function
+            ``model(config)`` that returns an ``nn.Module``; None takes ``cnn`` for images
+            and ``mlp`` for tables.
+        data: ``"digits"``, an ``.npz`` or ``.csv`` file, ``"FILE.py:NAME"``, a ``Data``, or
+            arrays ``(x, y)`` or ``(x, y, x_test, y_test)``.
+        space: What is searched; the recipe's own space where absent.
+        loss: The training loss; the recipe's own where absent.
+        metric: What the search is after: ``log_loss`` or ``accuracy`` on the validation part.
+        direction: ``minimize`` or ``maximize``; known for the recipes' own metrics.
+        searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
+        scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, or your own.
+        trials: Configs at most; without it and without ``minutes``, 49.
+        epochs: Epochs that a trial is trained for at most.
+        minutes: Wall time at most.
+        target: Stop as soon as the metric is this good.
+        target_column: The column to predict, for a ``.csv``.
+        workers: Processes, each with one thread; every usable core where absent.
+        seed: Of the split, the searcher and every trial.
+        out: The study's folder; a new one under ``ripieno-studies`` where absent.
+        overwrite: Replace a study that ``out`` holds already.
+        progress: Show how it goes on standard error.
+
+    Returns:
+        The study. If the search is interrupted or killed, ``rp.open(out, …).run()`` or
+        ``ripieno resume OUT`` goes on where it stopped.
+
+    Raises:
+        DataError, SpaceError, RecipeError, SearchError, StudyError: What was passed cannot be
+            used; the message says what, where, and how to mend it.
+        KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
+    """
+    read, reference = read_data(data, target=target_column, seed=seed)
+    recipe, searched, name = read_recipe(model, read, space=space, epochs=epochs, loss=loss)
+    settings = Settings(
+        kind="tune",
+        metric=metric,
+        direction=direction or ("maximize" if metric in MAXIMIZED else "minimize"),
+        searcher=searcher if isinstance(searcher, str) else "custom",
+        scheduler=scheduler if isinstance(scheduler, str) else "custom",
+        epochs=epochs,
+        trials=DEFAULT_TRIALS if trials is None and minutes is None else trials,
+        minutes=minutes,
+        target=target,
+        seed=seed,
+        space=searched.to_json(),
+        recipe=name,
+        data=reference,
+    )
+    _check_metric(metric, recipe.metrics)
+    strategy = _strategy(searcher, scheduler, settings, space=searched)
+    folder = Folder(Path(out)) if out is not None else new_folder(read.name)
+    folder.create(overwrite=overwrite)
+    study = _begin(
+        settings, job=TuneJob(recipe, read), space=searched, strategy=strategy, folder=folder
+    )
+    return study.run(workers=workers, progress=progress)
+
+
+def search(
+    objective: Callable[..., Any],
+    space: Space,
+    *,
+    metric: str = "value",
+    direction: Direction = "minimize",
+    searcher: str | Searcher = "random",
+    scheduler: str | Scheduler = "full",
+    trials: int | None = None,
+    epochs: int = 1,
+    minutes: float | None = None,
+    target: float | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Study:
+    """Search the arguments of any Python function.
+
+    Args:
+        objective: ``objective(config)`` or ``objective(config, report)``; returns a number or
+            a dictionary of metrics, and may call ``report(epoch=…, loss=…)`` after each
+            epoch. ``report.start`` and ``report.epochs`` say from where and how far to train;
+            ``report.save(**arrays)`` and ``report.load()`` let it continue instead of
+            starting anew.
+        space: What is searched.
+        metric: The metric that the search is after; a plain number is called ``value``.
+        direction: ``minimize`` or ``maximize``.
+        searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
+        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, or your own.
+        trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.
+        epochs: Epochs that a trial is run for at most.
+        minutes: Wall time at most.
+        target: Stop as soon as the metric is this good.
+        workers: Processes; with 1 the function runs in this one.
+        seed: Of the searcher.
+        out: The study's folder; in memory where absent.
+        overwrite: Replace a study that ``out`` holds already.
+        progress: Show how it goes on standard error.
+
+    Raises:
+        SpaceError, SearchError, StudyError: What was passed cannot be used.
+        KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
+    """
+    if not space:
+        raise StudyError(
+            "the space is empty.",
+            where="search(objective, Space())",
+            fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
+        )
+    unlimited = trials is None and minutes is None and searcher != "grid"
+    settings = Settings(
+        kind="search",
+        metric=metric,
+        direction=direction,
+        searcher=searcher if isinstance(searcher, str) else "custom",
+        scheduler=scheduler if isinstance(scheduler, str) else "custom",
+        epochs=epochs,
+        trials=DEFAULT_TRIALS if unlimited else trials,
+        minutes=minutes,
+        target=target,
+        seed=seed,
+        space=space.to_json(),
+    )
+    strategy = _strategy(searcher, scheduler, settings, space=space)
+    folder = Folder(Path(out)) if out is not None else None
+    if folder is not None:
+        folder.create(overwrite=overwrite)
+    job = SearchJob(objective)
+    study = _begin(settings, job=job, space=space, strategy=strategy, folder=folder)
+    return study.run(workers=workers, progress=progress)
+
+
+def open(  # noqa: A001 - rp.open, as one says it
+    path: str | Path,
+    *,
+    model: ModelInput | None = None,
+    data: DataInput | None = None,
+    objective: Callable[..., Any] | None = None,
+    space: Space | None = None,
+    searcher: Searcher | None = None,
+    scheduler: Scheduler | None = None,
+    read_only: bool = False,
+) -> Study:
+    """Open a study's folder, to read it or to go on with it.
+
+    What the study's folder names (``cnn``, ``digits``, a file, ``FILE.py:NAME``) is found
+    again; Python objects cannot be stored and are passed again.
+
+    Args:
+        path: The folder.
+        model: The model function or recipe, if it was a Python object.
+        data: The data, if they were Python objects.
+        objective: The function, of a study that ``search`` began.
+        space: The space, if its constraints are functions.
+        searcher: A fresh searcher, if it was your own.
+        scheduler: A fresh scheduler, if it was your own.
+        read_only: Leave model and data alone; the study can be read, not run.
+
+    Raises:
+        StudyError: The folder holds no study, or the data are not those it was begun with.
+        LedgerError: The study's record cannot be read.
+    """
+    folder = Folder(Path(path))
+    folder.check()
+    ledger = SqlLedger.open(folder.url)
+    settings = Settings.from_dict(ledger.settings, where=str(folder.path))
+    space = space or settings.read_space()
+    job: Job | None = SearchJob(objective) if objective is not None else None
+    if settings.kind == "tune" and not read_only:
+        job = _find_job(settings, space, model=model, data=data)
+    return Study(
+        settings=settings,
+        space=space,
+        ledger=ledger,
+        artifacts=FileArtifacts(folder.artifacts),
+        job=job,
+        folder=folder,
+        strategy=Strategy(searcher, scheduler),
+    )
+
+
+def starting_folder(data: str, out: Path | None) -> Path:
+    """Return the folder that a study of these data begins in."""
+    if out is not None:
+        return out
+    path, _, name = data.rpartition(":")
+    return new_folder(name if path.endswith(".py") else Path(data).stem).path
+
+
+def _begin(
+    settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder | None
+) -> Study:
+    """Return a study that has recorded nothing but its settings."""
+    url = folder.url if folder else "sqlite://"
+    return Study(
+        settings=settings,
+        space=space,
+        ledger=SqlLedger.create(url, settings.to_dict()),
+        artifacts=FileArtifacts(folder.artifacts) if folder else MemoryArtifacts(),
+        job=job,
+        folder=folder,
+        strategy=strategy,
+    )
+
+
+def _strategy(
+    searcher: str | Searcher, scheduler: str | Scheduler, settings: Settings, *, space: Space
+) -> Strategy:
+    """Return the strategy, after a try that meets what is wrong before a folder is made."""
+    own = Strategy(
+        None if isinstance(searcher, str) else searcher,
+        None if isinstance(scheduler, str) else scheduler,
+    )
+    if isinstance(scheduler, str):
+        own.scheduler(settings, space)
+    return own
+
+
+def _find_job(
+    settings: Settings, space: Space, *, model: ModelInput | None, data: DataInput | None
+) -> TuneJob | None:
+    """Return what a tuned study trains, or None where it cannot be found again."""
+    reference = settings.data
+    assert reference is not None  # noqa: S101 - a tuned study always has data
+    model = model if model is not None else settings.recipe
+    data = data if data is not None else reference.source
+    if model == "custom" or model is None or data is None:
+        return None
+    read, _ = read_data(data, target=reference.target, seed=settings.seed)
+    if read.fingerprint != reference.fingerprint:
+        raise StudyError(
+            "the data are not those that the study was begun with.",
+            where=f"data {reference.source or 'from Python'}",
+            fix="bring the original data back, or start a new study with the new ones.",
+        )
+    recipe, _, _ = read_recipe(model, read, space=space, epochs=settings.epochs, loss=None)
+    return TuneJob(recipe, read)
+
+
+def _check_metric(metric: str, known: tuple[str, ...]) -> None:
+    import difflib
+
+    if metric in {*known, "train_loss"}:
+        return
+    close = difflib.get_close_matches(metric, known, n=1)
+    raise StudyError(
+        f"there is no metric {metric!r}.",
+        where=f"metrics: {', '.join(known)}",
+        fix=f"did you mean {close[0]!r}?" if close else "name one of these.",
+    )

@@ -1,0 +1,364 @@
+"""The object that a user holds: run and resume, best, trials, ensemble, report."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ripieno.ensembles import Ensemble
+from ripieno.errors import StudyError
+from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
+from ripieno.ledger import Ledger
+from ripieno.loop import Budget, StopReason, replay, run
+from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
+from ripieno.reports import write_page
+from ripieno.schedulers import Scheduler, make_scheduler
+from ripieno.searchers import Searcher, make_searcher
+from ripieno.space import Space
+from ripieno.study.evaluation import Evaluation, evaluate
+from ripieno.study.folder import Folder
+from ripieno.study.jobs import Job, TuneJob
+from ripieno.study.progress import make_watcher
+from ripieno.study.results import BestTrial, Results
+from ripieno.study.settings import Settings
+from ripieno.study.summary import summarize
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Strategy", "Study", "usable_cores"]
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Strategy:
+    """The searcher and scheduler of a study, by name or as the user's own objects.
+
+    Args:
+        searcher: The user's own searcher; None for the one that the settings name.
+        scheduler: The user's own scheduler (which owns its searcher); None likewise.
+    """
+
+    def __init__(self, searcher: Searcher | None = None, scheduler: Scheduler | None = None):
+        self._searcher = searcher
+        self._scheduler = scheduler
+
+    def scheduler(self, settings: Settings, space: Space) -> Scheduler:
+        """Return a scheduler that has given no order yet.
+
+        Raises:
+            StudyError: The study was started with the user's own object, and it is not here.
+        """
+        if self._scheduler is not None:
+            return self._scheduler
+        if self._searcher is None and "custom" in {settings.searcher, settings.scheduler}:
+            raise StudyError(
+                "the study was started with a searcher or scheduler of your own.",
+                where=f"searcher {settings.searcher!r}, scheduler {settings.scheduler!r}",
+                fix="pass a new one to rp.open(…, searcher=…) or rp.open(…, scheduler=…).",
+            )
+        searcher = self._searcher or make_searcher(settings.searcher, space, seed=settings.seed)
+        return make_scheduler(
+            settings.scheduler,
+            searcher,
+            settings.objective,
+            epochs=settings.epochs,
+            trials=settings.trials,
+        )
+
+
+class Study:
+    """A search and all that it found. Made by ``tune``, ``search`` and ``open``.
+
+    A study is recorded as it goes: it can be stopped at any moment, killed included, and
+    goes on with :meth:`run` as if nothing had happened.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        space: Space,
+        ledger: Ledger,
+        artifacts: ArtifactStore,
+        job: Job | None = None,
+        folder: Folder | None = None,
+        strategy: Strategy | None = None,
+    ) -> None:
+        self.settings = settings
+        self.space = space
+        self.folder = folder
+        self._ledger = ledger
+        self._artifacts = artifacts
+        self._job = job
+        self._strategy = strategy or Strategy()
+        self._trials: tuple[Trial, ...] | None = None
+        self._evaluation: Evaluation | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        place = self.folder.path if self.folder else "memory"
+        return f"Study({len(self.trials)} trials, {self.settings.metric}, in {place})"
+
+    @property
+    def job(self) -> Job | None:
+        """What the study trains; None where it was opened for reading."""
+        return self._job
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every trial by number, as far as it got."""
+        if self._trials is None:
+            self._trials = tuple(self._ledger.trials())
+        return self._trials
+
+    @property
+    def best(self) -> Trial:
+        """The best trial by the objective's value after its last epoch.
+
+        Raises:
+            StudyError: No trial has given a value.
+        """
+        objective = self.settings.objective
+        found = [t for t in self.trials if t.value(objective) == t.value(objective)]
+        if not found:
+            errors = [t for t in self.trials if t.error]
+            first = f"trial {errors[0].id}: {errors[0].error}" if errors else "no trial finished"
+            raise StudyError(
+                "the study has no best trial yet: no trial has given a value.",
+                where=first,
+                fix="mend the first error, or run the study for longer.",
+            )
+        return min(found, key=lambda trial: objective.badness(trial.value(objective)))
+
+    @property
+    def finished(self) -> bool:
+        """Whether no order is open and the scheduler has nothing more to give."""
+        scheduler = self._strategy.scheduler(self.settings, self.space)
+        replay(scheduler, self._ledger)
+        return not self._ledger.open_orders() and not scheduler.ask(1)
+
+    def run(
+        self, *, minutes: float | None = None, workers: int | None = None, progress: bool = True
+    ) -> Self:
+        """Start the search, or go on where it stopped, until it is done or out of budget.
+
+        Args:
+            minutes: Wall time for this session; the study's own budget where absent.
+            workers: Processes; every usable core where absent, 1 for a function.
+            progress: Show how it goes on standard error.
+
+        Raises:
+            StudyError: The study was opened without its model, data or function.
+            KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
+        """
+        if self._job is None:
+            raise StudyError(
+                "the study was opened for reading.",
+                where=repr(self),
+                fix="pass what it trains: rp.open(path, model=…, data=…) or objective=….",
+            )
+        scheduler = self._strategy.scheduler(self.settings, self.space)
+        replay(scheduler, self._ledger)
+        seconds = self._seconds(minutes)
+        budget = Budget(seconds=seconds, target=self.settings.target)
+        executor = self._executor(self._job.runner(self.settings), workers)
+        watcher = make_watcher(self.settings.objective, show=progress, seconds=seconds)
+        self._trials = self._evaluation = None
+        try:
+            with watcher:
+                reason = run(
+                    scheduler,
+                    self._ledger,
+                    executor,
+                    objective=self.settings.objective,
+                    artifacts=self._artifacts,
+                    budget=budget,
+                    watch=watcher,
+                )
+        finally:
+            executor.close()
+        if reason is StopReason.INTERRUPTED:
+            raise KeyboardInterrupt
+        return self
+
+    def ensemble(self, *, rounds: int = 50, bags: int = 10) -> Ensemble:
+        """Return the ensemble of the search's trials.
+
+        Greedy selection with replacement by log loss over the validation predictions that
+        every trial left behind, and soft voting with the weights it finds; nothing is
+        trained. Source: Caruana et al. 2004, Ensemble selection from libraries of models.
+
+        Raises:
+            StudyError: The study is a search over a function, or no trial has predictions.
+        """
+        return self._evaluate(rounds=rounds, bags=bags).build()
+
+    def results(self) -> Results:
+        """Return the numbers of the study; the first call measures on the test part.
+
+        They are kept in the study's folder, so that the test part is touched once for each
+        state of the search.
+        """
+        stored = self._stored_results()
+        if stored is not None:
+            return stored
+        best, ensemble = self._measured()
+        results = Results(
+            trials=len(self.trials),
+            epochs=sum(len(trial.history) for trial in self.trials),
+            seconds=round(self._ledger.clock, 3),
+            best=best,
+            ensemble=ensemble.result if ensemble else None,
+            out=str(self.folder.path) if self.folder else None,
+            finished=self.finished,
+        )
+        if self.folder is not None and self._job is not None:
+            _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))
+        return results
+
+    def finish(self) -> Results:
+        """Measure, and leave the ensemble and the report in the study's folder."""
+        results = self.results()
+        if self.folder is not None:
+            if results.ensemble is not None:
+                self.ensemble().save(self.folder.ensemble)
+            self.report(self.folder.report)
+        return results
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report, one HTML file that needs nothing else.
+
+        Args:
+            path: Where to; ``report.html`` in the study's folder where absent.
+
+        Raises:
+            ReportError: The file cannot be written.
+            StudyError: The study lives in memory, and no path is given.
+        """
+        if path is None and self.folder is None:
+            raise StudyError(
+                "the study lives in memory and has no folder for a report.",
+                where="Study.report()",
+                fix='name a file: study.report("report.html").',
+            )
+        target = Path(path) if path is not None else self.folder.report  # type: ignore[union-attr]
+        evaluation = self._evaluate() if self._can_evaluate() else None
+        summary = summarize(self, self.results(), evaluation)
+        write_page(summary, target)
+        return target
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return one row a trial: number, status, epochs, parent, config, last metrics."""
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = []
+        for trial in self.trials:
+            row: dict[str, Any] = {"trial": trial.id, "status": trial.status.value}
+            row |= {"epochs": trial.epochs, "parent": trial.parent}
+            row |= {f"config_{name}": value for name, value in trial.config.items()}
+            row |= dict(trial.metrics) | {"seconds": trial.seconds}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def close(self) -> None:
+        """Let go of the study's files; everything is on disk already."""
+        self._ledger.close()
+
+    def _seconds(self, minutes: float | None) -> float | None:
+        """Return the study time at which to stop, sessions before this one included."""
+        if minutes is not None:
+            return self._ledger.clock + 60 * minutes
+        return None if self.settings.minutes is None else 60 * self.settings.minutes
+
+    def _executor(self, runner: Runner, workers: int | None) -> Executor:
+        if workers is None:
+            workers = usable_cores() if self.settings.kind == "tune" else 1
+        if workers < 1:
+            raise StudyError(
+                f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."
+            )
+        if workers == 1:
+            return InlineExecutor(runner, self._artifacts)
+        return ProcessExecutor(runner, self._artifacts, workers=workers)
+
+    def _library(self) -> list[Trial]:
+        """Return the trials that left predictions and did not end badly."""
+        good = {TrialStatus.PAUSED, TrialStatus.RUNNING}
+        return [t for t in self.trials if t.predictions and t.state and t.status in good]
+
+    def _can_evaluate(self) -> bool:
+        return isinstance(self._job, TuneJob) and bool(self._library())
+
+    def _evaluate(self, **options: int) -> Evaluation:
+        if self.settings.kind != "tune":
+            raise StudyError(
+                "a search over a function leaves no predictions to combine.",
+                where="Study.ensemble()",
+                fix="use rp.tune with a model, whose trials leave their predictions behind.",
+            )
+        if not isinstance(self._job, TuneJob):
+            raise StudyError(
+                "the study was opened without its model and data.",
+                where=repr(self),
+                fix="pass them: rp.open(path, model=…, data=…).",
+            )
+        library: Sequence[Trial] = self._library()
+        if not library:
+            raise StudyError(
+                "no trial has left predictions yet.",
+                where=repr(self),
+                fix="run the study for longer.",
+            )
+        if self._evaluation is None or options:
+            self._evaluation = evaluate(
+                self._job,
+                library,
+                self._artifacts,
+                best=self.best,
+                reference=self.settings.recipe or "custom",
+                **options,
+            )
+        return self._evaluation
+
+    def _measured(self) -> tuple[BestTrial | None, Evaluation | None]:
+        try:
+            best = self.best
+        except StudyError:
+            return None, None
+        evaluation = self._evaluate() if self._can_evaluate() else None
+        test = evaluation.best_test if evaluation else {}
+        validation = dict(best.metrics)
+        return BestTrial(best.id, dict(best.config), validation, test), evaluation
+
+    def _stored_results(self) -> Results | None:
+        """Return the results in the folder, if they are of the search's present state."""
+        if self.folder is None or not self.folder.results.is_file():
+            return None
+        results = Results.read(self.folder.results)
+        now = (len(self.trials), sum(len(trial.history) for trial in self.trials))
+        return results if (results.trials, results.epochs) == now else None
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file that is either the old one or the whole new one."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(text)
+    scratch.replace(path)

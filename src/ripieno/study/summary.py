@@ -1,0 +1,92 @@
+"""From a study to the records that its page is made of."""
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from ripieno.reports import Answers, Scores, Selection, Summary
+from ripieno.study.evaluation import Evaluation
+from ripieno.study.jobs import TuneJob
+from ripieno.study.results import Results
+
+if TYPE_CHECKING:
+    from ripieno.study.study import Study
+
+__all__ = ["summarize"]
+
+
+def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -> Summary:
+    """Return everything that a page about the study shows."""
+    settings = study.settings
+    return Summary(
+        title=_title(study),
+        objective=settings.objective,
+        trials=study.trials,
+        space=study.space,
+        scheduler=settings.scheduler,
+        searcher=settings.searcher,
+        seed=settings.seed,
+        seconds=results.seconds,
+        stopped=None if results.finished else "the search is not finished",
+        single=Scores(results.best.validation, results.best.test) if results.best else Scores(),
+        ensemble=_selection(results, evaluation),
+        answers=_answers(evaluation),
+        data=_data(study),
+        environment={
+            "Ripieno": version("ripieno"),
+            "torch": version("torch"),
+            "Python": platform.python_version(),
+            "machine": platform.machine(),
+        },
+    )
+
+
+def _title(study: "Study") -> str:
+    settings = study.settings
+    if isinstance(study.job, TuneJob):
+        return f"{study.job.recipe.name} on {study.job.data.name}"
+    if settings.data is not None and settings.data.source is not None:
+        return f"{settings.recipe} on {settings.data.source}"
+    return "Search"
+
+
+def _selection(results: Results, evaluation: Evaluation | None) -> Selection | None:
+    found = results.ensemble
+    if found is None:
+        return None
+    members: tuple[Scores, ...] = ()
+    if evaluation is not None and [t.id for t in evaluation.members] == found.members:
+        tests = evaluation.member_test or ({},) * len(found.members)
+        members = tuple(map(Scores, evaluation.member_validation, tests))
+    return Selection(
+        trials=tuple(found.members),
+        weights=tuple(found.weights),
+        scores=Scores(found.validation, found.test),
+        members=members,
+    )
+
+
+def _answers(evaluation: Evaluation | None) -> Answers | None:
+    if evaluation is None or evaluation.best_probabilities is None:
+        return None
+    test = evaluation.job.data.test
+    assert test is not None  # noqa: S101 - else there were no test probabilities
+    return Answers(
+        targets=test.y,
+        single=evaluation.best_probabilities,
+        ensemble=evaluation.probabilities,
+        classes=tuple(map(str, evaluation.job.data.classes)),
+    )
+
+
+def _data(study: "Study") -> dict[str, str]:
+    if not isinstance(study.job, TuneJob):
+        return {}
+    data = study.job.data
+    rows = {"training rows": data.train, "validation rows": data.validation, "test rows": data.test}
+    return {
+        "data": data.name,
+        **{name: f"{len(part):,}" for name, part in rows.items() if part is not None},
+        "features": " by ".join(map(str, data.shape)),
+        "classes": str(len(data.classes)),
+    }

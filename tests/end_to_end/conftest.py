@@ -1,0 +1,50 @@
+"""The real command, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+class Command:
+    """Runs ``ripieno`` in a folder of its own, with one thread a process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", "from ripieno.cli import main; main()", *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=280)
+        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in out + err
+        return subprocess.CompletedProcess(arguments, code, out, err)
+
+    def json(self, *arguments: object) -> dict:
+        """Run with ``--json`` and read standard output, which must hold nothing else."""
+        return json.loads(self(*arguments, "--json").stdout)
+
+    def refused(self, *arguments: object) -> str:
+        """Run what must be refused, and return the three-part message."""
+        message = self(*arguments, code=2).stderr
+        assert "\n  In:  " in message
+        assert "\n  Fix: " in message
+        return message
+
+
+@pytest.fixture
+def ripieno(tmp_path: Path) -> Command:
+    return Command(tmp_path)

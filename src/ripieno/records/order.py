@@ -30,7 +30,13 @@ class Order:
     state: str | None = None
 
     def __post_init__(self) -> None:
-        if self.trial < 0 or not 0 <= self.start < self.stop:
+        if self.trial < 0:
+            raise SearchError(
+                f"trial = {self.trial} is no number of a trial.",
+                where=f"Order({self.trial}, …)",
+                fix="number trials from 0 in the order of creation.",
+            )
+        if not 0 <= self.start < self.stop:
             raise SearchError(
                 f"an order from epoch {self.start} to epoch {self.stop} trains nothing.",
                 where=f"trial {self.trial}",

@@ -7,9 +7,29 @@ from typing import Any
 
 from ripieno.errors import SpaceError
 
-__all__ = ["Config", "Value"]
+__all__ = ["Config", "Value", "plain"]
 
 Value = bool | int | float | str | None
+
+
+def plain(value: Value) -> Value:
+    """Return the value as a builtin: a NumPy float or a string enumeration becomes plain.
+
+    So a value keeps its type on the way through JSON and back.
+
+    Raises:
+        TypeError: The value is not a bool, int, float, str or None.
+    """
+    if value is None or type(value) in {bool, int, float, str}:
+        return value
+    # Not `str(value)`, which is the name of an enumeration's member.
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"a {type(value).__name__} is no value of a config")
 
 
 class Config(Mapping[str, Value]):
@@ -29,14 +49,17 @@ class Config(Mapping[str, Value]):
     __slots__ = ("_values",)
 
     def __init__(self, values: Mapping[str, Value]) -> None:
+        chosen: dict[str, Value] = {}
         for name, value in values.items():
-            if not isinstance(value, bool | int | float | str | None):
+            try:
+                chosen[name] = plain(value)
+            except TypeError:
                 raise SpaceError(
                     f"{name!r} holds a {type(value).__name__}, which a config cannot store.",
                     where=f"Config({name}={value!r})",
                     fix="use a bool, int, float, str or None, and build the object from it.",
-                )
-        object.__setattr__(self, "_values", dict(values))
+                ) from None
+        object.__setattr__(self, "_values", chosen)
 
     def __getitem__(self, name: str) -> Value:
         return self._values[name]  # type: ignore[no-any-return]
@@ -63,7 +86,7 @@ class Config(Mapping[str, Value]):
         raise AttributeError(f"a Config is immutable; {name!r} cannot be set")
 
     def __hash__(self) -> int:
-        return hash(frozenset((name, type(v), v) for name, v in self._values.items()))
+        return hash(self.to_json())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Config):

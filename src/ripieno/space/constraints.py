@@ -8,7 +8,7 @@ back from JSON holds its description and refuses to sample until it is given aga
 import ast
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ripieno.errors import SpaceError
@@ -16,21 +16,32 @@ from ripieno.space.config import Config
 
 __all__ = ["Constraint"]
 
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+# No number of a hyperparameter search needs more: `9 ** 9 ** 9` in a file, or the product
+# of two such numbers, must not stop its reader.
+_BITS = 4096
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    whole = isinstance(base, int) and isinstance(exponent, int)
+    if whole and base.bit_length() * exponent > _BITS:
+        raise OverflowError("the power is too large")
+    return base**exponent
+
+
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-    # A bounded exponent: `9 ** 9 ** 9` in a file must not stop the reader.
-    ast.Pow: lambda base, exponent: base ** min(exponent, 64),
+    ast.Pow: _power,
 }
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+_UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.Not: operator.not_,
     ast.USub: operator.neg,
 }
-_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -54,10 +65,27 @@ class Constraint:
 
     rule: Callable[[Config], bool] | str | None
     description: str
+    _tree: ast.expr | None = field(init=False, repr=False, compare=False)
+    _names: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.rule, str):
-            _parse(self.rule)
+        if not (self.rule is None or isinstance(self.rule, str) or callable(self.rule)):
+            raise SpaceError(
+                f"the constraint {self.rule!r} is neither a function nor an expression.",
+                where="Space.where",
+                fix='pass a function of the config, or a text such as "filters * depth <= 512".',
+            )
+        # Parsed once: a rule is asked for every config that is drawn.
+        tree = _parse(self.rule) if isinstance(self.rule, str) else None
+        names = ast.walk(tree) if tree is not None else ()
+        object.__setattr__(self, "_tree", tree)
+        object.__setattr__(
+            self, "_names", frozenset(node.id for node in names if isinstance(node, ast.Name))
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Parsed again on arrival: a syntax tree is longer than its text.
+        return Constraint, (self.rule, self.description)
 
     @property
     def expression(self) -> str | None:
@@ -65,20 +93,33 @@ class Constraint:
         return self.rule if isinstance(self.rule, str) else None
 
     def holds(self, config: Config) -> bool:
-        """Say whether the config keeps the rule."""
-        if self.rule is None:
+        """Say whether the config keeps the rule.
+
+        Raises:
+            SpaceError: The rule was lost, or an expression cannot be worked out for this
+                config. What a function raises is its author's and is passed on.
+        """
+        if self._tree is not None:
+            return not self._names <= config.keys() or self._work_out(self._tree, config)
+        if callable(self.rule):
+            return bool(self.rule(config))
+        raise SpaceError(
+            f"the constraint {self.description!r} is a function, and functions are not "
+            "stored with a space.",
+            where="Space.from_json",
+            fix="pass the original space, or write the rule as an expression: "
+            'space.where("filters * depth <= 512").',
+        )
+
+    def _work_out(self, tree: ast.expr, config: Config) -> bool:
+        try:
+            return bool(_evaluate(tree, config))
+        except (ArithmeticError, TypeError, ValueError, RecursionError) as error:
             raise SpaceError(
-                f"the constraint {self.description!r} is a function, and functions are not "
-                "stored with a space.",
-                where="Space.from_json",
-                fix="pass the original space, or write the rule as an expression: "
-                'space.where("filters * depth <= 512").',
-            )
-        if isinstance(self.rule, str):
-            tree = _parse(self.rule)
-            names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-            return not names <= set(config) or bool(_evaluate(tree, config))
-        return bool(self.rule(config))
+                f"the constraint {self.rule!r} cannot be worked out: {error}.",
+                where=repr(config),
+                fix="compare numbers with numbers, and divide by nothing that can be 0.",
+            ) from error
 
 
 def _parse(expression: str) -> ast.expr:
@@ -86,7 +127,7 @@ def _parse(expression: str) -> ast.expr:
         tree = ast.parse(expression, mode="eval").body
         for node in ast.walk(tree):
             _check(node)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SpaceError(
             f"the constraint {expression!r} cannot be read: {error}.",
             where="Space.where",
@@ -102,6 +143,8 @@ def _check(node: ast.AST) -> None:
     )  # fmt: skip
     if not isinstance(node, allowed):
         raise ValueError(f"{type(node).__name__} is not allowed")  # noqa: TRY004 - a bad text
+    if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str | None):
+        raise ValueError(f"{node.value!r} is not allowed")  # noqa: TRY004 - a bad text
 
 
 def _evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -111,7 +154,7 @@ def _evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.Name(id=name):
             return names[name]
         case ast.BinOp(left=left, op=op, right=right):
-            return _BINARY[type(op)](_evaluate(left, names), _evaluate(right, names))
+            return _calculate(_BINARY[type(op)], _evaluate(left, names), _evaluate(right, names))
         case ast.UnaryOp(op=unary, operand=operand):
             return _UNARY[type(unary)](_evaluate(operand, names))
         case ast.BoolOp(op=ast.And(), values=values):
@@ -124,3 +167,10 @@ def _evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
                 _COMPARE[type(op)](a, b) for op, a, b in zip(ops, sides, sides[1:], strict=False)
             )
     raise AssertionError(f"unchecked node {node!r}")
+
+
+def _calculate(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    # A text can be multiplied and added too, without end; and `%` would format it.
+    if isinstance(left, str) or isinstance(right, str):
+        raise TypeError("texts can be compared, not calculated with")
+    return operation(left, right)

@@ -1,8 +1,8 @@
 """What one hyperparameter may be, and how it maps to the unit interval.
 
-Every domain has a canonical form for its values: floats lie on a grid of twelve
-significant digits, so that ``decode(encode(value)) == value`` holds exactly and a config
-read back from JSON or from a unit vector is the same config, bit for bit.
+Every domain has a canonical form for its values: floats lie on a decimal grid (see
+``scales.py``), so that ``decode(encode(value)) == value`` holds exactly and a config read
+back from JSON or from a unit vector is the same config, bit for bit.
 """
 
 import copy
@@ -12,11 +12,14 @@ from types import EllipsisType
 from typing import Any, Protocol, Self, runtime_checkable
 
 from ripieno.errors import SpaceError
+from ripieno.space.checks import check_choice, check_range, check_real, check_whole
 from ripieno.space.config import Value
+from ripieno.space.scales import Evenly, Linear, Logarithmic, Point, Scale
 
 __all__ = ["Categorical", "Condition", "Constant", "Domain", "Float", "Int"]
 
-_DIGITS = 12
+# So many whole numbers can be told apart in the unit interval, on either scale.
+_MOST = 10**12
 
 Condition = tuple[str, tuple[Value, ...]]
 """The name of a parent hyperparameter and the values of it that make a child active."""
@@ -94,20 +97,41 @@ class Float(_Conditional):
     default: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "low", _number(self, "low", self.low))
-        object.__setattr__(self, "high", _number(self, "high", self.high))
-        _check_range(self)
-        if self.step is not None:
-            object.__setattr__(self, "step", _number(self, "step", self.step))
+        where = _call(self)
+        for name in ("low", "high", "step"):
+            value = getattr(self, name)
+            if name != "step" or value is not None:
+                object.__setattr__(self, name, check_real(name, value, where=where))
+        check_range(self.low, self.high, log=self.log, step=self.step, where=where, positive="1e-6")
+        scale = self._scale
+        if isinstance(scale, Evenly) and scale.too_fine:
+            raise SpaceError(
+                f"step = {self.step} is too fine to be told apart in twelve digits.",
+                where=where,
+                fix="drop `step`, or give a wider one.",
+            )
         if self.default is not None:
-            self.encode(self.default)
             object.__setattr__(self, "default", self.canonical(self.default))
 
     @property
-    def size(self) -> float:
+    def _scale(self) -> Scale:
         if self.low == self.high:
-            return 1
-        return math.inf if self.step is None else _steps(self.low, self.high, self.step)
+            return Point(self.low)
+        if self.step is not None:
+            return Evenly(self.low, self.high, self.step)
+        # On so narrow a range the two are the same, and logarithms would lose digits.
+        if self.log and self.high / 2 - self.low / 2 > 1e-8 * self.low:
+            return Logarithmic(self.low, self.high)
+        return Linear(self.low, self.high)
+
+    @property
+    def size(self) -> float:
+        match self._scale:
+            case Point():
+                return 1
+            case Evenly() as evenly:
+                return evenly.size
+        return math.inf
 
     @property
     def center(self) -> float:
@@ -121,40 +145,14 @@ class Float(_Conditional):
         return self.decode(self.encode(value))
 
     def encode(self, value: Value) -> float:
-        number = _member(self, value)
-        if self.low == self.high:
-            return 0.5
-        if self.step is not None:
-            index = round((number - self.low) / self.step)
-            return (min(index, int(self.size) - 1) + 0.5) / self.size
-        if self.log:
-            return math.log(number / self.low) / math.log(self.high / self.low)
-        return (number - self.low) / (self.high - self.low)
+        number = float(_member(self, value))
+        scale = self._scale
+        if isinstance(scale, Evenly) and not scale.holds(number):
+            raise _not_in(self, value)
+        return scale.encode(number)
 
     def decode(self, unit: float) -> float:
-        if self.step is not None:
-            index = min(int(unit * self.size), int(self.size) - 1)
-            return self._clip(self._round(self.low + index * self.step))
-        # The ends are given by the user and need not lie on the grid.
-        if unit <= 0.0:
-            return self.low
-        if unit >= 1.0:
-            return self.high
-        if self.log:
-            value = self.low * math.exp(unit * math.log(self.high / self.low))
-        else:
-            value = self.low + unit * (self.high - self.low)
-        return self._clip(self._round(value))
-
-    def _round(self, value: float) -> float:
-        if self.log:
-            return float(f"{value:.{_DIGITS - 1}e}")
-        # On a linear scale the rounding error of the map is that of the larger end.
-        scale = max(abs(self.low), abs(self.high))
-        return round(value, _DIGITS - 1 - math.floor(math.log10(scale))) if scale else value
-
-    def _clip(self, value: float) -> float:
-        return min(max(value, self.low), self.high)
+        return self._scale.decode(unit)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -176,22 +174,24 @@ class Int(_Conditional):
     default: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        where = _call(self)
         for name in ("low", "high", "step"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or int(value) != value:
-                raise SpaceError(
-                    f"{name} = {value!r} is not a whole number.",
-                    where=_call(self),
-                    fix="use Float for real numbers, or round the bounds.",
-                )
-            object.__setattr__(self, name, int(value))
-        _check_range(self)
+            value = check_whole(name, getattr(self, name), where=where)
+            object.__setattr__(self, name, value)
+        step = None if self.step == 1 else self.step
+        check_range(self.low, self.high, log=self.log, step=step, where=where, positive="1")
+        if self.size > _MOST or (self.log and self.high > _MOST):
+            raise SpaceError(
+                f"the range has more than {_MOST:,} whole numbers.",
+                where=where,
+                fix="narrow it, widen `step`, or use a Float and round it in the model.",
+            )
         if self.default is not None:
-            self.encode(self.default)
+            object.__setattr__(self, "default", self.decode(self.encode(self.default)))
 
     @property
     def size(self) -> float:
-        return _steps(self.low, self.high, self.step)
+        return (self.high - self.low) // self.step + 1
 
     @property
     def center(self) -> int:
@@ -202,18 +202,17 @@ class Int(_Conditional):
 
     def encode(self, value: Value) -> float:
         number = _member(self, value)
-        if int(number) != number:
+        index, rest = divmod(int(number) - self.low, self.step)
+        if int(number) != number or rest:
             raise _not_in(self, value)
         if self.log:
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
             return (math.log(number) - low) / (high - low)
-        index = (int(number) - self.low) / self.step
-        if index != int(index):
-            raise _not_in(self, value)
         return (index + 0.5) / self.size
 
     def decode(self, unit: float) -> int:
         if self.log:
+            # Each number owns the stretch from half below to half above it.
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
             return min(max(round(math.exp(low + unit * (high - low))), self.low), self.high)
         return self.low + self.step * min(max(int(unit * self.size), 0), int(self.size) - 1)
@@ -237,28 +236,20 @@ class Categorical(_Conditional):
         default: Value | EllipsisType = ...,
         conditions: tuple[Condition, ...] = (),
     ) -> None:
-        object.__setattr__(self, "conditions", conditions)
-        object.__setattr__(self, "choices", tuple(choices))
+        where = f"Categorical({', '.join(map(repr, choices))})"
         if not choices:
             raise SpaceError(
                 "a categorical hyperparameter needs at least one choice.",
-                where="Categorical()",
+                where=where,
                 fix='name the choices: Categorical("relu", "gelu").',
             )
-        for choice in choices:
-            if not isinstance(choice, bool | int | float | str | None):
-                raise SpaceError(
-                    f"the choice {choice!r} is a {type(choice).__name__}, "
-                    "which a config cannot store.",
-                    where=_call(self),
-                    fix="name the choices with strings and look the object up in the model.",
-                )
+        choices = tuple(check_choice(choice, where=where) for choice in choices)
         if len({(type(c), c) for c in choices}) != len(choices):
-            raise SpaceError(
-                "a choice stands twice.", where=_call(self), fix="name each choice once."
-            )
-        object.__setattr__(self, "default", choices[0] if default is ... else default)
-        self.encode(self.default)
+            raise SpaceError("a choice stands twice.", where=where, fix="name each choice once.")
+        object.__setattr__(self, "conditions", conditions)
+        object.__setattr__(self, "choices", choices)
+        index = 0 if default is ... else self._index(check_choice(default, where=where))
+        object.__setattr__(self, "default", choices[index])
 
     @property
     def size(self) -> float:
@@ -272,9 +263,12 @@ class Categorical(_Conditional):
         return self.choices[index]
 
     def encode(self, value: Value) -> float:
+        return (self._index(value) + 0.5) / len(self.choices)
+
+    def _index(self, value: Value) -> int:
         for index, choice in enumerate(self.choices):
             if choice == value and type(choice) is type(value):
-                return (index + 0.5) / len(self.choices)
+                return index
         raise _not_in(self, value)
 
     def decode(self, unit: float) -> Value:
@@ -288,12 +282,7 @@ class Constant(_Conditional):
     value: Value
 
     def __post_init__(self) -> None:
-        if not isinstance(self.value, bool | int | float | str | None):
-            raise SpaceError(
-                f"the value is a {type(self.value).__name__}, which a config cannot store.",
-                where=f"Constant({self.value!r})",
-                fix="use a bool, number, string or None.",
-            )
+        object.__setattr__(self, "value", check_choice(self.value, where=_call(self)))
 
     @property
     def size(self) -> float:
@@ -307,7 +296,7 @@ class Constant(_Conditional):
         return self.value
 
     def encode(self, value: Value) -> float:
-        if value != self.value:
+        if value != self.value or isinstance(value, bool) != isinstance(self.value, bool):
             raise _not_in(self, value)
         return 0.5
 
@@ -321,54 +310,12 @@ def _call(domain: Any) -> str:
         return f"Categorical({', '.join(map(repr, domain.choices))})"
     if isinstance(domain, Constant):
         return f"Constant({domain.value!r})"
-    text = f"{type(domain).__name__}(low={domain.low}, high={domain.high}"
+    text = f"{type(domain).__name__}(low={domain.low!r}, high={domain.high!r}"
     if domain.log:
         text += ", log=True"
-    if domain.step not in {None, 1}:
-        text += f", step={domain.step}"
+    if domain.step is not None and domain.step != 1:
+        text += f", step={domain.step!r}"
     return text + ")"
-
-
-def _number(domain: Float, name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise SpaceError(
-            f"{name} = {value!r} is not a finite number.",
-            where=f"Float(low={domain.low!r}, high={domain.high!r})",
-            fix=f"give a finite number as {name}.",
-        )
-    return float(value)
-
-
-def _check_range(domain: Float | Int) -> None:
-    if domain.low > domain.high:
-        raise SpaceError(
-            f"low = {domain.low} is above high = {domain.high}.",
-            where=_call(domain),
-            fix="exchange the bounds.",
-        )
-    if domain.log and domain.low <= 0:
-        smallest = "1" if isinstance(domain, Int) else "1e-6"
-        raise SpaceError(
-            f"a log scale cannot start at low = {domain.low}: "
-            "the logarithm of a number that is not positive does not exist.",
-            where=_call(domain),
-            fix=f"raise `low` above zero (for example {smallest}), or drop `log=True`.",
-        )
-    if domain.step is not None and (domain.step <= 0 or not math.isfinite(domain.step)):
-        raise SpaceError(
-            f"step = {domain.step} is not positive.", where=_call(domain), fix="give a step > 0."
-        )
-    if domain.log and domain.step not in {None, 1}:
-        raise SpaceError(
-            "a log scale has no even steps.",
-            where=_call(domain),
-            fix="drop `log=True` or `step`, or list the values in a Categorical.",
-        )
-
-
-def _steps(low: float, high: float, step: float) -> int:
-    # A tenth of a millionth of a step forgives the rounding in (0.3 - 0.1) / 0.1.
-    return int((high - low) / step + 1e-7) + 1
 
 
 def _member(domain: Float | Int, value: object) -> float:

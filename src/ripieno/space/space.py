@@ -3,14 +3,15 @@
 import copy
 import difflib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import SpaceError
-from ripieno.space import wire
+from ripieno.space import enumeration, wire
+from ripieno.space.activity import Activity
 from ripieno.space.config import Config, Value
 from ripieno.space.constraints import Constraint
 from ripieno.space.domains import Constant, Domain
@@ -36,14 +37,14 @@ class Space(Mapping[str, Domain]):
         Config(optimizer='sgd', lr=0.01)
     """
 
-    __slots__ = ("_active_order", "_constraints", "_domains", "_searched")
+    __slots__ = ("_activity", "_constraints", "_domains", "_searched")
 
     def __init__(self, /, **domains: Domain) -> None:
         for name, domain in domains.items():
-            _check_domain(name, domain, domains)
+            _check_domain(name, domain)
         self._domains: dict[str, Domain] = domains
         self._constraints: tuple[Constraint, ...] = ()
-        self._active_order = _parents_first(domains)
+        self._activity = Activity(domains)
         self._searched = tuple(n for n, d in domains.items() if not isinstance(d, Constant))
 
     def __getitem__(self, name: str) -> Domain:
@@ -84,12 +85,7 @@ class Space(Mapping[str, Domain]):
     @property
     def size(self) -> float:
         """The number of different configs, before constraints; ``math.inf`` if any is real."""
-        controlling = self._controlling()
-        free = [name for name in self if name not in controlling]
-        total: float = 0
-        for choice in self._assignments(controlling):
-            total += math.prod(self[n].size for n in free if _is_active(self[n], choice))
-        return total
+        return enumeration.count(self._domains, self._activity)
 
     def where(self, rule: Callable[[Config], bool] | str, description: str = "") -> Self:
         """Return a copy in which every config also keeps ``rule``.
@@ -114,8 +110,8 @@ class Space(Mapping[str, Domain]):
         stands in, so that the answer is the same every time.
         """
         values: dict[str, Value] = {}
-        for name in self._active_order:
-            if _is_active(self[name], values):
+        for name in self._activity.order:
+            if self._activity.holds(name, values):
                 values[name] = self[name].center
         config = self._ordered(values)
         if self.allows(config):
@@ -136,9 +132,9 @@ class Space(Mapping[str, Domain]):
             if name not in self:
                 raise _unknown(name, self)
         chosen: dict[str, Value] = {}
-        for name in self._active_order:
+        for name in self._activity.order:
             domain = self[name]
-            if not _is_active(domain, chosen):
+            if not self._activity.holds(name, chosen):
                 if name in given:
                     raise SpaceError(
                         f"{name!r} is given, but its condition {_say(domain)} is not met.",
@@ -208,8 +204,8 @@ class Space(Mapping[str, Domain]):
         """
         coordinates = dict(zip(self._searched, unit.tolist(), strict=True))
         values: dict[str, Value] = {}
-        for name in self._active_order:
-            if _is_active(self[name], values):
+        for name in self._activity.order:
+            if self._activity.holds(name, values):
                 values[name] = self[name].decode(coordinates.get(name, 0.5))
         return self._ordered(values)
 
@@ -230,28 +226,6 @@ class Space(Mapping[str, Domain]):
     def _ordered(self, values: Mapping[str, Value]) -> Config:
         return Config({name: values[name] for name in self if name in values})
 
-    def _controlling(self) -> list[str]:
-        """Names that the activity of others hangs on, parents first."""
-        named = {parent for domain in self.values() for parent, _ in domain.conditions}
-        return [name for name in self._active_order if name in named]
-
-    def _assignments(self, names: list[str]) -> Iterator[dict[str, Value]]:
-        """Every way to choose the named hyperparameters; inactive ones stay absent."""
-        if not names:
-            yield {}
-            return
-        for head in self._assignments(names[:-1]):
-            domain = self[names[-1]]
-            if not _is_active(domain, head):
-                yield head
-                continue
-            if not math.isfinite(domain.size):
-                # A condition on a real number: its exact values have no measure.
-                yield {**head, names[-1]: domain.center}
-                continue
-            for index in range(int(domain.size)):
-                yield {**head, names[-1]: domain.nth(index)}
-
     def grid(self) -> Iterator[Config]:
         """Yield every config of a finite space that the constraints allow, lazily.
 
@@ -263,39 +237,15 @@ class Space(Mapping[str, Domain]):
             SpaceError: A hyperparameter is continuous.
         """
         for name, domain in self.items():
-            if not math.isfinite(domain.size):
+            if math.isinf(domain.size):
                 raise SpaceError(
                     f"{name!r} is continuous, and a grid over it has no end.",
                     where=f"{name}={domain!r}",
                     fix=f"give it steps ({name}=Float(…, step=…)) or choices "
                     f"({name}=Categorical(…)), or use the random or sobol searcher.",
                 )
-        for values in self._walk(self._active_order, {}):
-            config = self._ordered(values)
-            if self.allows(config):
-                yield config
-
-    def _walk(self, names: Sequence[str], chosen: dict[str, Value]) -> Iterator[dict[str, Value]]:
-        if not names:
-            yield chosen
-            return
-        name, domain = names[0], self[names[0]]
-        if not _is_active(domain, chosen):
-            yield from self._walk(names[1:], chosen)
-            return
-        for index in range(int(domain.size)):
-            yield from self._walk(names[1:], {**chosen, name: domain.nth(index)})
-
-
-def _is_active(domain: Domain, values: Mapping[str, Value]) -> bool:
-    return all(
-        parent in values and any(_same(values[parent], value) for value in allowed)
-        for parent, allowed in domain.conditions
-    )
-
-
-def _same(left: Value, right: Value) -> bool:
-    return left == right and isinstance(left, bool) == isinstance(right, bool)
+        configs = map(self._ordered, enumeration.walk(self._domains, self._activity))
+        return filter(self.allows, configs)
 
 
 def _say(domain: Domain) -> str:
@@ -314,44 +264,16 @@ def _unknown(name: str, space: Mapping[str, Any]) -> SpaceError:
     )
 
 
-def _check_domain(name: str, domain: object, domains: Mapping[str, Domain]) -> None:
+def _check_domain(name: str, domain: object) -> None:
+    if not name.isidentifier():
+        raise SpaceError(
+            f"{name!r} cannot be read as an attribute of a config.",
+            where=f"Space(**{{{name!r}: …}})",
+            fix="use letters, digits and underscores.",
+        )
     if not isinstance(domain, Domain):
         raise SpaceError(
             f"{name!r} is {domain!r}, which is no domain.",
             where=f"Space({name}={domain!r})",
             fix=f"write {name}=Constant({domain!r}), or a Float, Int or Categorical.",
         )
-    for parent, values in domain.conditions:
-        if parent not in domains:
-            raise SpaceError(
-                f"{name!r} hangs on {parent!r}, which this space does not have.",
-                where=f"{name}=….when({parent}=…)",
-                fix=f"add {parent!r} to the space, or drop the condition.",
-            )
-        for value in values:
-            try:
-                domains[parent].encode(value)
-            except SpaceError as error:
-                raise SpaceError(
-                    f"{name!r} hangs on {parent} = {value!r}, which {parent!r} never takes.",
-                    where=error.where,
-                    fix="name a value of the parent's domain in `.when(…)`.",
-                ) from None
-
-
-def _parents_first(domains: Mapping[str, Domain]) -> tuple[str, ...]:
-    """Order the names so that each comes after all that it hangs on."""
-    order: list[str] = []
-    waiting = dict(domains)
-    while waiting:
-        ready = [n for n, d in waiting.items() if all(p in order for p, _ in d.conditions)]
-        if not ready:
-            circle = ", ".join(waiting)
-            raise SpaceError(
-                f"the conditions of {circle} hang on each other in a circle.",
-                where=f"Space({circle})",
-                fix="drop one `.when(…)` of the circle.",
-            )
-        order += ready
-        waiting = {n: d for n, d in waiting.items() if n not in ready}
-    return tuple(order)

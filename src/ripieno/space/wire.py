@@ -41,12 +41,10 @@ def load(text: str) -> tuple[dict[str, Domain], tuple[Constraint, ...]]:
         raise _unreadable(f"the space has version {version!r}, and this Ripieno reads {VERSION}")
     try:
         domains = {str(name): _domain_from_json(item) for name, item in tree["domains"].items()}
-        constraints = tuple(
-            Constraint(item["expression"], str(item["description"])) for item in tree["constraints"]
-        )
-    except SpaceError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        constraints = tuple(_constraint_from_json(item) for item in tree["constraints"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, SpaceError):
+            raise
         raise _unreadable(f"the text is not a space: {error!r}") from error
     return domains, constraints
 
@@ -71,22 +69,34 @@ def _domain_to_json(domain: Domain) -> dict[str, Any]:
 
 
 def _domain_from_json(item: dict[str, Any]) -> Domain:
-    fields = {name: value for name, value in item.items() if name not in {"kind", "when"}}
     domain: Float | Int | Categorical | Constant
     match item["kind"]:
-        case "float":
-            domain = Float(**fields)
-        case "int":
-            domain = Int(**fields)
+        case "float" | "int" as kind:
+            make = Float if kind == "float" else Int
+            scale = {name: item[name] for name in ("log", "step", "default")}
+            domain = make(item["low"], item["high"], **scale)
         case "categorical":
-            domain = Categorical(*fields["choices"], default=fields["default"])
+            domain = Categorical(*_list(item["choices"]), default=item["default"])
         case "constant":
-            domain = Constant(fields["value"])
+            domain = Constant(item["value"])
         case kind:
             raise _unreadable(f"{kind!r} is no kind of domain")
-    for parent, values in item["when"]:
-        domain = domain.when(**{parent: tuple(values)})
+    for parent, values in _list(item["when"]):
+        domain = domain.when(**{parent: _list(values)})
     return domain
+
+
+def _constraint_from_json(item: dict[str, Any]) -> Constraint:
+    expression, description = item["expression"], item["description"]
+    if not isinstance(expression, str | None) or not isinstance(description, str):
+        raise _unreadable(f"{item!r} is no constraint")
+    return Constraint(expression, description)
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise _unreadable(f"{value!r} is no list")
+    return value
 
 
 def _unreadable(problem: str) -> SpaceError:

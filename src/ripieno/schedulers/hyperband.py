@@ -1,0 +1,83 @@
+"""Successive halving with every trade-off between many trials and many epochs.
+
+Source: L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh, A. Talwalkar, "Hyperband: A Novel
+Bandit-Based Approach to Hyperparameter Optimization", JMLR 18(185), 2018.
+"""
+
+from collections.abc import Iterator
+
+from ripieno.records import Objective, Order, Outcome
+from ripieno.schedulers.brackets import Brackets
+from ripieno.schedulers.nursery import Nursery
+from ripieno.schedulers.rungs import Plan, hyperband_plans
+from ripieno.searchers import Searcher
+
+__all__ = ["Hyperband"]
+
+
+class Hyperband:
+    """Takes turns between brackets of successive halving, the most exploratory first.
+
+    Brackets overlap: while a rung waits for outcomes, new trials enter the next bracket, so
+    that no worker is idle. Trials that go on continue where they stand; they never restart.
+    A rung is decided when all of its trials have told, so decisions do not depend on the
+    order of arrival; ties go to the earlier trial. A trial that diverged or failed never
+    goes on.
+
+    A searcher that learns observes each rung's trials, by number, when the rung is decided.
+    Which rungs those are when a trial is created depends on the arrival of outcomes. For a
+    searcher that does not learn, the trials are the same whatever the arrival.
+
+    Args:
+        searcher: What proposes the configs.
+        objective: What ranks the trials of a rung, by their last epoch.
+        epochs: Epochs that the best trials are trained for, R in the source.
+        trials: How many trials are started; the last bracket is cut to those that are left.
+            None goes on until the searcher is exhausted.
+        eta: One trial in ``eta`` goes on from a rung to the next, at least one.
+        min_epochs: The fewest epochs that a trial is trained for.
+
+    Raises:
+        SearchError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        objective: Objective,
+        *,
+        epochs: int,
+        trials: int | None = None,
+        eta: int = 3,
+        min_epochs: int = 1,
+    ) -> None:
+        def plans() -> Iterator[Plan]:
+            return hyperband_plans(trials=trials, epochs=epochs, eta=eta, min_epochs=min_epochs)
+
+        self._brackets = Brackets(
+            Nursery(searcher),
+            objective,
+            plans=plans(),
+            orders=None if trials is None else sum(plan.orders for plan in plans()),
+        )
+
+    def ask(self, slots: int) -> list[Order]:
+        """Return up to ``slots`` orders; fewer when all that is left waits for outcomes."""
+        return self._brackets.ask(slots)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Enter an outcome, and decide its rung if it was the last one of it.
+
+        Raises:
+            SearchError: No such order is out, the outcome is not final, or it does not
+                hold the objective's metric.
+        """
+        self._brackets.tell(outcome)
+
+    @property
+    def planned(self) -> int | None:
+        """The number of orders, less those that failed trials and a short grid leave out.
+
+        None without a number of trials, until the searcher is exhausted.
+        """
+        return self._brackets.planned

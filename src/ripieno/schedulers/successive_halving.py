@@ -1,0 +1,65 @@
+"""Start many trials on few epochs, and go on with the best.
+
+Source: K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
+Optimization", AISTATS 2016.
+"""
+
+from ripieno.records import Objective, Order, Outcome
+from ripieno.schedulers.brackets import Brackets
+from ripieno.schedulers.nursery import Nursery
+from ripieno.schedulers.rungs import halving_plan
+from ripieno.searchers import Searcher
+
+__all__ = ["SuccessiveHalving"]
+
+
+class SuccessiveHalving:
+    """Trains all trials a little, the best ``1/eta`` of them ``eta`` times as long, and so on.
+
+    Trials that go on continue where they stand; they never restart. A rung is decided when
+    all of its trials have told, so decisions do not depend on the order of arrival; ties go
+    to the earlier trial. A trial that diverged or failed never goes on. A searcher that
+    learns observes each rung's trials, by number, when the rung is decided.
+
+    Args:
+        searcher: What proposes the configs.
+        objective: What ranks the trials of a rung, by their last epoch.
+        epochs: Epochs that the best trials are trained for.
+        trials: How many trials are started.
+        eta: One trial in ``eta`` goes on from a rung to the next, at least one.
+        min_epochs: The fewest epochs that a trial is trained for.
+
+    Raises:
+        SearchError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        objective: Objective,
+        *,
+        epochs: int,
+        trials: int,
+        eta: int = 3,
+        min_epochs: int = 1,
+    ) -> None:
+        plan = halving_plan(trials=trials, epochs=epochs, eta=eta, min_epochs=min_epochs)
+        self._brackets = Brackets(Nursery(searcher), objective, plans=(plan,), orders=plan.orders)
+
+    def ask(self, slots: int) -> list[Order]:
+        """Return up to ``slots`` orders; fewer while the rung waits for outcomes."""
+        return self._brackets.ask(slots)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Enter an outcome, and decide its rung if it was the last one of it.
+
+        Raises:
+            SearchError: No such order is out, the outcome is not final, or it does not
+                hold the objective's metric.
+        """
+        self._brackets.tell(outcome)
+
+    @property
+    def planned(self) -> int | None:
+        """The number of orders, less those that failed trials and a short grid leave out."""
+        return self._brackets.planned

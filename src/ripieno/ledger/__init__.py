@@ -1,5 +1,21 @@
 """What happened: orders, outcomes and artifacts."""
 
+from typing import TYPE_CHECKING
+
+from ripieno.ledger.artifacts import FileArtifacts, MemoryArtifacts
 from ripieno.ledger.ledger import Ledger
 
-__all__ = ["Ledger"]
+if TYPE_CHECKING:
+    from ripieno.ledger.sql import SqlLedger
+
+__all__ = ["FileArtifacts", "Ledger", "MemoryArtifacts", "SqlLedger"]
+
+
+def __getattr__(name: str) -> object:
+    # SQLAlchemy takes longer to import than everything else here, and a worker process
+    # that only stores arrays does not need it.
+    if name == "SqlLedger":
+        from ripieno.ledger.sql import SqlLedger
+
+        return SqlLedger
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ class Ledger(Protocol):
 
     def record(
         self, *, orders: Sequence[Order] = (), outcomes: Sequence[Outcome] = (), clock: float = 0.0
-    ) -> None:
+    ) -> list[Outcome]:
         """Write outcomes and orders, in this sequence, in one transaction.
 
         Args:
@@ -26,6 +26,11 @@ class Ledger(Protocol):
                 its rows of metrics and its state are stored, and :meth:`open_orders` gives
                 the rest of the order.
             clock: Seconds that the study has been running, over all its sessions.
+
+        Returns:
+            The final ones among the outcomes, as :meth:`events` gives them: with the order
+            as the scheduler gave it and the rows of all its parts. This is what a scheduler
+            is told, so that a replay tells it the same.
 
         Raises:
             LedgerError: The record cannot be written (a full disk, a lost file).
@@ -43,7 +48,8 @@ class Ledger(Protocol):
         """Return the orders without a final outcome, each as what is left of it.
 
         ``start`` is the epoch reached by stored states and ``state`` the key of that state;
-        for an order that has not begun, the state of the trial (or of its parent).
+        for an order that has not begun, the state that the trial (or its parent) had when
+        the order was given.
         """
 
     def trials(self) -> list[Trial]:

@@ -1,0 +1,352 @@
+"""An executor of worker processes on this machine."""
+
+import math
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import cloudpickle
+
+from ripieno.errors import RipienoError, WorkerError
+from ripieno.executors.batches import stopped
+from ripieno.executors.messages import (
+    Begun,
+    Broke,
+    CannotStart,
+    Close,
+    Gave,
+    Pipe,
+    Ready,
+    SetUp,
+    Stop,
+    Work,
+)
+from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus, Runner
+
+__all__ = ["ProcessExecutor"]
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
+_CLOSE_SECONDS = 5.0
+_KILL_SECONDS = 1.0
+_DEATHS_PER_ORDER = 2
+_DEATHS_BEFORE_WORK = 3
+
+
+class _Worker:
+    """One process, and what it has to do."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.ready = False
+        self.orders: dict[int, Order] = {}
+        self.begun: set[int] = set()
+        # A session of its own: Ctrl-C in a terminal reaches the parent alone, which asks
+        # the workers to stop.
+        self.process = subprocess.Popen(  # noqa: S603 - our own module, no foreign input
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "PYTHONPATH": _python_path()},
+            start_new_session=True,
+        )
+        assert self.process.stdin is not None  # noqa: S101 - asked for above
+        assert self.process.stdout is not None  # noqa: S101 - asked for above
+        self.pipe = Pipe(self.process.stdout, self.process.stdin)
+
+
+class ProcessExecutor:
+    """Spreads orders over worker processes, one intra-op thread each.
+
+    Workers start at the first order, and end with the parent however it ends. The runner
+    is sent to them by cloudpickle, so lambdas and functions of the main script work.
+
+    A worker that dies hands its orders to a new one; an order that was being trained by
+    two workers that died becomes a ``failed`` outcome, and the study goes on.
+
+    Args:
+        runner: What carries the orders out; each worker has a copy.
+        artifacts: Where it stores states and predictions; each worker has a copy.
+        workers: The number of processes, at least one.
+
+    Raises:
+        WorkerError: ``workers`` is below one.
+    """
+
+    def __init__(self, runner: Runner, artifacts: ArtifactStore, *, workers: int) -> None:
+        if workers < 1:
+            raise WorkerError(
+                f"workers = {workers} can train nothing.",
+                where="ProcessExecutor",
+                fix="use at least one worker.",
+            )
+        self._runner = runner
+        self._artifacts = artifacts
+        self._count = workers
+        # Guards everything below. Threads that listen to the workers keep the books, so
+        # that Ctrl-C, which reaches the main thread alone, never leaves them half kept.
+        self._changed = threading.Condition()
+        self._workers: list[_Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._finished: list[Outcome] = []
+        self._deaths: Counter[int] = Counter()
+        self._deaths_before_work = 0
+        self._error: RipienoError | None = None
+        self._stopping = False
+        self._closed = False
+
+    @property
+    def slots(self) -> int:
+        """How many more orders can be submitted now and begin at once."""
+        with self._changed:
+            if self._stopping or self._closed or self._error is not None:
+                return 0
+            return max(0, self._count * self._runner.width - self._out())
+
+    def submit(self, orders: Sequence[Order]) -> None:
+        """Hand orders over: workers are filled evenly, orders of one group go together.
+
+        Raises:
+            WorkerError: The runner cannot be sent to another process.
+        """
+        with self._changed:
+            if self._stopping or self._closed:
+                self._finished += map(stopped, orders)
+                return
+            if not orders:
+                return
+            self._fill_up()
+            for worker, share in self._shares(orders):
+                self._hand(worker, share)
+
+    def collect(self, timeout: float | None = None) -> list[Outcome]:
+        """Return the outcomes that are there, after waiting for at least one.
+
+        Raises:
+            WorkerError: A worker could not start, or the runner raised an error.
+            RipienoError: The runner raised it: an ArtifactError when the disk is full.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._finished or self._error is not None or not self._out(), timeout
+            )
+            if self._error is not None and not self._finished:
+                raise self._error
+            finished, self._finished = self._finished, []
+            return finished
+
+    def stop(self) -> None:
+        """Ask every runner to end soon; orders that were not begun are stopped as they are."""
+        with self._changed:
+            self._stopping = True
+            for worker in self._workers:
+                if worker.ready:
+                    _send(worker, Stop())
+                else:
+                    self._give_up(worker)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End all workers: ask, after five seconds terminate, then kill. Safe to call twice."""
+        with self._changed:
+            self._stopping = self._closed = True
+            workers, self._workers = self._workers, []
+            for worker in workers:
+                worker.orders.clear()
+                if worker.ready:
+                    _send(worker, Close())
+                else:
+                    worker.process.terminate()
+            self._changed.notify_all()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        for worker in workers:
+            _end(worker.process, deadline)
+        for thread in self._threads:
+            thread.join(_KILL_SECONDS)
+
+    def _out(self) -> int:
+        return sum(len(worker.orders) for worker in self._workers)
+
+    def _fill_up(self) -> None:
+        """Start the workers that are missing."""
+        missing = self._count - len(self._workers)
+        if missing:
+            payload = self._payload()
+            for _ in range(missing):
+                self._start(payload)
+
+    def _payload(self) -> bytes:
+        try:
+            payload: bytes = cloudpickle.dumps((self._runner, self._artifacts))
+        except Exception as error:
+            # Pickling runs the user's own code, which may raise anything.
+            raise WorkerError(
+                f"the runner cannot be sent to a worker process: {error}.",
+                where=f"{type(self._runner).__qualname__}",
+                fix="keep open files, locks and generators out of the function "
+                "(open them inside it), or use workers=1.",
+            ) from error
+        return payload
+
+    def _start(self, payload: bytes) -> _Worker:
+        try:
+            worker = _Worker(payload)
+        except OSError as error:
+            raise WorkerError(
+                f"a worker process cannot be started: {error}.",
+                where=" ".join(_COMMAND),
+                fix="free some memory or processes, or use fewer workers.",
+            ) from error
+        self._workers.append(worker)
+        thread = threading.Thread(target=self._listen, args=(worker,), daemon=True)
+        self._threads = [t for t in self._threads if t.is_alive()] + [thread]
+        thread.start()
+        return worker
+
+    def _shares(self, orders: Sequence[Order]) -> list[tuple[_Worker, list[Order]]]:
+        """Deal orders out so that all workers have as much to do."""
+        in_order = sorted(orders, key=self._runner.group) if self._runner.width > 1 else orders
+        queue = deque(in_order)
+        share = math.ceil((self._out() + len(queue)) / len(self._workers))
+        dealt: list[tuple[_Worker, list[Order]]] = []
+        for worker in sorted(self._workers, key=lambda worker: len(worker.orders)):
+            count = min(share - len(worker.orders), len(queue))
+            dealt.append((worker, [queue.popleft() for _ in range(count)]))
+        return dealt
+
+    def _hand(self, worker: _Worker, orders: Iterable[Order]) -> None:
+        """Give a worker orders; one that is still starting gets them when it is ready."""
+        given = tuple(orders)
+        worker.orders.update((order.trial, order) for order in given)
+        if given and worker.ready:
+            # An order that a worker died of is tried once more, without company.
+            alone = frozenset(order.trial for order in given if self._deaths[order.trial])
+            _send(worker, Work(given, alone))
+
+    def _listen(self, worker: _Worker) -> None:
+        """Keep the books of one worker until it is gone; a thread of its own."""
+        try:
+            self._converse(worker)
+        except (EOFError, OSError):
+            # The other end broke; what it had to do is dealt with below.
+            pass
+        except Exception as error:  # noqa: BLE001 - a thread that dies leaves a study waiting
+            with self._changed:
+                self._error = self._error or _cannot_start(f"said what cannot be read: {error!r}")
+            worker.process.kill()
+        status = worker.process.wait()
+        with self._changed:
+            worker.pipe.close()
+            if worker in self._workers:
+                self._workers.remove(worker)
+                self._bury(worker, status)
+            self._changed.notify_all()
+
+    def _converse(self, worker: _Worker) -> None:
+        python_path = os.environ.get("PYTHONPATH")
+        worker.pipe.send(SetUp(tuple(sys.path), tuple(sys.argv), python_path))
+        worker.pipe.send_bytes(worker.payload)
+        # It may hold all the data, and the worker has it now.
+        worker.payload = b""
+        while True:
+            message = worker.pipe.receive()
+            with self._changed:
+                self._note(worker, message)
+                self._changed.notify_all()
+
+    def _note(self, worker: _Worker, message: object) -> None:
+        match message:
+            case Ready():
+                worker.ready = True
+                self._hand(worker, worker.orders.values())
+                if self._closed:
+                    _send(worker, Close())
+            case Begun(trials):
+                self._deaths_before_work = 0
+                worker.begun.update(trials)
+            case Gave(outcome):
+                trial = outcome.order.trial
+                worker.begun.discard(trial)
+                if worker.orders.pop(trial, None) is not None:
+                    self._deaths.pop(trial, None)
+                    self._finished.append(outcome)
+            case CannotStart(reason, where):
+                error = _cannot_start(f"could not start: {reason}", where=where)
+                self._error = self._error or error
+            case Broke():
+                self._error = self._error or message.error
+
+    def _bury(self, worker: _Worker, status: int) -> None:
+        """Deal with the orders of a worker that died."""
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if self._stopping:
+            self._give_up(worker)
+            return
+        if not worker.ready:
+            self._error = self._error or _cannot_start(f"ended ({how}) before it could work")
+            return
+        self._deaths.update(worker.begun)
+        for trial in worker.begun:
+            if self._deaths[trial] >= _DEATHS_PER_ORDER:
+                del self._deaths[trial]
+                error = f"the worker process died ({how}) twice while training it"
+                order = worker.orders.pop(trial)
+                self._finished.append(Outcome(order, OutcomeStatus.FAILED, error=error))
+        if worker.orders:
+            self._replace(worker, how)
+
+    def _replace(self, worker: _Worker, how: str) -> None:
+        """Start a worker for the orders of one that died."""
+        self._deaths_before_work += not worker.begun
+        if self._deaths_before_work >= _DEATHS_BEFORE_WORK:
+            self._error = self._error or _cannot_start(f"died ({how}) again before its work")
+            return
+        try:
+            successor = self._start(self._payload())
+        except WorkerError as error:
+            self._error = self._error or error
+            return
+        self._hand(successor, worker.orders.values())
+
+    def _give_up(self, worker: _Worker) -> None:
+        self._finished += map(stopped, worker.orders.values())
+        worker.orders.clear()
+
+
+def _python_path() -> str:
+    """Let a worker find this package wherever the parent found it.
+
+    It puts the variable back before it runs anything of the user's.
+    """
+    return os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+
+
+def _send(worker: _Worker, message: object) -> None:
+    # A worker that is gone is dealt with by the thread that listens to it.
+    with suppress(OSError):
+        worker.pipe.send(message)
+
+
+def _end(process: subprocess.Popen[bytes], deadline: float) -> None:
+    for end in (process.terminate, process.kill):
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            end()
+            deadline = time.monotonic() + _KILL_SECONDS
+    process.wait()
+
+
+def _cannot_start(what: str, *, where: str | None = None) -> WorkerError:
+    return WorkerError(
+        f"a worker process {what}.",
+        where=where or " ".join(_COMMAND),
+        fix="mend the error above (what the worker printed is on standard error), "
+        "or use workers=1 to see it happen in this process.",
+    )

@@ -1,0 +1,185 @@
+"""A worker process: ``python -m ripieno.executors.worker``, started by ProcessExecutor.
+
+It talks to its parent over its standard input and output, takes both away from the code
+that it runs (what that prints goes to standard error), and leaves at once when the parent
+is gone, however that died.
+"""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+
+import cloudpickle
+
+from ripieno.errors import RipienoError, WorkerError
+from ripieno.executors.batches import carry_out, next_batch
+from ripieno.executors.messages import (
+    Begun,
+    Broke,
+    CannotStart,
+    Close,
+    Gave,
+    Pipe,
+    Ready,
+    SetUp,
+    Stop,
+    Work,
+)
+from ripieno.records import ArtifactStore, Order, Runner
+
+__all__ = ["main"]
+
+
+class _Inbox:
+    """Orders that wait for the main thread, filled by the thread that listens."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._changed = threading.Condition()
+        self._waiting: list[Order] = []
+        self._alone: frozenset[int] = frozenset()
+        self._closed = False
+
+    def put(self, work: Work) -> None:
+        """Add orders."""
+        with self._changed:
+            self._waiting += work.orders
+            self._alone |= work.alone
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let :meth:`take` return nothing, now and ever after."""
+        self.stop.set()
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def take(self, runner: Runner) -> list[Order]:
+        """Wait for orders and return those to run next; empty once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return []
+            if self._waiting[0].trial in self._alone:
+                batch = self._waiting[:1]
+            else:
+                company = [o for o in self._waiting if o.trial not in self._alone]
+                batch = next_batch(runner, company)
+            taken = {order.trial for order in batch}
+            self._waiting = [order for order in self._waiting if order.trial not in taken]
+            self._alone -= taken
+            return batch
+
+
+def main() -> None:
+    """Take the runner, then carry orders out until told to leave."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipe = _take_pipe()
+    try:
+        payload = _set_up(pipe)
+    except EOFError:
+        return
+    inbox = _Inbox()
+    # Listening begins before the runner is read: that may import torch and take seconds.
+    threading.Thread(target=_listen, args=(pipe, inbox), daemon=True).start()
+    try:
+        runner, artifacts = cloudpickle.loads(payload)
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything when imported
+        pipe.send(CannotStart(_said(error), _place(error)))
+        return
+    del payload
+    pipe.send(Ready())
+    _work(pipe, inbox, runner, artifacts=artifacts)
+
+
+def _set_up(pipe: Pipe) -> bytes:
+    """Take over the parent's ways to find things, and return the runner's bytes."""
+    message = pipe.receive()
+    assert isinstance(message, SetUp)  # noqa: S101 - the parent's first message
+    sys.path[:], sys.argv[:] = message.path, message.arguments
+    # The parent set it to let this module be found; programs that are started here must
+    # not inherit it.
+    os.environ.pop("PYTHONPATH", None)
+    if message.python_path is not None:
+        os.environ["PYTHONPATH"] = message.python_path
+    return pipe.receive_bytes()
+
+
+def _take_pipe() -> Pipe:
+    """Move standard input and output out of the reach of the code that will run here."""
+    incoming, outgoing = os.dup(0), os.dup(1)
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=lambda: _let_go(incoming, outgoing))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return Pipe(os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb"))
+
+
+def _let_go(*descriptors: int) -> None:
+    """Point descriptors to nothing, in a process that the user's code forked.
+
+    While it held the pipe, the parent could not see that this worker died.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
+def _listen(pipe: Pipe, inbox: _Inbox) -> None:
+    while True:
+        try:
+            message = pipe.receive()
+        except (EOFError, OSError):
+            # The parent was killed; whatever runs here has nobody to give its outcome to.
+            os._exit(1)
+        match message:
+            case Work():
+                inbox.put(message)
+            case Stop():
+                inbox.stop.set()
+            case Close():
+                inbox.close()
+                return
+
+
+def _work(pipe: Pipe, inbox: _Inbox, runner: Runner, *, artifacts: ArtifactStore) -> None:
+    while batch := inbox.take(runner):
+        pipe.send(Begun(tuple(order.trial for order in batch)))
+        try:
+            for outcome in carry_out(runner, batch, artifacts=artifacts, stop=inbox.stop.is_set):
+                pipe.send(Gave(outcome))
+        except BrokenPipeError:
+            # The parent is gone: the listening thread is about to end this process.
+            return
+        except RipienoError as error:
+            pipe.send(Broke(error))
+        except Exception as error:  # noqa: BLE001 - the parent must hear of it and raise it
+            pipe.send(Broke(_of_runner(error, runner)))
+
+
+def _of_runner(error: Exception, runner: Runner) -> WorkerError:
+    return WorkerError(
+        f"{type(runner).__qualname__} raised an error in a worker process: {_said(error)}.",
+        where=_place(error),
+        fix="use workers=1 to see it happen in this process.",
+    )
+
+
+def _said(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip().rstrip(".")
+
+
+def _place(error: BaseException) -> str:
+    """Return the innermost line of the traceback, as Python prints it."""
+    frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[-1:])
+    return "".join(frames).strip()
+
+
+if __name__ == "__main__":
+    main()

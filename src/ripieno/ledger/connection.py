@@ -1,0 +1,122 @@
+"""How a database is reached, and what its errors mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from ripieno.errors import LedgerError
+
+__all__ = ["address", "connect", "file_of", "spoken", "translated"]
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # In WAL mode NORMAL survives the death of any process; only a power failure can take
+    # the last transactions with it, and never damages the file.
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+)
+_BUSY_SECONDS = 10.0
+
+_FIXES = {
+    "disk is full": "free some space and resume; everything recorded before is kept.",
+    "disk I/O": "see to it that the disk is there and has space, then resume.",
+    "readonly": "make the file and its folder writable, or use another folder.",
+    "unable to open": "make sure that the folder exists and is writable, or use another one.",
+    "locked": "end the other process that is writing to this study, then try again.",
+    "not a database": "point to the study.db of a study, or use another folder.",
+    "malformed": "restore the file from a copy, or begin a new study in another folder.",
+    "no such table": "point to the study.db of a study, or begin a new one in another folder.",
+}
+
+
+def address(url: str | Path) -> URL:
+    """Read a database URL; a path stands for an SQLite file."""
+    if isinstance(url, Path):
+        return URL.create("sqlite", database=str(url.absolute()))
+    with translated(str(url)):
+        return make_url(url)
+
+
+def file_of(url: URL) -> Path | None:
+    """Return the file of an SQLite database, or None for any other."""
+    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+        return None
+    return Path(str(url.database))
+
+
+def spoken(url: URL) -> str:
+    """Return the URL as a message may show it: without a password."""
+    return str(file_of(url) or url.render_as_string(hide_password=True))
+
+
+def connect(url: URL) -> Connection:
+    """Open one connection; transactions begin where they are asked to, and nowhere else.
+
+    Raises:
+        LedgerError: The database cannot be reached, or the file is no database.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False} if sqlite else {}
+    with translated(spoken(url)):
+        try:
+            engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+        except ImportError as error:
+            raise LedgerError(
+                f"the driver of this database is not installed: {error}.",
+                where=spoken(url),
+                fix="install it (`pip install 'psycopg[binary]'` for PostgreSQL).",
+            ) from error
+        if sqlite:
+            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "begin", _begin)
+        return engine.connect()
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver begins transactions by itself, but not before reads and not before DDL.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    try:
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+    except BaseException:
+        # The pool forgets a connection that it could not set up, and leaves it open.
+        connection.close()
+        raise
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # Past SQLAlchemy's own execution, which costs more than the statement.
+    connection.connection.cursor().execute("BEGIN")
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn what SQLAlchemy raises, and rows that hold nonsense, into a LedgerError."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise LedgerError(
+            f"the record was changed by someone else: {error.orig}.",
+            where=where,
+            fix="let only one process run a study at a time, then resume it.",
+        ) from error
+    except SQLAlchemyError as error:
+        said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        fix = next((fix for sign, fix in _FIXES.items() if sign in said), None)
+        raise LedgerError(
+            f"the database refused: {said.rstrip('.')}.",
+            where=where,
+            fix=fix or "check the URL, the folder and the database server, then try again.",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(
+            f"the record holds what cannot be read: {error}.",
+            where=where,
+            fix="restore the file from a copy, or begin a new study in another folder.",
+        ) from error

@@ -1,0 +1,211 @@
+"""The record of a study in an SQL database."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from sqlalchemy import Connection, insert, inspect, select
+
+from ripieno.errors import LedgerError
+from ripieno.ledger import history, tables
+from ripieno.ledger.connection import address, connect, file_of, spoken, translated
+from ripieno.ledger.draft import Draft, OpenOrder
+from ripieno.records import Order, Outcome, Trial
+
+__all__ = ["SqlLedger"]
+
+
+class SqlLedger:
+    """What happened in one study, in tables; SQLite by default.
+
+    Made by :meth:`create` or :meth:`open`. One process writes to a study at a time, any
+    number may read it. Everything that :meth:`record` returned for is there after the
+    process is killed.
+    """
+
+    def __init__(self, connection: Connection, settings: Mapping[str, Any], *, where: str) -> None:
+        self._connection = connection
+        self._settings = MappingProxyType(dict(settings))
+        self._where = where
+        with translated(where), connection.begin():
+            self._seq, self._clock = history.read_last(connection)
+            self._states = history.read_states(connection)
+            self._open: dict[int, OpenOrder | None] = {**history.read_open_orders(connection)}
+
+    @classmethod
+    def create(cls, url: str | Path, settings: Mapping[str, Any]) -> Self:
+        """Begin the record of a new study.
+
+        Args:
+            url: ``"sqlite:///folder/study.db"``, ``"sqlite://"`` (in memory), or the path
+                of an SQLite file. The folder is made if it is missing.
+            settings: JSON-able facts that are kept with the study and never changed.
+
+        Raises:
+            LedgerError: There is a study already, or nothing can be written there.
+        """
+        target = address(url)
+        where = spoken(target)
+        facts = _dumped(settings, where)
+        _make_folder(file_of(target))
+        connection = connect(target)
+        try:
+            with translated(where), connection.begin():
+                _check_empty(connection, where)
+                tables.metadata.create_all(connection, checkfirst=False)
+                row = {"id": 1, "schema_version": tables.SCHEMA_VERSION, "settings": facts}
+                connection.execute(insert(tables.study), {**row, "clock": 0.0})
+            return cls(connection, json.loads(facts), where=where)
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def open(cls, url: str | Path) -> Self:
+        """Open the record of a study that :meth:`create` began.
+
+        Raises:
+            LedgerError: There is no study, its file is damaged, or another version of
+                Ripieno wrote it.
+        """
+        target = address(url)
+        where = spoken(target)
+        file = file_of(target)
+        if file is not None and not file.is_file():
+            raise LedgerError(
+                "there is no study here.", where=where, fix="check the path of the study's folder."
+            )
+        connection = connect(target)
+        try:
+            with translated(where), connection.begin():
+                _check_version(connection, where)
+                if file is not None:
+                    _check_pages(connection, where)
+                settings = json.loads(connection.scalars(select(tables.study.c.settings)).one())
+            return cls(connection, settings, where=where)
+        except BaseException:
+            connection.close()
+            raise
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """JSON-able facts that were written when the study was created; never changed."""
+        return self._settings
+
+    @property
+    def clock(self) -> float:
+        """Seconds that the study has been running, as of the last record."""
+        return self._clock
+
+    def record(
+        self, *, orders: Sequence[Order] = (), outcomes: Sequence[Outcome] = (), clock: float = 0.0
+    ) -> list[Outcome]:
+        """Write outcomes and orders, in this sequence, in one transaction.
+
+        See :meth:`ripieno.ledger.Ledger.record`.
+        """
+        now = max(clock, self._clock)
+        draft = Draft(self._states, self._open, seq=self._seq, where=self._where)
+        told = [draft.add_outcome(outcome, now) for outcome in outcomes]
+        for order in orders:
+            draft.add_order(order, now)
+        with translated(self._where), self._connection.begin():
+            draft.write(self._connection, now)
+        # Only now: what was rolled back must not be remembered as written.
+        self._clock, self._seq = now, draft.seq
+        self._states.update(draft.new_states)
+        for trial, order_left in draft.new_open.items():
+            if order_left is None:
+                self._open.pop(trial, None)
+            else:
+                self._open[trial] = order_left
+        return [outcome for outcome in told if outcome is not None]
+
+    def events(self) -> Iterator[Order | Outcome]:
+        """Yield orders and final outcomes in the sequence in which they were recorded."""
+        with translated(self._where), self._connection.begin():
+            events = history.read_events(self._connection)
+        return iter(events)
+
+    def open_orders(self) -> list[Order]:
+        """Return what is left of each order without a final outcome, oldest first."""
+        left = [order for order in self._open.values() if order is not None]
+        return [order.rest for order in sorted(left, key=lambda order: order.seq)]
+
+    def trials(self) -> list[Trial]:
+        """Return every trial by number, as far as it got."""
+        with translated(self._where), self._connection.begin():
+            return history.read_trials(self._connection)
+
+    def close(self) -> None:
+        """Let go of the database; everything recorded is there already. Safe to call twice."""
+        with translated(self._where):
+            self._connection.close()
+
+
+def _dumped(settings: Mapping[str, Any], where: str) -> str:
+    try:
+        return json.dumps(dict(settings))
+    except (TypeError, ValueError) as error:
+        raise LedgerError(
+            f"the settings of the study cannot be written as JSON: {error}.",
+            where=where,
+            fix="use dictionaries, lists, strings, numbers, booleans and None.",
+        ) from error
+
+
+def _make_folder(file: Path | None) -> None:
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"the folder {str(file.parent)!r} cannot be made: {error.strerror}.",
+            where=str(file),
+            fix="make the folder above it writable, or use another folder.",
+        ) from error
+
+
+def _check_empty(connection: Connection, where: str) -> None:
+    found = inspect(connection).get_table_names()
+    if tables.study.name in found:
+        raise LedgerError(
+            "there is a study already.",
+            where=where,
+            fix="go on with it (`rp.open` or `ripieno resume`), or use another folder.",
+        )
+    if found:
+        raise LedgerError(
+            f"the database holds the tables of something else ({', '.join(found)}).",
+            where=where,
+            fix="use another folder or another database.",
+        )
+
+
+def _check_version(connection: Connection, where: str) -> None:
+    version = connection.scalars(select(tables.study.c.schema_version)).one_or_none()
+    if version == tables.SCHEMA_VERSION:
+        return
+    if version is None:
+        problem, fix = "the study holds no settings.", "begin a new study in another folder."
+    elif version > tables.SCHEMA_VERSION:
+        problem = f"the study has version {version}; this Ripieno knows {tables.SCHEMA_VERSION}."
+        fix = "upgrade Ripieno (`pip install --upgrade ripieno`)."
+    else:
+        problem = f"the study has version {version}, which no released Ripieno wrote."
+        fix = "open it with the Ripieno that wrote it, or begin a new study."
+    raise LedgerError(problem, where=where, fix=fix)
+
+
+def _check_pages(connection: Connection, where: str) -> None:
+    """A file that was cut off opens well and fails later; look at all of it now."""
+    said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if said != "ok":
+        raise LedgerError(
+            f"the file is damaged: {said}.",
+            where=where,
+            fix="restore the file from a copy, or begin a new study in another folder.",
+        )

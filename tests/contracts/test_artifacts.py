@@ -1,0 +1,14 @@
+"""Every store of arrays keeps the protocol."""
+
+from ripieno.ledger import FileArtifacts, MemoryArtifacts
+from ripieno.testing import ArtifactStoreContract
+
+
+class TestFileArtifacts(ArtifactStoreContract):
+    def make(self, folder):
+        return FileArtifacts(folder)
+
+
+class TestMemoryArtifacts(ArtifactStoreContract):
+    def make(self, folder):
+        return MemoryArtifacts()

@@ -1,0 +1,27 @@
+"""Every ledger keeps the protocol."""
+
+from ripieno.ledger import SqlLedger
+from ripieno.testing import LedgerContract
+
+
+class TestSqlLedgerInAFile(LedgerContract):
+    def create(self, folder, settings):
+        return SqlLedger.create(f"sqlite:///{folder}/study.db", settings)
+
+    def reopen(self, ledger, folder):
+        ledger.close()
+        return SqlLedger.open(f"sqlite:///{folder}/study.db")
+
+
+class TestSqlLedgerLeftOpen(TestSqlLedgerInAFile):
+    def reopen(self, ledger, folder):
+        # A killed process closes nothing: what it wrote must be there all the same.
+        return SqlLedger.open(folder / "study.db")
+
+
+class TestSqlLedgerInMemory(LedgerContract):
+    def create(self, folder, settings):
+        return SqlLedger.create("sqlite://", settings)
+
+    def reopen(self, ledger, folder):
+        return ledger

@@ -1,0 +1,100 @@
+"""Members built again from their configs and given their tensors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ripieno.ensembles.stored import Stored
+from ripieno.errors import EnsembleError, RipienoError
+from ripieno.recipes import CnnFactory, MlpFactory
+from ripieno.space import Config
+
+__all__ = ["rebuild"]
+
+_Factory = Callable[[Config], nn.Module]
+_BUILT_IN: Mapping[str, Callable[[tuple[int, ...], int], _Factory]] = MappingProxyType(
+    {"cnn": CnnFactory, "mlp": MlpFactory}
+)
+_FIX = "load with the model factory, and the version of it, that was searched."
+
+
+def rebuild(
+    stored: Stored,
+    states: Sequence[Mapping[str, Tensor]],
+    model: Callable[[Config], nn.Module] | None,
+) -> list[nn.Module]:
+    """Build each member from its config and give it its tensors.
+
+    Args:
+        stored: What was kept beside the tensors.
+        states: One state a member.
+        model: The user's factory; None builds with the built-in recipes.
+
+    Raises:
+        EnsembleError: A member cannot be built, or does not fit its tensors.
+    """
+    members = []
+    for part, state in zip(stored.facts["members"], states, strict=True):
+        module = _build(stored, part, model)
+        kinds = {tensor.dtype for tensor in state.values() if tensor.is_floating_point()}
+        if len(kinds) == 1:
+            # Else a member trained in float64 would be rounded to float32 without a word.
+            module.to(kinds.pop())
+        try:
+            module.load_state_dict(state)
+        except RuntimeError as error:
+            raise EnsembleError(
+                f"member {part['id']!r} does not fit its stored tensors: {_first_line(error)}",
+                where=f"a member of recipe {part['recipe']!r}, {Config(part['config'])}",
+                fix=_FIX,
+            ) from error
+        members.append(module)
+    return members
+
+
+def _build(
+    stored: Stored, part: Mapping[str, Any], model: Callable[[Config], nn.Module] | None
+) -> nn.Module:
+    config = Config(part["config"])
+    factory = model or _built_in(stored, part)
+    try:
+        # Constructors draw initial weights; they are overwritten, and the caller's draws kept.
+        with torch.random.fork_rng(devices=[]):
+            module = factory(config)
+    except RipienoError:
+        raise
+    except Exception as error:  # the user's own code may raise anything
+        raise EnsembleError(
+            f"member {part['id']!r} cannot be built: {type(error).__name__}: {_first_line(error)}",
+            where=f"{part['recipe']!r}, {config}",
+            fix=_FIX,
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise EnsembleError(
+            f"the model factory returned a {type(module).__name__}, not an nn.Module.",
+            where=f"member {part['id']!r}, {config}",
+            fix=_FIX,
+        )
+    return module
+
+
+def _built_in(stored: Stored, part: Mapping[str, Any]) -> Callable[[Config], nn.Module]:
+    try:
+        factory = _BUILT_IN[part["recipe"]]
+    except KeyError:
+        raise EnsembleError(
+            f"member {part['id']!r} was built by {part['recipe']!r}, which is not stored "
+            "with the ensemble.",
+            where="Ensemble.load(folder)",
+            fix="pass the factory that the search was given: Ensemble.load(folder, model).",
+        ) from None
+    return factory(tuple(stored.facts["input_shape"]), len(stored.classes))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # torch heads its list of misfits with a line that names only the class.
+    return (lines[1] if len(lines) > 1 and lines[0].endswith(":") else lines[0]) if lines else ""

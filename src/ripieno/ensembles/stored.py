@@ -1,0 +1,69 @@
+"""What is kept of an ensemble beside its tensors, as plain JSON-able values."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ripieno.errors import EnsembleError
+from ripieno.space import Config
+
+__all__ = ["Label", "Stored", "plain_classes", "plain_facts"]
+
+Label = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is kept of an ensemble beside the tensors of its members."""
+
+    weights: tuple[float, ...]
+    classes: tuple[Label, ...]
+    preprocess: str | None
+    facts: dict[str, Any]
+
+
+def plain_classes(classes: Sequence[Any]) -> tuple[Label, ...]:
+    """Return class names as plain Python values.
+
+    Raises:
+        EnsembleError: There are fewer than two, one stands twice, or one is not plain.
+    """
+    names = tuple(name.item() if hasattr(name, "item") else name for name in classes)
+    if not all(isinstance(name, Label) for name in names):
+        problem = f"the class {next(n for n in names if not isinstance(n, Label))!r} is no name."
+    elif len(names) < 2 or len(set(names)) != len(names):
+        problem = f"the classes {names[:8]!r} are not two or more different ones."
+    else:
+        return names
+    raise EnsembleError(
+        problem,
+        where="Ensemble(…, classes=…)",
+        fix="name each class once, with a string, a number or a boolean.",
+    )
+
+
+def plain_facts(facts: Mapping[str, Any], members: int) -> dict[str, Any]:
+    """Return a copy of the facts that is sure to travel through JSON.
+
+    Raises:
+        EnsembleError: They are not JSON-able, or lack what a rebuilding needs.
+    """
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(facts, allow_nan=False))
+        shape = [int(axis) for axis in plain["input_shape"]]
+        parts = [(part["id"], part["recipe"], Config(part["config"])) for part in plain["members"]]
+    except (TypeError, ValueError, KeyError, RecursionError, AttributeError) as error:
+        raise _incomplete(f"the facts cannot be used: {error!r}") from error
+    if len(parts) != members:
+        raise _incomplete(f"the facts tell of {len(parts)} members, and there are {members}")
+    return {**plain, "input_shape": shape}
+
+
+def _incomplete(problem: str) -> EnsembleError:
+    return EnsembleError(
+        f"{problem}.",
+        where="Ensemble(…, facts=…)",
+        fix="pass {'input_shape': […], 'members': [{'id', 'recipe', 'config'}, …]} with one "
+        "entry a member, of JSON-able values.",
+    )

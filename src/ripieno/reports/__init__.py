@@ -1,1 +1,17 @@
-"""Reports."""
+"""Figures and a page about a study, fed with records."""
+
+from ripieno.reports import figures
+from ripieno.reports.page import write_page
+from ripieno.reports.summary import Answers, Scores, Selection, Summary
+from ripieno.reports.words import Finding, findings
+
+__all__ = [
+    "Answers",
+    "Finding",
+    "Scores",
+    "Selection",
+    "Summary",
+    "figures",
+    "findings",
+    "write_page",
+]

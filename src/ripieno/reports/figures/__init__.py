@@ -1,0 +1,18 @@
+"""One function a plot; each returns a Plotly figure with a finding as its title."""
+
+from ripieno.reports.figures.answers import confusion, reliability
+from ripieno.reports.figures.ensemble import ensemble_weights, gain
+from ripieno.reports.figures.fit import fit
+from ripieno.reports.figures.hyperparameters import parallel_coordinates
+from ripieno.reports.figures.progress import best_so_far, learning_curves
+
+__all__ = [
+    "best_so_far",
+    "confusion",
+    "ensemble_weights",
+    "fit",
+    "gain",
+    "learning_curves",
+    "parallel_coordinates",
+    "reliability",
+]

@@ -1,0 +1,185 @@
+"""Everything that a page about a study needs, as plain records."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ripieno.errors import ReportError
+from ripieno.records import Metrics, Objective, Trial, TrialStatus
+from ripieno.space import Space
+
+__all__ = ["Answers", "Scores", "Selection", "Summary", "last_value", "lost", "ranked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What was measured of one model.
+
+    Args:
+        validation: Metrics on the rows that the search compared trials on.
+        test: Metrics on rows that nothing was chosen on; empty if there are none.
+    """
+
+    validation: Metrics = field(default_factory=dict)
+    test: Metrics = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """An ensemble out of a study's trials.
+
+    Args:
+        trials: Numbers of the trials that are in it.
+        weights: Their shares, positive, of sum 1.
+        scores: What was measured of the ensemble.
+        members: What was measured of each member alone; empty if nothing was.
+    """
+
+    trials: tuple[int, ...]
+    weights: tuple[float, ...]
+    scores: Scores = field(default_factory=Scores)
+    members: tuple[Scores, ...] = ()
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.trials), len(self.weights), len(self.members) or len(self.trials)}
+        if len(lengths) != 1 or not self.trials:
+            raise ReportError(
+                f"there are {len(self.trials)} trials, {len(self.weights)} weights and "
+                f"{len(self.members)} measured members.",
+                where="Selection",
+                fix="give one weight a trial, and scores for each member or for none.",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What models answered on one part of the data.
+
+    Args:
+        targets: Number of the true class of each row, int, shape ``(rows,)``.
+        single: Probabilities of the best single model, shape ``(rows, classes)``.
+        ensemble: Probabilities of the ensemble, same shape; None if there is none.
+        classes: Names of the classes; their numbers where absent.
+        part: What the rows are: ``"test"`` if nothing was chosen on them.
+    """
+
+    targets: NDArray[np.int64]
+    single: NDArray[np.floating[Any]]
+    ensemble: NDArray[np.floating[Any]] | None = None
+    classes: tuple[str, ...] = ()
+    part: str = "test"
+
+    def __post_init__(self) -> None:
+        shape = self.single.shape
+        if len(shape) != 2 or self.targets.shape != shape[:1]:
+            problem = f"targets of shape {self.targets.shape} beside answers of shape {shape}."
+        elif self.ensemble is not None and self.ensemble.shape != shape:
+            problem = f"the ensemble's answers have the shape {self.ensemble.shape}, not {shape}."
+        elif self.classes and len(self.classes) != shape[1]:
+            problem = f"there are {len(self.classes)} names for {shape[1]} classes."
+        else:
+            return
+        raise ReportError(
+            problem,
+            where="Answers",
+            fix="give answers (rows, classes), targets (rows,) and one name a class.",
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes, or their numbers."""
+        return self.classes or tuple(str(number) for number in range(self.single.shape[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that a page needs; all but the first four is left out where it is absent.
+
+    Args:
+        title: What the page is called.
+        objective: What the search was after.
+        trials: Every trial.
+        space: The hyperparameters.
+        scheduler: Name of who decided how long trials were trained.
+        searcher: Name of who proposed configs.
+        seed: The study's seed.
+        seconds: Wall time of the study.
+        stopped: Why the search ended, in words.
+        single: What was measured of the best trial; its validation numbers are those of its
+            last epoch where absent.
+        ensemble: The ensemble.
+        answers: What the best trial and the ensemble answered on rows held out.
+        data: Facts of the data, in words, by name.
+        environment: Facts of the machine and the software, in words, by name.
+    """
+
+    title: str
+    objective: Objective
+    trials: tuple[Trial, ...]
+    space: Space
+    scheduler: str | None = None
+    searcher: str | None = None
+    seed: int | None = None
+    seconds: float | None = None
+    stopped: str | None = None
+    single: Scores = field(default_factory=Scores)
+    ensemble: Selection | None = None
+    answers: Answers | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that all trials were trained for together."""
+        return sum(len(trial.history) for trial in self.trials)
+
+    @property
+    def has_epochs(self) -> bool:
+        """Whether any trial was trained for more than one epoch: a plain function has none."""
+        return any(trial.epochs > 1 for trial in self.trials)
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the best last value; None if no trial has one."""
+        return next(iter(ranked(self.trials, self.objective)), None)
+
+    @property
+    def single_scores(self) -> Scores:
+        """What was measured of the best trial, with the validation numbers of its last epoch."""
+        if self.single.validation or self.best is None:
+            return self.single
+        return replace(self.single, validation=self.best.metrics)
+
+    @property
+    def ensemble_scores(self) -> Scores:
+        """What was measured of the ensemble; empty if there is none."""
+        return Scores() if self.ensemble is None else self.ensemble.scores
+
+
+def ranked(trials: tuple[Trial, ...], objective: Objective) -> list[Trial]:
+    """Return the trials that have a finite value, the best one first, the earlier on a tie.
+
+    A trial whose rows lack the metric has none.
+    """
+    valued = [
+        (objective.badness(value), trial.id, trial)
+        for trial in trials
+        if math.isfinite(value := last_value(trial, objective))
+    ]
+    return [trial for _, _, trial in sorted(valued, key=lambda item: item[:2])]
+
+
+def last_value(trial: Trial, objective: Objective) -> float:
+    """Return the objective's value after the trial's last epoch; NaN if there is none."""
+    if objective.metric not in trial.metrics:
+        return math.nan
+    return trial.value(objective)
+
+
+def lost(trials: tuple[Trial, ...]) -> list[Trial]:
+    """Return the trials that diverged or failed."""
+    return [t for t in trials if t.status in {TrialStatus.DIVERGED, TrialStatus.FAILED}]

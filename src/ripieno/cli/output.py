@@ -25,17 +25,8 @@ def print_results(results: Results, *, as_json: bool) -> None:
     console.print(
         f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}"
     )
-    table = Table("", "trials", "validation", "test", box=None, pad_edge=False)
     if results.best is not None:
-        best = results.best
-        table.add_row("best trial", str(best.trial), _numbers(best.validation), _numbers(best.test))
-    if results.ensemble is not None:
-        found = results.ensemble
-        table.add_row(
-            "ensemble", f"{len(found.members)} members", _numbers(found.validation),
-            _numbers(found.test),
-        )  # fmt: skip
-    console.print(table)
+        console.print(_scores(results))
     if results.best is not None:
         console.print(f"best config: {_config(results.best.config)}")
     if results.ensemble is not None and results.ensemble.gain:
@@ -57,14 +48,29 @@ def print_trials(study: Study, count: int) -> None:
     Console(file=sys.stdout, highlight=False).print(table)
 
 
+def _scores(results: Results) -> Table:
+    """Return a line for the best trial and one for the ensemble, a column for each number."""
+    best, found = results.best, results.ensemble
+    assert best is not None  # noqa: S101 - asked by the caller
+    shown: list[str] = [n for n in ("log_loss", "accuracy") if n in best.validation]
+    shown = shown or list(best.validation)
+    parts = [("validation", name) for name in shown]
+    parts += [("test", name) for name in shown if name in best.test]
+    # A function's own metrics are of no part that we know.
+    heads = [f"{part}\n{name}" if best.test or found else name for part, name in parts]
+    table = Table("", *heads, box=None, pad_edge=False)
+    lines = [(f"best trial ({best.trial})", {"validation": best.validation, "test": best.test})]
+    if found is not None:
+        numbers = {"validation": found.validation, "test": found.test}
+        lines.append((f"ensemble of {len(found.members)}", numbers))
+    for title, numbers in lines:
+        table.add_row(title, *(f"{numbers[part][name]:.4f}" for part, name in parts))
+    return table
+
+
 def _value(trial: Trial, objective: Objective) -> str:
     value = trial.value(objective)
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _numbers(metrics: Mapping[str, float]) -> str:
-    shown = [n for n in ("log_loss", "accuracy") if n in metrics] or list(metrics)
-    return ", ".join(f"{name} {metrics[name]:.4f}" for name in shown) or "-"
 
 
 def _config(config: Mapping[str, Any]) -> str:

@@ -57,6 +57,12 @@ def tune(
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial at most.")] = 27,
+    epoch_rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rows an epoch [all up to 20,000, else 10,000].", show_default=False
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
     ] = None,
@@ -108,6 +114,7 @@ def tune(
             searcher=searcher.value,
             trials=trials,
             epochs=epochs,
+            epoch_rows=epoch_rows,
             minutes=minutes,
             metric=metric,
             target_column=target,

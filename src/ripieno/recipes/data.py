@@ -153,7 +153,9 @@ def divide(
     preprocess = Preprocess.fit(x[rows[0]], columns=columns, target=target)
     parts = [Split(preprocess.apply(x[part]), codes[part]) for part in rows]
     if test is not None:
-        given = _labelled(*test, names=columns, where=f"{name}, test part", target_at=f"{place}, test part")
+        given = _labelled(
+            *test, names=columns, where=f"{name}, test part", target_at=f"{place}, test part"
+        )
         numbers = splits.encode_labels(given, classes, f"{name}, test part")
         parts.append(Split(preprocess.apply(test[0]), numbers))
     return Data(

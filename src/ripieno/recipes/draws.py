@@ -25,6 +25,7 @@ from torch import Tensor
 __all__ = [
     "Purpose",
     "bits",
+    "epoch_order",
     "fold",
     "keep_mask",
     "key_tensor",
@@ -177,3 +178,27 @@ def permutations(keys: Tensor, rows: int) -> Tensor:
 def permutation(seed: int, epoch: int, rows: int) -> Tensor:
     """Return the order in which a trial sees its training rows in an epoch, int64, ``(rows,)``."""
     return permutations(key_tensor(fold(seed, Purpose.ORDER, epoch)), rows)
+
+
+def epoch_order(seed: int, epoch: int, *, rows: int, size: int | None = None) -> Tensor:
+    """Return the training rows of one epoch in the trial's own order, int64.
+
+    Args:
+        seed: The trial's seed.
+        epoch: Epochs trained before this one.
+        rows: Rows of the training part.
+        size: Rows of an epoch. Where fewer than ``rows``, an epoch goes on in the pass
+            through the data where the last one stopped, so that every row is seen equally
+            often; None takes the whole part.
+
+    Returns:
+        Shape ``(rows,)``, or ``(size,)`` where that is fewer.
+    """
+    if size is None or size >= rows:
+        return permutation(seed, epoch, rows)
+    number, begin = divmod(epoch * size, rows)
+    order = permutation(seed, number, rows)[begin : begin + size]
+    if len(order) < size:
+        rest = permutation(seed, number + 1, rows)[: size - len(order)]
+        return torch.cat([order, rest])
+    return order

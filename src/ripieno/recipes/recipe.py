@@ -31,6 +31,8 @@ class Recipe:
         loss: Name of the loss.
         metrics: Names of what is measured on the validation part after every epoch.
         epochs: Length of the whole training, which the learning-rate schedule spans.
+        epoch_rows: Rows of an epoch; None for the whole training part. On large data an epoch
+            of fewer rows lets a scheduler look earlier; see :func:`draws.epoch_order`.
         space: The hyperparameters that are searched by default; None where there are none.
         name: What a record of the study calls it.
         dtype: Floating-point type of parameters and inputs.
@@ -43,6 +45,7 @@ class Recipe:
     loss: str = "cross_entropy"
     metrics: tuple[str, ...] = ("log_loss", "accuracy")
     epochs: int = 27
+    epoch_rows: int | None = None
     space: Space | None = None
     name: str = "custom"
     dtype: Literal["float32", "float64"] = "float32"
@@ -64,6 +67,12 @@ class Recipe:
                 f"epochs = {self.epochs!r} trains nothing.",
                 where=f"Recipe(name={self.name!r})",
                 fix="give a whole number of epochs, at least 1.",
+            )
+        if self.epoch_rows is not None and self.epoch_rows < 1:
+            raise RecipeError(
+                f"epoch_rows = {self.epoch_rows!r} trains nothing.",
+                where=f"Recipe(name={self.name!r})",
+                fix="give a whole number of rows, or None for the whole training part.",
             )
         for name in self.space or ():
             for value in _extremes(self.space, name):

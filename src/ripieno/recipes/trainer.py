@@ -182,7 +182,9 @@ class _Training:
 
     def epoch(self, epoch: int) -> _Finished:
         """Train one epoch, measure, and copy the state."""
-        order = draws.permutation(self._seed, epoch, len(self._y))
+        order = draws.epoch_order(
+            self._seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
+        )
         chunks = batches(order, self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks))
         loss_sum = weight_sum = rate = 0.0

@@ -63,7 +63,12 @@ def _from_arrays(data: object, *, seed: int, where: str) -> tuple[Data, DataRefe
 
 
 def read_recipe(
-    model: ModelInput | None, data: Data, *, space: Space | None, epochs: int, loss: str | None
+    model: ModelInput | None,
+    data: Data,
+    *,
+    space: Space | None,
+    epochs: int,
+    epoch_rows: int | None,
 ) -> tuple[Recipe, Space, str]:
     """Return a recipe, the space that is searched for it, and the recipe's reference.
 
@@ -75,7 +80,7 @@ def read_recipe(
     if model is None:
         model = "cnn" if data.train.x.ndim == 4 else "mlp"
     recipe, reference = _make_recipe(model, data)
-    recipe = replace(recipe, epochs=epochs, loss=loss or recipe.loss)
+    recipe = replace(recipe, epochs=epochs, epoch_rows=epoch_rows)
     searched = recipe.space if space is None else space
     if searched is None:
         raise StudyError(

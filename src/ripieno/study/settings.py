@@ -40,6 +40,7 @@ class Settings:
         searcher: Name of the searcher; ``custom`` for the user's own object.
         scheduler: Name of the scheduler; ``custom`` for the user's own object.
         epochs: Epochs that a trial is trained for at most.
+        epoch_rows: Rows of an epoch; None for the whole training part.
         trials: Trials at most; None for no limit.
         minutes: Wall time at most, over all sessions; None for no limit.
         target: Value of the metric at which the study is done; None for no target.
@@ -55,6 +56,7 @@ class Settings:
     searcher: str
     scheduler: str
     epochs: int
+    epoch_rows: int | None
     trials: int | None
     minutes: float | None
     target: float | None

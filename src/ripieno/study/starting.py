@@ -1,5 +1,7 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
+import difflib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ __all__ = ["open", "search", "starting_folder", "tune"]
 DEFAULT_TRIALS = 49
 """One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
 
+LARGE_ROWS = 20_000
+LARGE_EPOCH_ROWS = 10_000
+
 MAXIMIZED = frozenset({"accuracy"})
 """The recipes' own metrics of which more is better."""
 
@@ -30,13 +35,13 @@ def tune(
     data: DataInput,
     space: Space | None = None,
     *,
-    loss: str | None = None,
     metric: str = "log_loss",
     direction: Direction | None = None,
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "hyperband",
     trials: int | None = None,
     epochs: int = 27,
+    epoch_rows: int | None = None,
     minutes: float | None = None,
     target: float | None = None,
     target_column: str | None = None,
@@ -55,14 +60,16 @@ def tune(
         data: ``"digits"``, an ``.npz`` or ``.csv`` file, ``"FILE.py:NAME"``, a ``Data``, or
             arrays ``(x, y)`` or ``(x, y, x_test, y_test)``.
         space: What is searched; the recipe's own space where absent.
-        loss: The training loss; the recipe's own where absent.
         metric: What the search is after: ``log_loss`` or ``accuracy`` on the validation part.
         direction: ``minimize`` or ``maximize``; known for the recipes' own metrics.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
         scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, or your own.
         trials: Configs at most; without it and without ``minutes``, 49.
         epochs: Epochs that a trial is trained for at most.
-        minutes: Wall time at most.
+        epoch_rows: Rows of an epoch. Where absent: the whole training part up to 20,000
+            rows, and 10,000 beyond, so that a search looks at many configs before it spends
+            much on one; the epochs of a trial go through all rows one after the other.
+        minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
         target_column: The column to predict, for a ``.csv``.
         workers: Processes, each with one thread; every usable core where absent.
@@ -80,8 +87,13 @@ def tune(
             used; the message says what, where, and how to mend it.
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
+    begun = time.perf_counter()
     read, reference = read_data(data, target=target_column, seed=seed)
-    recipe, searched, name = read_recipe(model, read, space=space, epochs=epochs, loss=loss)
+    if epoch_rows is None and len(read.train) > LARGE_ROWS:
+        epoch_rows = LARGE_EPOCH_ROWS
+    recipe, searched, name = read_recipe(
+        model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
+    )
     settings = Settings(
         kind="tune",
         metric=metric,
@@ -89,6 +101,7 @@ def tune(
         searcher=searcher if isinstance(searcher, str) else "custom",
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=epochs,
+        epoch_rows=epoch_rows,
         trials=DEFAULT_TRIALS if trials is None and minutes is None else trials,
         minutes=minutes,
         target=target,
@@ -104,7 +117,8 @@ def tune(
     study = _begin(
         settings, job=TuneJob(recipe, read), space=searched, strategy=strategy, folder=folder
     )
-    return study.run(workers=workers, progress=progress)
+    spent = time.perf_counter() - begun
+    return study.run(workers=workers, progress=progress, spent_seconds=spent)
 
 
 def search(
@@ -166,6 +180,7 @@ def search(
         searcher=searcher if isinstance(searcher, str) else "custom",
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=epochs,
+        epoch_rows=None,
         trials=DEFAULT_TRIALS if unlimited else trials,
         minutes=minutes,
         target=target,
@@ -284,13 +299,13 @@ def _find_job(
             where=f"data {reference.source or 'from Python'}",
             fix="bring the original data back, or start a new study with the new ones.",
         )
-    recipe, _, _ = read_recipe(model, read, space=space, epochs=settings.epochs, loss=None)
+    recipe, _, _ = read_recipe(
+        model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
+    )
     return TuneJob(recipe, read)
 
 
 def _check_metric(metric: str, known: tuple[str, ...]) -> None:
-    import difflib
-
     if metric in {*known, "train_loss"}:
         return
     close = difflib.get_close_matches(metric, known, n=1)

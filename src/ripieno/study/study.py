@@ -17,7 +17,7 @@ from ripieno.reports import write_page
 from ripieno.schedulers import Scheduler, make_scheduler
 from ripieno.searchers import Searcher, make_searcher
 from ripieno.space import Space
-from ripieno.study.evaluation import Evaluation, evaluate
+from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.progress import make_watcher
@@ -100,6 +100,7 @@ class Study:
         self._job = job
         self._strategy = strategy or Strategy()
         self._trials: tuple[Trial, ...] | None = None
+        self._chosen: dict[tuple[int, int], Chosen] = {}
         self._evaluation: Evaluation | None = None
 
     def __enter__(self) -> Self:
@@ -121,6 +122,11 @@ class Study:
     def job(self) -> Job | None:
         """What the study trains; None where it was opened for reading."""
         return self._job
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """Where the trials' states and predictions lie, under the keys that trials hold."""
+        return self._artifacts
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -156,7 +162,12 @@ class Study:
         return not self._ledger.open_orders() and not scheduler.ask(1)
 
     def run(
-        self, *, minutes: float | None = None, workers: int | None = None, progress: bool = True
+        self,
+        *,
+        minutes: float | None = None,
+        workers: int | None = None,
+        progress: bool = True,
+        spent_seconds: float = 0.0,
     ) -> Self:
         """Start the search, or go on where it stopped, until it is done or out of budget.
 
@@ -164,6 +175,7 @@ class Study:
             minutes: Wall time for this session; the study's own budget where absent.
             workers: Processes; every usable core where absent, 1 for a function.
             progress: Show how it goes on standard error.
+            spent_seconds: What this session has spent of its time already, on reading data.
 
         Raises:
             StudyError: The study was opened without its model, data or function.
@@ -177,11 +189,12 @@ class Study:
             )
         scheduler = self._strategy.scheduler(self.settings, self.space)
         replay(scheduler, self._ledger)
-        seconds = self._seconds(minutes)
+        seconds = self._seconds(minutes, spent_seconds)
         budget = Budget(seconds=seconds, target=self.settings.target)
         executor = self._executor(self._job.runner(self.settings), workers)
         watcher = make_watcher(self.settings.objective, show=progress, seconds=seconds)
         self._trials = self._evaluation = None
+        self._chosen.clear()
         try:
             with watcher:
                 reason = run(
@@ -209,7 +222,7 @@ class Study:
         Raises:
             StudyError: The study is a search over a function, or no trial has predictions.
         """
-        return self._evaluate(rounds=rounds, bags=bags).build()
+        return self._choose(rounds=rounds, bags=bags).build()
 
     def results(self) -> Results:
         """Return the numbers of the study; the first call measures on the test part.
@@ -282,11 +295,17 @@ class Study:
         """Let go of the study's files; everything is on disk already."""
         self._ledger.close()
 
-    def _seconds(self, minutes: float | None) -> float | None:
+    def _seconds(self, minutes: float | None, spent: float) -> float | None:
         """Return the study time at which to stop, sessions before this one included."""
-        if minutes is not None:
-            return self._ledger.clock + 60 * minutes
-        return None if self.settings.minutes is None else 60 * self.settings.minutes
+        clock = self._ledger.clock
+        if minutes is None:
+            if self.settings.minutes is None:
+                return None
+            until = 60 * self.settings.minutes
+        else:
+            until = clock + 60 * minutes
+        # What is left may be nothing; then the loop records what it has and ends at once.
+        return max(until - spent, clock + 0.001)
 
     def _executor(self, runner: Runner, workers: int | None) -> Executor:
         if workers is None:
@@ -307,7 +326,8 @@ class Study:
     def _can_evaluate(self) -> bool:
         return isinstance(self._job, TuneJob) and bool(self._library())
 
-    def _evaluate(self, **options: int) -> Evaluation:
+    def _choose(self, *, rounds: int = 50, bags: int = 10) -> Chosen:
+        """Return the ensemble that these options select, selected once."""
         if self.settings.kind != "tune":
             raise StudyError(
                 "a search over a function leaves no predictions to combine.",
@@ -327,15 +347,21 @@ class Study:
                 where=repr(self),
                 fix="run the study for longer.",
             )
-        if self._evaluation is None or options:
-            self._evaluation = evaluate(
+        if (rounds, bags) not in self._chosen:
+            self._chosen[rounds, bags] = choose(
                 self._job,
                 library,
                 self._artifacts,
-                best=self.best,
                 reference=self.settings.recipe or "custom",
-                **options,
+                rounds=rounds,
+                bags=bags,
             )
+        return self._chosen[rounds, bags]
+
+    def _evaluate(self) -> Evaluation:
+        """Return what the ensemble and the best trial give on the test part, measured once."""
+        if self._evaluation is None:
+            self._evaluation = evaluate(self._choose(), self.best)
         return self._evaluation
 
     def _measured(self) -> tuple[BestTrial | None, Evaluation | None]:

@@ -55,9 +55,10 @@ def _selection(results: Results, evaluation: Evaluation | None) -> Selection | N
     if found is None:
         return None
     members: tuple[Scores, ...] = ()
-    if evaluation is not None and [t.id for t in evaluation.members] == found.members:
+    if evaluation is not None and evaluation.result.members == found.members:
         tests = evaluation.member_test or ({},) * len(found.members)
-        members = tuple(map(Scores, evaluation.member_validation, tests))
+        validations = (trial.metrics for trial in evaluation.chosen.members)
+        members = tuple(map(Scores, validations, tests))
     return Selection(
         trials=tuple(found.members),
         weights=tuple(found.weights),
@@ -69,13 +70,14 @@ def _selection(results: Results, evaluation: Evaluation | None) -> Selection | N
 def _answers(evaluation: Evaluation | None) -> Answers | None:
     if evaluation is None or evaluation.best_probabilities is None:
         return None
-    test = evaluation.job.data.test
+    data = evaluation.chosen.job.data
+    test = data.test
     assert test is not None  # noqa: S101 - else there were no test probabilities
     return Answers(
         targets=test.y,
         single=evaluation.best_probabilities,
         ensemble=evaluation.probabilities,
-        classes=tuple(map(str, evaluation.job.data.classes)),
+        classes=tuple(map(str, data.classes)),
     )
 
 

@@ -149,3 +149,17 @@ def test_all_orders_of_four_rows_are_equally_frequent():
     _, counts = np.unique(drawn, return_counts=True)
     assert len(counts) == 24
     assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_short_epochs_go_through_every_row_equally_often():
+    rows, size = 10, 4
+    seen = torch.cat([draws.epoch_order(5, e, rows=rows, size=size) for e in range(5)])
+    assert torch.equal(torch.bincount(seen), torch.full((rows,), 2))
+    whole = torch.cat([draws.permutation(5, 0, rows), draws.permutation(5, 1, rows)])
+    assert torch.equal(seen, whole)
+
+
+def test_an_epoch_of_all_rows_is_one_permutation():
+    for size in (None, 10, 11):
+        order = draws.epoch_order(5, 3, rows=10, size=size)
+        assert torch.equal(order, draws.permutation(5, 3, 10))

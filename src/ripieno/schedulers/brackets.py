@@ -35,7 +35,7 @@ class Brackets:
         self._begun = 0
         self._newest: Bracket | None = None
         self._bracket_of: dict[int, Bracket] = {}
-        self._ready: deque[Order] = deque()
+        self._ready: deque[tuple[int, int, int]] = deque()  # trial, start, stop
 
     @property
     def planned(self) -> int | None:
@@ -46,7 +46,7 @@ class Brackets:
         """Return up to ``slots`` orders that can start now."""
         orders: list[Order] = []
         while len(orders) < slots:
-            order = self._ready.popleft() if self._ready else self._newcomer()
+            order = self._survivor() or self._newcomer()
             if order is None:
                 break
             orders.append(order)
@@ -66,6 +66,13 @@ class Brackets:
         bracket.tell(trial.id, badness)
         self._climb(bracket)
 
+    def _survivor(self) -> Order | None:
+        """Order the next trial that a rung has let through."""
+        if not self._ready:
+            return None
+        trial, start, stop = self._ready.popleft()
+        return self._nursery.extend(trial, start=start, stop=stop)
+
     def _newcomer(self) -> Order | None:
         """Order a new trial, if there is room for one and the searcher has a config."""
         bracket = self._filling()
@@ -74,7 +81,7 @@ class Brackets:
         order = self._nursery.create(epochs=bracket.epochs)
         if order is None:
             self._end(bracket)
-            return self._ready.popleft() if self._ready else None
+            return self._survivor()
         bracket.enter(order.trial)
         self._bracket_of[order.trial] = bracket
         return order
@@ -112,9 +119,7 @@ class Brackets:
         self._nursery.forget(dropped)
         for trial in dropped:
             del self._bracket_of[trial]
-        self._ready.extend(
-            self._nursery.extend(trial, start=start, stop=bracket.epochs) for trial in survivors
-        )
+        self._ready.extend((trial, start, bracket.epochs) for trial in survivors)
 
     def _withdraw(self, orders: int) -> None:
         """Count out orders that were planned for trials that diverged or failed."""

@@ -12,9 +12,9 @@ For ``epochs = 81`` and ``eta = 3`` Algorithm 1 of the source gives, as trials@e
                         8@27  2@81
                               5@81
 
-The source's own Table 1 differs in three brackets (it starts 27, 9 and 6 trials instead of
-34, 15 and 8): it was computed with ``floor((s_max + 1) / (s + 1)) * eta^s``. We follow the
-algorithm, as most libraries do.
+The source's own Table 1 differs in three brackets: it starts 27, 9 and 6 trials instead of
+34, 15 and 8, which are the numbers of ``floor((s_max + 1) / (s + 1)) * eta^s``. We follow
+the algorithm, as most libraries do.
 
 Source: L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh, A. Talwalkar, "Hyperband: A Novel
 Bandit-Based Approach to Hyperparameter Optimization", JMLR 18(185), 2018, Algorithm 1.

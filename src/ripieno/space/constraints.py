@@ -16,8 +16,8 @@ from ripieno.space.config import Config
 
 __all__ = ["Constraint"]
 
-# No number of a hyperparameter search needs more: `9 ** 9 ** 9` in a file, or the product
-# of two such numbers, must not stop its reader.
+# Whole numbers that need more bits are refused: `9 ** 9 ** 9` in a file must not stop its
+# reader.
 _BITS = 4096
 
 

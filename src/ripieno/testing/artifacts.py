@@ -134,7 +134,9 @@ class ArtifactStoreContract:
             store.write(name, {})
 
     @pytest.mark.parametrize(
-        "array", [np.array(["text"]), np.array([object()]), np.array([1j])], ids=str
+        "array",
+        [np.array(["text"]), np.array([object()]), np.array([1j])],
+        ids=["text", "object", "complex"],
     )
     def test_an_array_that_holds_no_plain_numbers_is_refused(
         self, store: ArtifactStore, array: Any

@@ -122,7 +122,9 @@ class Tensor0d:
 
 
 @pytest.mark.parametrize(
-    "value", [0.5, np.float32(0.5), np.array(0.5), Tensor0d(), np.float16(0.5)], ids=repr
+    "value",
+    [0.5, np.float32(0.5), np.float16(0.5), np.array(0.5), Tensor0d()],
+    ids=["float", "float32", "float16", "array", "tensor"],
 )
 def test_scalars_of_every_library_become_floats(value):
     report = make()
@@ -202,7 +204,9 @@ def test_an_epoch_that_was_not_ordered_cannot_be_saved(epoch):
         make(stop=3).save(epoch=epoch, weights=np.zeros(2))
 
 
-@pytest.mark.parametrize("value", ["text", object(), 1j, None], ids=str)
+@pytest.mark.parametrize(
+    "value", ["text", object(), 1j, None], ids=["text", "object", "complex", "nothing"]
+)
 def test_what_is_no_array_of_numbers_cannot_be_saved(value):
     with pytest.raises(SearchError, match="'weights' has dtype"):
         make().save(epoch=1, weights=value)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from ripieno.errors import SearchError
-from ripieno.records import Objective, Outcome, OutcomeStatus
+from ripieno.records import Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers.brackets import Brackets
 from ripieno.schedulers.nursery import Nursery
 from ripieno.schedulers.rungs import Plan
@@ -148,3 +148,13 @@ def test_an_outcome_that_belongs_to_no_order_is_refused():
     scheduler.tell(carry_out(order))
     with pytest.raises(SearchError, match="is out"):
         scheduler.tell(carry_out(order))
+
+
+def test_an_outcome_of_an_order_that_is_ready_but_not_given_is_refused():
+    scheduler = brackets(Plan(3, (1, 3), 3))
+    for order in scheduler.ask(3):
+        scheduler.tell(gave(order, float(order.trial)))
+    early = Order(0, SPACE.default(), 1, 3)
+    with pytest.raises(SearchError, match="is out"):
+        scheduler.tell(gave(early, 1.0))
+    scheduler.tell(gave(scheduler.ask(1)[0], 1.0))

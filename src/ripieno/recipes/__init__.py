@@ -5,13 +5,14 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.loaders import load
 from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
 from ripieno.recipes.metrics import METRICS, accuracy, log_loss, measure
 from ripieno.recipes.mlp import MlpFactory, mlp
 from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
-from ripieno.recipes.prediction import predict_probabilities
+from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
@@ -27,6 +28,7 @@ __all__ = [
     "CnnFactory",
     "Data",
     "DropoutMode",
+    "Finished",
     "Knob",
     "Knobs",
     "MlpFactory",
@@ -37,13 +39,18 @@ __all__ = [
     "State",
     "TrainerRunner",
     "accuracy",
+    "alone",
+    "as_tensor",
     "balanced_weights",
     "batches",
     "build_model",
     "build_optimizer",
+    "check_logits",
     "cnn",
     "cross_entropy",
     "draws",
+    "explain",
+    "keep",
     "learning_rate_factor",
     "load",
     "log_loss",
@@ -52,4 +59,5 @@ __all__ = [
     "predict_probabilities",
     "read_knobs",
     "state_slots",
+    "take_up",
 ]

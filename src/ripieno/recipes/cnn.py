@@ -81,9 +81,10 @@ class CnnFactory:
 def cnn(data: Data) -> Recipe:
     """Return the recipe of a convolutional network that suits the images.
 
-    Small images or few rows get at most 32 filters and 64 hidden units: wider networks
-    learn a thousand small images by heart without answering better, and a search over them
-    would spend its time on the widest.
+    The first block has at most 32 filters, and small images or few rows get at most 64
+    hidden units: wider networks learn a thousand small images by heart without answering
+    better, and a search over them would spend its time on the widest. Pass a space of your
+    own for more.
 
     Raises:
         RecipeError: The data are no images, or smaller than 2 x 2 pixels.
@@ -105,10 +106,10 @@ def _space(factory: CnnFactory, *, rows: int) -> Space:
     deepest = min(factory.most_blocks, max(2, factory.most_blocks - 1), 4)
     return model_space(
         {
-            "filters": Int(8, 32 if small else 64, log=True, default=16),
+            "filters": Int(8, 32, log=True, default=16),
             "kernel": Categorical(3, 5),
             "depth": Int(1, deepest, default=min(2, deepest)),
-            "width": Int(16, 64 if small else 256, log=True, default=64),
+            "width": Int(16, 64 if small else 128, log=True, default=64),
             "activation": Categorical(*ACTIVATIONS),
             "batch_norm": Categorical(True, False),
             "dropout": Float(0.0, 0.6, default=0.2),

@@ -2,22 +2,21 @@
 
 import math
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ripieno.errors import ArtifactError, RecipeError, RipienoError
+from ripieno.errors import RecipeError
 from ripieno.recipes import draws
 from ripieno.recipes.building import build_model
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
+from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
 from ripieno.recipes.metrics import METRICS
@@ -68,7 +67,7 @@ class TrainerRunner:
             ArtifactError: A stored state cannot be read, or a new one cannot be written.
         """
         for order in orders:
-            with _alone():
+            with alone():
                 outcome = self._carry_out(order, artifacts, stop)
             yield outcome
 
@@ -77,9 +76,9 @@ class TrainerRunner:
     ) -> Outcome:
         begin = time.perf_counter()
         # Outside of the net below: a damaged store is no fault of the trial.
-        stored = _read_state(order, artifacts)
+        stored = take_up(order, artifacts)
         rows: list[Metrics] = []
-        finished: _Finished | None = None
+        finished: Finished | None = None
         status, message = OutcomeStatus.DONE, None
         try:
             training = _Training(self.recipe, self.data, order, seed=self.seed, stop=stop)
@@ -92,10 +91,10 @@ class TrainerRunner:
         except _DivergedError as error:
             status, message = OutcomeStatus.DIVERGED, str(error)
         except Exception as error:  # noqa: BLE001 - the user's model may raise anything
-            status, message = OutcomeStatus.FAILED, _explain(error)
+            status, message = OutcomeStatus.FAILED, explain(error)
         keys: tuple[str | None, str | None] = (None, None)
         if finished and status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
-            keys = self._store(order, finished, artifacts)
+            keys = keep(order, finished, artifacts, recipe=self.recipe, data=self.data)
         return Outcome(
             order,
             status,
@@ -105,33 +104,6 @@ class TrainerRunner:
             predictions=keys[1],
             error=message,
         )
-
-    def _store(
-        self, order: Order, finished: "_Finished", artifacts: ArtifactStore
-    ) -> tuple[str, str]:
-        epoch = finished.state.epoch
-        name = f"trial-{order.trial}-epoch-{epoch}"
-        facts = {"trial": order.trial, "epoch": epoch}
-        state = artifacts.write(
-            f"{name}-state",
-            finished.state.to_arrays(),
-            {**facts, "config": dict(order.config), "recipe": self.recipe.name},
-        )
-        predictions = artifacts.write(
-            f"{name}-predictions",
-            {"probabilities": finished.probabilities},
-            {**facts, "fingerprint": self.data.fingerprint},
-        )
-        return state, predictions
-
-
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """What the end of an epoch leaves."""
-
-    metrics: Metrics
-    state: State
-    probabilities: NDArray[np.float32]
 
 
 class _StopAskedError(Exception):
@@ -180,7 +152,7 @@ class _Training:
         if stored is not None:
             stored.load_into(self.module, self.optimizer, slots=state_slots(self._knobs))
 
-    def epoch(self, epoch: int) -> _Finished:
+    def epoch(self, epoch: int) -> Finished:
         """Train one epoch, measure, and copy the state."""
         order = draws.epoch_order(
             self._seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
@@ -213,7 +185,7 @@ class _Training:
             "learning_rate": rate,
         }
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
-        return _Finished(metrics, state, np.exp(logs).astype(np.float32))
+        return Finished(metrics, state, np.exp(logs).astype(np.float32))
 
     def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
@@ -293,42 +265,3 @@ def batches(order: Tensor, module: nn.Module, knobs: Knobs) -> tuple[Tensor, ...
     if single and any(isinstance(layer, norm) for layer in module.modules()):
         return chunks[:-1]
     return chunks
-
-
-def _read_state(order: Order, artifacts: ArtifactStore) -> State | None:
-    if order.state is not None:
-        arrays, _ = artifacts.read(order.state)
-        return State.from_arrays(arrays, epoch=order.start)
-    if order.start == 0:
-        return None
-    raise ArtifactError(
-        f"trial {order.trial} cannot go on from epoch {order.start}: no state was stored.",
-        where=f"the order for epochs {order.start} to {order.stop}",
-        fix="start the trial from epoch 0, or pass the key of its stored state.",
-    )
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One intra-op thread, and torch's own generator left as it was found."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _explain(error: Exception) -> str:
-    """Return the error in words; a foreign one with its notes and the user's last frames."""
-    if isinstance(error, RipienoError):
-        return f"{type(error).__name__}: {error}"
-    ours = (Path(torch.__file__).parent, Path(__file__).parents[1])
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not any(Path(frame.filename).is_relative_to(folder) for folder in ours)
-    ]
-    lines = [*traceback.format_exception_only(error), *traceback.format_list(frames[-3:])]
-    return "".join(lines).strip()

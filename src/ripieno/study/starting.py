@@ -1,13 +1,16 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
+import atexit
 import difflib
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
-from ripieno.ledger import FileArtifacts, MemoryArtifacts, SqlLedger
+from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
@@ -262,11 +265,19 @@ def _begin(
         settings=settings,
         space=space,
         ledger=SqlLedger.create(url, settings.to_dict()),
-        artifacts=FileArtifacts(folder.artifacts) if folder else MemoryArtifacts(),
+        # Not in memory: worker processes must reach what `report.save` keeps.
+        artifacts=FileArtifacts(folder.artifacts if folder else _scratch()),
         job=job,
         folder=folder,
         strategy=strategy,
     )
+
+
+def _scratch() -> Path:
+    """Return a folder that lives as long as this process."""
+    path = tempfile.mkdtemp(prefix="ripieno-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return Path(path)
 
 
 def _strategy(

@@ -58,8 +58,8 @@ def test_a_depth_that_would_empty_the_map_is_refused(digits):
 
 
 def test_small_images_get_small_networks(digits):
-    assert cnn(digits).space["filters"].high == 32
-    assert cnn(images(28, rows=12_000)).space["filters"].high == 64
+    assert cnn(digits).space["width"].high == 64
+    assert cnn(images(28, rows=12_000)).space["width"].high == 128
 
 
 def test_tables_are_refused():

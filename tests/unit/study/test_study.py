@@ -228,3 +228,20 @@ def test_ctrl_c_records_what_is_done_and_is_raised():
     with pytest.raises(KeyboardInterrupt):
         rp.search(objective, rp.Space(x=rp.Float(0, 1)), trials=10)
     assert len(calls) == 4
+
+
+def test_a_search_in_memory_continues_in_worker_processes():
+    def objective(config, report):
+        stored = report.load()
+        total = float(stored["total"]) if stored else 0.0
+        for epoch in range(report.start, report.epochs):
+            total += config.x
+            report.save(epoch=epoch + 1, total=total)
+            report(epoch=epoch + 1, loss=total)
+
+    study = rp.search(
+        objective, rp.Space(x=rp.Float(0.5, 1.0)), metric="loss", scheduler="hyperband",
+        trials=5, epochs=3, workers=2,
+    )  # fmt: skip
+    for trial in study.trials:
+        assert trial.metrics["loss"] == pytest.approx(trial.epochs * trial.config.x)

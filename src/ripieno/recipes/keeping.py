@@ -1,0 +1,102 @@
+"""What a runner does around training: read a state, store what is left, say what failed."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ripieno.errors import ArtifactError, RipienoError
+from ripieno.recipes.data import Data
+from ripieno.recipes.recipe import Recipe
+from ripieno.recipes.state import State
+from ripieno.records import ArtifactStore, Metrics, Order
+
+__all__ = ["Finished", "alone", "explain", "keep", "take_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the end of an epoch leaves.
+
+    Args:
+        metrics: The epoch's row.
+        state: The model's and its optimizer's.
+        probabilities: On the validation part, shape ``(rows, classes)``.
+    """
+
+    metrics: Metrics
+    state: State
+    probabilities: NDArray[np.float32]
+
+
+def keep(
+    order: Order, finished: Finished, artifacts: ArtifactStore, *, recipe: Recipe, data: Data
+) -> tuple[str, str]:
+    """Store a state and its validation predictions; return their keys.
+
+    Raises:
+        ArtifactError: They cannot be written.
+    """
+    epoch = finished.state.epoch
+    name = f"trial-{order.trial}-epoch-{epoch}"
+    facts = {"trial": order.trial, "epoch": epoch}
+    state = artifacts.write(
+        f"{name}-state",
+        finished.state.to_arrays(),
+        {**facts, "config": dict(order.config), "recipe": recipe.name},
+    )
+    predictions = artifacts.write(
+        f"{name}-predictions",
+        {"probabilities": finished.probabilities},
+        {**facts, "fingerprint": data.fingerprint},
+    )
+    return state, predictions
+
+
+def take_up(order: Order, artifacts: ArtifactStore) -> State | None:
+    """Return the state that an order goes on from, or None if it starts anew.
+
+    Raises:
+        ArtifactError: The state is missing or damaged.
+    """
+    if order.state is not None:
+        arrays, _ = artifacts.read(order.state)
+        return State.from_arrays(arrays, epoch=order.start)
+    if order.start == 0:
+        return None
+    raise ArtifactError(
+        f"trial {order.trial} cannot go on from epoch {order.start}: no state was stored.",
+        where=f"the order for epochs {order.start} to {order.stop}",
+        fix="start the trial from epoch 0, or pass the key of its stored state.",
+    )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Run with one intra-op thread, and leave torch's own generator as it was found."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def explain(error: Exception) -> str:
+    """Return the error in words; a foreign one with its notes and the user's last frames."""
+    if isinstance(error, RipienoError):
+        return f"{type(error).__name__}: {error}"
+    ours = (Path(torch.__file__).parent, Path(__file__).parents[1])
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not any(Path(frame.filename).is_relative_to(folder) for folder in ours)
+    ]
+    lines = [*traceback.format_exception_only(error), *traceback.format_list(frames[-3:])]
+    return "".join(lines).strip()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
-    from ripieno.records import Objective, Order, Outcome, Trial
     from ripieno.recipes import Data, Recipe
     from ripieno.recipes import load as load_data
+    from ripieno.records import Objective, Order, Outcome, Trial
     from ripieno.space import Categorical, Config, Constant, Float, Int, Space
     from ripieno.study import Study, open, search, tune  # noqa: A004 - rp.open, as one says it
 

@@ -77,6 +77,14 @@ def tune(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(
+            help="Train models of one architecture as one stack: auto, compiled, traced, "
+            "leaves, vmap or loop [one model at a time].",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -118,6 +126,7 @@ def tune(
             minutes=minutes,
             metric=metric,
             target_column=target,
+            tier=tier,
             workers=workers,
             seed=seed,
             out=folder,

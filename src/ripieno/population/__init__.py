@@ -1,1 +1,13 @@
-"""Population."""
+"""Many models trained as one: stacks, member-aware leaves, stacked optimizers, tiers."""
+
+from ripieno.population.deciding import TierName, check_tier, deciding_names
+from ripieno.population.memory import keep_freed_memory
+from ripieno.population.runner import PopulationRunner
+
+__all__ = [
+    "PopulationRunner",
+    "TierName",
+    "check_tier",
+    "deciding_names",
+    "keep_freed_memory",
+]

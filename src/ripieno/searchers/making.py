@@ -1,6 +1,7 @@
 """Searchers by name, as the command line and ``search(…)`` know them."""
 
 import difflib
+from collections.abc import Collection
 
 from ripieno.errors import SearchError
 from ripieno.searchers.enqueued import Enqueued
@@ -15,13 +16,17 @@ __all__ = ["make_searcher"]
 _NAMES = ("grid", "random", "sobol")
 
 
-def make_searcher(name: str, space: Space, *, seed: int) -> Searcher:
+def make_searcher(
+    name: str, space: Space, *, seed: int, shared: Collection[str] = (), block: int = 1
+) -> Searcher:
     """Return a searcher that gives the space's default config first.
 
     Args:
         name: ``"grid"``, ``"random"`` or ``"sobol"``.
         space: What to search.
         seed: A whole number from 0 up; a grid has no use for it.
+        shared: Names that ``block`` random suggestions in a row have in common.
+        block: See :class:`Random`; the other searchers have no use for it.
 
     Raises:
         SearchError: There is no searcher of this name, or the seed is no seed.
@@ -33,7 +38,7 @@ def make_searcher(name: str, space: Space, *, seed: int) -> Searcher:
         case "grid":
             searcher = Grid(space)
         case "random":
-            searcher = Random(space, seed)
+            searcher = Random(space, seed, shared=shared, block=block)
         case "sobol":
             searcher = Sobol(space, seed)
         case _:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ripieno.executors import ObjectiveRunner
+from ripieno.population import PopulationRunner, check_tier
 from ripieno.recipes import Data, Recipe, TrainerRunner
 from ripieno.records import Runner
 from ripieno.study.settings import Settings
@@ -32,8 +33,12 @@ class TuneJob:
     data: Data
 
     def runner(self, settings: Settings) -> Runner:
-        """Return the one-model trainer."""
-        return TrainerRunner(self.recipe, self.data, settings.seed)
+        """Return the one-model trainer, or the population engine where a tier is given."""
+        if settings.tier is None:
+            return TrainerRunner(self.recipe, self.data, settings.seed)
+        return PopulationRunner(
+            self.recipe, self.data, settings.seed, tier=check_tier(settings.tier)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Settings:
         trials: Trials at most; None for no limit.
         minutes: Wall time at most, over all sessions; None for no limit.
         target: Value of the metric at which the study is done; None for no target.
+        tier: How stacks of models are trained; None for one model after the other.
         seed: Of the split, the searcher and every trial.
         space: The space as JSON.
         recipe: ``cnn``, ``mlp``, ``FILE.py:NAME``, or ``custom`` for a Python object.
@@ -60,6 +61,7 @@ class Settings:
     trials: int | None
     minutes: float | None
     target: float | None
+    tier: str | None
     seed: int
     space: str
     recipe: str | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
+from ripieno.population import check_tier
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
@@ -19,7 +20,8 @@ from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
 from ripieno.study.settings import Settings
-from ripieno.study.study import Strategy, Study
+from ripieno.study.strategy import Strategy
+from ripieno.study.study import Study
 
 __all__ = ["open", "search", "starting_folder", "tune"]
 
@@ -48,6 +50,7 @@ def tune(
     minutes: float | None = None,
     target: float | None = None,
     target_column: str | None = None,
+    tier: str | None = None,
     workers: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -75,6 +78,9 @@ def tune(
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
         target_column: The column to predict, for a ``.csv``.
+        tier: Train models of one architecture as rows of one stack, in this tier: ``auto``,
+            ``compiled``, ``traced``, ``leaves``, ``vmap`` or ``loop``. The random searcher
+            then draws nine configs of each architecture. None trains one model at a time.
         workers: Processes, each with one thread; every usable core where absent.
         seed: Of the split, the searcher and every trial.
         out: The study's folder; a new one under ``ripieno-studies`` where absent.
@@ -108,6 +114,7 @@ def tune(
         trials=DEFAULT_TRIALS if trials is None and minutes is None else trials,
         minutes=minutes,
         target=target,
+        tier=None if tier is None else check_tier(tier),
         seed=seed,
         space=searched.to_json(),
         recipe=name,
@@ -187,6 +194,7 @@ def search(
         trials=DEFAULT_TRIALS if unlimited else trials,
         minutes=minutes,
         target=target,
+        tier=None,
         seed=seed,
         space=space.to_json(),
     )

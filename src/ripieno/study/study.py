@@ -14,8 +14,6 @@ from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
 from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
 from ripieno.reports import write_page
-from ripieno.schedulers import Scheduler, make_scheduler
-from ripieno.searchers import Searcher, make_searcher
 from ripieno.space import Space
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
 from ripieno.study.folder import Folder
@@ -23,12 +21,13 @@ from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, Results
 from ripieno.study.settings import Settings
+from ripieno.study.strategy import Strategy
 from ripieno.study.summary import summarize
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Strategy", "Study", "usable_cores"]
+__all__ = ["Study", "usable_cores"]
 
 
 def usable_cores() -> int:
@@ -36,42 +35,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-class Strategy:
-    """The searcher and scheduler of a study, by name or as the user's own objects.
-
-    Args:
-        searcher: The user's own searcher; None for the one that the settings name.
-        scheduler: The user's own scheduler (which owns its searcher); None likewise.
-    """
-
-    def __init__(self, searcher: Searcher | None = None, scheduler: Scheduler | None = None):
-        self._searcher = searcher
-        self._scheduler = scheduler
-
-    def scheduler(self, settings: Settings, space: Space) -> Scheduler:
-        """Return a scheduler that has given no order yet.
-
-        Raises:
-            StudyError: The study was started with the user's own object, and it is not here.
-        """
-        if self._scheduler is not None:
-            return self._scheduler
-        if self._searcher is None and "custom" in {settings.searcher, settings.scheduler}:
-            raise StudyError(
-                "the study was started with a searcher or scheduler of your own.",
-                where=f"searcher {settings.searcher!r}, scheduler {settings.scheduler!r}",
-                fix="pass a new one to rp.open(…, searcher=…) or rp.open(…, scheduler=…).",
-            )
-        searcher = self._searcher or make_searcher(settings.searcher, space, seed=settings.seed)
-        return make_scheduler(
-            settings.scheduler,
-            searcher,
-            settings.objective,
-            epochs=settings.epochs,
-            trials=settings.trials,
-        )
 
 
 class Study:

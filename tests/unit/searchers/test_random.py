@@ -3,7 +3,7 @@ import pytest
 
 from ripieno.errors import SearchError, SpaceError
 from ripieno.searchers import Random
-from ripieno.space import Float, Int, Space
+from ripieno.space import Categorical, Float, Int, Space
 from ripieno.testing import example_spaces
 
 
@@ -51,3 +51,30 @@ def test_a_space_that_allows_nothing_is_said_to():
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(SearchError, match="not a whole number from 0 up"):
         Random(Space(a=Int(1, 3)), seed)
+
+
+def test_a_block_agrees_in_what_is_shared_and_differs_in_the_rest():
+    space = Space(
+        width=Int(1, 1000), optimizer=Categorical("sgd", "adam"), lr=Float(0.0, 1.0),
+        momentum=Float(0.0, 1.0).when(optimizer="sgd"),
+    ).where("width * lr <= 900")  # fmt: skip
+    shared = {"width", "optimizer"}
+    configs = Random(space, 3, shared=shared, block=4).suggest(40)
+    for begin in range(0, 40, 4):
+        block = configs[begin : begin + 4]
+        assert len({(c.width, c.optimizer) for c in block}) == 1
+        assert len({c.lr for c in block}) == 4
+    assert len({c.width for c in configs}) == 10
+    assert all(space.config(c) == c for c in configs)
+
+
+def test_blocks_do_not_depend_on_how_they_are_asked_for():
+    space = Space(a=Int(1, 50), b=Float(0.0, 1.0))
+    whole = Random(space, 1, shared={"a"}, block=3).suggest(10)
+    searcher = Random(space, 1, shared={"a"}, block=3)
+    assert [searcher.suggest(1)[0] for _ in range(10)] == whole
+
+
+def test_an_empty_block_is_refused():
+    with pytest.raises(SearchError, match="block = 0"):
+        Random(Space(a=Int(1, 5)), block=0)

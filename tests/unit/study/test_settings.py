@@ -15,6 +15,7 @@ SETTINGS = Settings(
     trials=None,
     minutes=0.5,
     target=None,
+    tier=None,
     seed=3,
     space=rp.Space(lr=rp.Float(1e-3, 1.0, log=True)).to_json(),
     recipe="cnn",

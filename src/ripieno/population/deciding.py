@@ -1,0 +1,45 @@
+"""What decides whether models can be rows of one stack, and how a stack is computed."""
+
+import difflib
+from typing import Literal
+
+from ripieno.errors import RecipeError
+from ripieno.recipes import KNOBS
+from ripieno.space import Space
+
+__all__ = ["TierName", "check_tier", "deciding_names"]
+
+TierName = Literal["auto", "compiled", "traced", "leaves", "vmap", "loop"]
+_NAMES: tuple[TierName, ...] = ("auto", "compiled", "traced", "leaves", "vmap", "loop")
+
+_COMMON_KNOBS = frozenset({"optimizer", "nesterov", "batch_size"})
+
+
+def deciding_names(space: Space) -> frozenset[str]:
+    """Return the hyperparameters in which the rows of a stack must agree.
+
+    Those are the optimizer, the batch size and everything that the model factory reads, but
+    for dropout rates, which rows take each for itself.
+    """
+    return frozenset(
+        name
+        for name in space
+        if name in _COMMON_KNOBS or (name not in KNOBS and "dropout" not in name)
+    )
+
+
+def check_tier(name: str) -> TierName:
+    """Return the name of a tier.
+
+    Raises:
+        RecipeError: There is no such tier.
+    """
+    for tier in _NAMES:
+        if tier == name:
+            return tier
+    close = difflib.get_close_matches(name, _NAMES, n=1)
+    raise RecipeError(
+        f"there is no tier {name!r}.",
+        where=f"tiers: {', '.join(_NAMES)}",
+        fix=f"did you mean {close[0]!r}?" if close else "name one of these.",
+    )

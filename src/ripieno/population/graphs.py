@@ -1,0 +1,175 @@
+"""From a step to a flat graph: traced once, then run without vmap, modules and autograd.
+
+A traced graph is a list of plain operations on physical tensors, in-place writes included.
+It holds no number of a row: everything that changes from step to step is an input.
+"""
+
+import importlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.func import functionalize
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ripieno.population.flatten import flatten
+
+__all__ = ["Function", "Graph", "compiled", "shapes", "traced"]
+
+Function = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Any]
+"""A function of the arrays of a stack, which it may change, and of a batch."""
+
+_OPTIONS: Mapping[str, Any] = MappingProxyType(
+    # Loops that only happen to run over the same ranges gain nothing from being one, and
+    # some of them torch 2.13 cannot fuse (KeyError in is_all_write_read_contiguous).
+    {"cpp.max_horizontal_fusion_size": 1}
+)
+
+_aten = torch.ops.aten
+
+
+class Graph:
+    """A function of named tensors as a graph of flat ones; called like the function.
+
+    Args:
+        run: The graph.
+        names: Names of the arrays and of the batch, in the order of the graph's inputs.
+        shapes: What it was traced for.
+    """
+
+    def __init__(
+        self, run: Callable[..., Any], names: tuple[tuple[str, ...], tuple[str, ...]], shapes: str
+    ) -> None:
+        self.run = run
+        self.shapes = shapes
+        self._names = names
+
+    def __call__(self, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Any:
+        """Run the graph on arrays, which it may change, and a batch."""
+        first, second = self._names
+        with torch.no_grad():
+            return self.run(*(arrays[n] for n in first), *(batch[n] for n in second))
+
+
+def shapes(arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> str:
+    """Return a text that is equal for tensors that one graph serves."""
+    found = (
+        f"{n} {tuple(t.shape)} {t.dtype} {t.stride()}" for n, t in [*arrays.items(), *batch.items()]
+    )
+    return "; ".join(found)
+
+
+def traced(function: Function, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Graph:
+    """Trace a function of these shapes.
+
+    Tracing runs the function once, on copies: the arrays are left unchanged.
+    """
+    graph, names = _trace(function, arrays, batch)
+    return Graph(graph, names, shapes(arrays, batch))
+
+
+def compiled(
+    function: Function, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]
+) -> Graph:
+    """Trace a function of these shapes and compile the graph; the arrays are left unchanged.
+
+    The compiler keeps what it made on disk, and finds it again in another process.
+
+    Raises:
+        Exception: Whatever the compiler raises, where there is none or it fails.
+    """
+    graph, names = _trace(function, arrays, batch)
+    flat = [*_copies(arrays), *_copies(batch)]
+
+    def lowered(*inputs: Tensor) -> Any:
+        return _Lowered(graph).run(*inputs)
+
+    plain = flatten(make_fx(functionalize(lowered))(*flat))
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # what the compiler warns of is not the user's doing
+        run = _compile(plain, flat)
+        run(*flat)
+    return Graph(run, names, shapes(arrays, batch))
+
+
+def _compile(graph: fx.GraphModule, flat: Sequence[Tensor]) -> Callable[..., Any]:
+    options: dict[str, Any] = {**_OPTIONS, "cpp.threads": torch.get_num_threads()}
+    inductor: Any = importlib.import_module("torch._inductor")
+    if not hasattr(inductor, "standalone_compile"):
+        return torch.compile(graph, fullgraph=True, dynamic=False, options=options)
+    # The graph has one set of shapes, so nothing needs to be guarded at every call, which
+    # costs as much as a tenth of a small step.
+    made: Callable[..., Any] = inductor.standalone_compile(
+        graph,
+        list(flat),
+        dynamic_shapes="from_example_inputs",
+        options={"config_patches": options},
+    )
+    return made
+
+
+def _trace(
+    function: Function, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]
+) -> tuple[fx.GraphModule, tuple[tuple[str, ...], tuple[str, ...]]]:
+    first, second = tuple(arrays), tuple(batch)
+
+    def flat(*inputs: Tensor) -> Any:
+        own = dict(zip(first, inputs[: len(first)], strict=True))
+        return function(own, dict(zip(second, inputs[len(first) :], strict=True)))
+
+    graph = make_fx(flat)(*_copies(arrays), *_copies(batch))
+    for node in graph.graph.nodes:
+        if node.target == _aten.detach.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    graph.recompile()
+    return graph, (first, second)
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    return [tensor.detach().clone() for tensor in tensors.values()]
+
+
+class _Lowered(fx.Interpreter):
+    """Runs a graph with the operations that a compiler should see otherwise."""
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """Run one operation."""
+        if target is _aten.native_batch_norm.default and args[5]:
+            return _batch_norm(*args)
+        return super().call_function(target, args, kwargs)
+
+
+def _batch_norm(  # noqa: PLR0917 - the operation's own signature
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,  # noqa: ARG001, FBT001 - the operation's own signature
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise by the batch's statistics, in two passes, and write the running ones.
+
+    The operation does not say that it writes them, so a compiler may not know; and its own
+    one-pass variance is slower than two sums over rows.
+    """
+    others = [dim for dim in range(x.ndim) if dim != 1]
+    shape = [1 if dim != 1 else -1 for dim in range(x.ndim)]
+    count = x.numel() // x.shape[1]
+    mean = x.sum(others) / count
+    centred = x - mean.view(shape)
+    var = (centred * centred).sum(others) / count
+    scale = torch.rsqrt(var + eps)
+    if running_mean is not None and running_var is not None:
+        running_mean.copy_(momentum * mean + (1 - momentum) * running_mean)
+        unbiased = var * (count / (count - 1)) if count > 1 else var
+        running_var.copy_(momentum * unbiased + (1 - momentum) * running_var)
+    out = centred * scale.view(shape)
+    if weight is not None:
+        out = out * weight.view(shape)
+    return out if bias is None else out + bias.view(shape), mean, scale

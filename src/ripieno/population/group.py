@@ -1,0 +1,274 @@
+"""One stack on its way through the epochs of its rows' orders."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ripieno.population.deciding import TierName
+from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
+from ripieno.population.stack import Stack
+from ripieno.population.step import Rules, fresh_statistics
+from ripieno.population.tiers import Engine
+from ripieno.recipes import (
+    METRICS,
+    Data,
+    Finished,
+    Knobs,
+    Recipe,
+    State,
+    as_tensor,
+    balanced_weights,
+    batches,
+    build_model,
+    draws,
+    learning_rate_factor,
+    read_knobs,
+)
+from ripieno.records import Metrics, Order, OutcomeStatus
+
+__all__ = ["Group", "Row"]
+
+_VALIDATION_ROWS = 256
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One order as a row of a stack.
+
+    Args:
+        order: What is carried out.
+        seed: The trial's seed.
+        knobs: The trial's knobs.
+        metrics: One row of metrics an epoch, as they come.
+        status: How the order ended; ``stopped`` while it goes on.
+        error: Why it diverged.
+        finished: What its last epoch left.
+    """
+
+    order: Order
+    seed: int
+    knobs: Knobs
+    metrics: list[Metrics] = field(default_factory=list)
+    status: OutcomeStatus = OutcomeStatus.STOPPED
+    error: str | None = None
+    finished: Finished | None = None
+
+    @classmethod
+    def of(cls, order: Order, study_seed: int) -> "Row":
+        """Make the row of an order."""
+        seed = draws.trial_seed(study_seed, order.trial)
+        return cls(order, seed, read_knobs(order.config))
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that the trial has been trained for."""
+        return self.order.start + len(self.metrics)
+
+
+class Group:
+    """Rows of one signature, trained together epoch by epoch.
+
+    Args:
+        recipe: How models are trained.
+        data: What they are trained on and measured on.
+        rows: The rows; one batch size, one optimizer.
+        tier: How the stack is computed.
+        engines: Engines by what they compute, kept for later groups.
+        name: The group's name.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        rows: Sequence[Row],
+        *,
+        tier: TierName,
+        engines: dict[object, Engine],
+        name: str,
+    ) -> None:
+        self.rows = list(rows)
+        self._recipe, self._data = recipe, data
+        self._tier, self._engines, self._name = tier, engines, name
+        dtype = getattr(torch, recipe.dtype)
+        self._x = as_tensor(data.train.x).to(dtype)
+        self._y = as_tensor(data.train.y)
+        self._validation_x = as_tensor(data.validation.x).to(dtype)
+        self._going = list(self.rows)
+
+    @property
+    def notes(self) -> str:
+        """How the stack was computed, and why."""
+        return f"{len(self.rows)} rows; {self._engine.choice}"
+
+    def start(self, stored: Sequence[State | None]) -> None:
+        """Build the stack, and load what rows go on from."""
+        models = [
+            build_model(self._recipe, row.order.config, row.seed, example=self._x[:2])
+            for row in self.rows
+        ]
+        self._model = models[0]
+        self._stack = Stack.of(models, self._optimizer(), self._hyper())
+        for number, state in enumerate(stored):
+            if state is not None:
+                self._stack.insert(number, state)
+        self._engine = self._find_engine(models[0])
+
+    def train(self, stop: Callable[[], bool]) -> None:
+        """Train every row to the end of its order, or until ``stop()``."""
+        while self._going and self._epoch(stop):
+            going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
+            if len(going) < len(self._going):
+                kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
+                self._stack = self._stack.select(kept)
+            self._going = going
+
+    def _epoch(self, stop: Callable[[], bool]) -> bool:
+        """Train one epoch; False, with the rows as they were, if ``stop()`` came first."""
+        rows, members = self._going, len(self._going)
+        order = torch.stack([self._order(row) for row in rows])
+        plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
+        keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
+        rates = self._rates(len(plan))
+        statistics = fresh_statistics(members)
+        arrays = {**self._stack.arrays, **statistics}
+        active = torch.ones(members, dtype=torch.bool)
+        for step, columns in enumerate(plan):
+            if stop():
+                return False
+            chosen = order[:, columns]
+            batch = {
+                "x": self._x[chosen],
+                "y": self._y[chosen],
+                "keys": keys[:, step].contiguous(),
+                "rates": rates[:, step].contiguous(),
+                "active": active,
+            }
+            if self._engine.choice is None:
+                left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
+                self._engine.decide(arrays, batch, steps_left=left)
+            seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
+            self._engine.step(arrays, batch, generator_seeds=seeds)
+        logs = self._validate(stop)
+        if logs is None:
+            return False
+        for number, row in enumerate(rows):
+            self._finish(
+                number, row, statistics, logs=logs[number], rates=rates[number], steps=len(plan)
+            )
+        return True
+
+    def _finish(
+        self,
+        number: int,
+        row: Row,
+        statistics: dict[str, Tensor],
+        *,
+        logs: NDArray[np.float64],
+        rates: Tensor,
+        steps: int,
+    ) -> None:
+        epoch = row.epoch + 1
+        if not statistics["statistic/alive"][number]:
+            step = int(statistics["statistic/steps_taken"][number])
+            loss = float(statistics["statistic/last_loss"][number])
+            row.error = (
+                f"the training loss was {loss} in epoch {epoch}, step {step + 1} of {steps} "
+                f"(learning rate {float(rates[step]):.3g})."
+            )
+        elif not np.isfinite(logs).all():
+            row.error = f"the validation predictions were not finite after epoch {epoch}."
+        if row.error is not None:
+            row.status, row.finished = OutcomeStatus.DIVERGED, None
+            return
+        loss_sum = float(statistics["statistic/loss_sum"][number])
+        row.metrics.append(
+            {
+                "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
+                **{n: METRICS[n](logs, self._data.validation.y) for n in self._recipe.metrics},
+                "learning_rate": float(rates[-1]),
+            }
+        )
+        row.finished = Finished(
+            row.metrics[-1],
+            self._stack.extract(number, epoch=epoch),
+            np.exp(logs).astype(np.float32),
+        )
+        if epoch == row.order.stop:
+            row.status = OutcomeStatus.DONE
+
+    def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
+        """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
+        parts = []
+        for x in torch.split(self._validation_x, _VALIDATION_ROWS):
+            if stop():
+                return None
+            logits = self._engine.predict(self._stack.arrays, x)
+            parts.append(torch.log_softmax(logits.double(), dim=-1))
+        return torch.cat(parts, dim=1).numpy()
+
+    def _order(self, row: Row) -> Tensor:
+        return draws.epoch_order(
+            row.seed, row.epoch, rows=len(self._y), size=self._recipe.epoch_rows
+        )
+
+    def _rates(self, steps: int) -> Tensor:
+        """Return the learning rates of an epoch, float64, ``(members, steps)``."""
+        return torch.tensor(
+            [
+                [
+                    row.knobs.lr
+                    * learning_rate_factor(
+                        row.epoch * steps + step,
+                        steps,
+                        epochs=self._recipe.epochs,
+                        knobs=row.knobs,
+                    )
+                    for step in range(steps)
+                ]
+                for row in self._going
+            ],
+            dtype=torch.float64,
+        )
+
+    def _optimizer(self) -> Optimizer:
+        knobs = [row.knobs for row in self.rows]
+        family = FAMILIES[knobs[0].optimizer]
+        wanted = {"momentum", "weight_decay"} & set(family.defaults)
+        uses = frozenset(name for name in wanted if any(getattr(k, name) > 0 for k in knobs))
+        if knobs[0].optimizer == "sgd":
+            return SGD(uses=uses, nesterov=knobs[0].nesterov and "momentum" in uses)
+        return family(uses=uses)
+
+    def _hyper(self) -> dict[str, Tensor]:
+        """Return every row's hyperparameters by name, ``(members, ...)``."""
+        names = [*FAMILIES[self.rows[0].knobs.optimizer].defaults, *sorted(self._uses())]
+        hyper = {
+            name: torch.tensor(
+                [float(getattr(row.knobs, name, 0.0)) for row in self.rows], dtype=torch.float64
+            )
+            for name in names
+            if name != "class_weights"
+        }
+        if "class_weights" in self._uses():
+            classes = len(self._data.classes)
+            balanced = torch.from_numpy(balanced_weights(self._data.train.y, classes))
+            plain = torch.ones(classes, dtype=torch.float64)
+            chosen = [balanced if row.knobs.class_weights else plain for row in self.rows]
+            hyper["class_weights"] = torch.stack(chosen)
+        return hyper
+
+    def _uses(self) -> frozenset[str]:
+        names = ("l1", "gradient_clip", "label_smoothing", "class_weights")
+        return frozenset(n for n in names if any(getattr(row.knobs, n) for row in self.rows))
+
+    def _find_engine(self, model: nn.Module) -> Engine:
+        rules = Rules(loss=self._recipe.loss, uses=self._uses())
+        key = (self._name, self._stack.layout.optimizer, rules)
+        if key not in self._engines:
+            self._engines[key] = Engine(model, self._stack.layout, rules, tier=self._tier)
+        return self._engines[key]

@@ -1,0 +1,28 @@
+"""Memory of the process: what is freed is kept for the next step."""
+
+import ctypes
+
+__all__ = ["keep_freed_memory"]
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # names in glibc's malloc.h
+_MIB = 2**20
+
+
+def keep_freed_memory() -> bool:
+    """Have the C library keep freed memory instead of giving it back to the system.
+
+    A step allocates and frees the same few megabytes again and again. By default glibc hands
+    them back each time, and the system then clears every page anew, which takes longer than
+    the arithmetic on it. This changes the whole process: it is meant for a worker that does
+    nothing but train.
+
+    Returns:
+        Whether the C library knows how to; others than glibc may not.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    wanted = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * _MIB, _MMAP_THRESHOLD: 32 * _MIB}
+    answers = {mallopt(name, value) for name, value in wanted.items()}
+    return answers == {1}

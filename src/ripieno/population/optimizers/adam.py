@@ -1,0 +1,83 @@
+"""Adam and AdamW.
+
+Sources: Kingma and Ba, "Adam: A method for stochastic optimization", ICLR 2015; Loshchilov
+and Hutter, "Decoupled weight decay regularization", ICLR 2019; Reddi, Kale and Kumar, "On the
+convergence of Adam and beyond", ICLR 2018 (amsgrad).
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ripieno.population.optimizers.optimizer import Numbers, Optimizer, Slots, Update
+
+__all__ = ["Adam", "AdamW", "moments"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adam(Optimizer):
+    """``torch.optim.Adam`` for all rows.
+
+    Args:
+        uses: See :class:`Optimizer`.
+        amsgrad: Whether every row divides by the largest mean square so far.
+    """
+
+    amsgrad: bool = False
+
+    defaults: ClassVar = MappingProxyType(
+        {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+    )
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The moments, and the largest second one under amsgrad."""
+        return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if self.amsgrad else ()))
+
+    def coefficients(self, hyper: Numbers, step: Tensor, row_slots: Numbers) -> Numbers:  # noqa: ARG002
+        """Return the hyperparameters corrected for the bias of the first steps."""
+        return {
+            "share1": 1 - hyper["beta1"],
+            "beta2": hyper["beta2"],
+            "share2": 1 - hyper["beta2"],
+            "step_size": hyper["lr"] / (1 - hyper["beta1"] ** step),
+            "correction": (1 - hyper["beta2"] ** step).sqrt(),
+            "eps": hyper["eps"],
+            "weight_decay": hyper["weight_decay"],
+            "shrink": 1 - hyper["lr"] * hyper["weight_decay"],
+        }
+
+    def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
+        """Step along the first moment over the root of the second one."""
+        return self._follow(p, self.decayed(p, g, c), slots=slots, c=c)
+
+    def _follow(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
+        kept = moments(g, slots, c)
+        square = kept["exp_avg_sq"]
+        if self.amsgrad:
+            square = kept["max_exp_avg_sq"] = torch.maximum(slots["max_exp_avg_sq"], square)
+        denominator = square.sqrt() / c["correction"] + c["eps"]
+        return p - c["step_size"] * kept["exp_avg"] / denominator, kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamW(Adam):
+    """``torch.optim.AdamW`` for all rows: weight decay is decoupled from the gradient."""
+
+    defaults: ClassVar = MappingProxyType({**Adam.defaults, "weight_decay": 1e-2})
+
+    def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
+        """Shrink the weights, then step as Adam does."""
+        shrunk = p * c["shrink"] if "weight_decay" in self.uses else p
+        return self._follow(shrunk, g, slots=slots, c=c)
+
+
+def moments(g: Tensor, slots: Slots, c: Numbers) -> dict[str, Tensor]:
+    """Return the running means of the gradient and of its square."""
+    return {
+        "exp_avg": torch.lerp(slots["exp_avg"], g, c["share1"]),
+        "exp_avg_sq": torch.addcmul(slots["exp_avg_sq"] * c["beta2"], g * c["share2"], g),
+    }

@@ -1,0 +1,172 @@
+"""What the optimizers of a stack have in common: every hyperparameter is one number a row.
+
+torch's own optimizers take one learning rate for all parameters. These take ``(members,)``
+tensors, and follow the order of operations of torch's single-tensor code, so that a row's
+numbers equal those of ``torch.optim`` up to rounding, and a row's state loads into it. The
+rules are pure functions of tensors: they can be traced, and they change nothing.
+
+Numbers that belong to a row alone, such as bias corrections, are computed in float64, as
+torch computes them in Python; parameter-sized arithmetic is done in the parameter's dtype.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+__all__ = ["Numbers", "Optimizer", "Slots", "Update", "clip", "column", "l1_penalty"]
+
+Numbers = Mapping[str, Tensor]
+"""Numbers of the rows by name, each ``(members,)``."""
+
+Slots = Mapping[str, Tensor]
+"""What is kept for one parameter, by torch's own names, each of the parameter's shape."""
+
+Update = tuple[Tensor, dict[str, Tensor]]
+"""A new parameter and its new slots."""
+
+_OPTIONAL = frozenset({"momentum", "dampening", "weight_decay", "lr_decay"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimizer(ABC):
+    """One of torch's optimizers for all rows.
+
+    Args:
+        uses: Which of momentum, dampening, weight decay and decay of the learning rate are
+            above 0 in any row; the others cost no arithmetic and no memory.
+    """
+
+    uses: frozenset[str] = _OPTIONAL
+
+    defaults: ClassVar[Mapping[str, float]]
+    """Hyperparameters, and their values in torch."""
+    row_slots: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    """What is kept for a row, not for a parameter, and its first value."""
+    counts: ClassVar[bool] = True
+    """Whether torch keeps the number of the step."""
+
+    @property
+    @abstractmethod
+    def slots(self) -> tuple[str, ...]:
+        """Names of what is kept for each parameter, as torch spells them."""
+
+    @abstractmethod
+    def coefficients(self, hyper: Numbers, step: Tensor, row_slots: Numbers) -> Numbers:
+        """Return the numbers that the rule needs.
+
+        Args:
+            hyper: Every hyperparameter, float64, ``(members,)``.
+            step: Number of the step, 1 for the first, float64, ``(members,)``.
+            row_slots: What is kept for each row, as it is *after* this step.
+        """
+
+    @abstractmethod
+    def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
+        """Return a parameter and its slots after one step.
+
+        Args:
+            p: Parameter, ``(members, ...)``.
+            g: Its gradient.
+            slots: What is kept for it.
+            c: The coefficients, each ``(members, 1, ...)`` in the parameter's dtype.
+        """
+
+    def next_row_slots(
+        self,
+        hyper: Numbers,  # noqa: ARG002 - for the rules that keep any
+        step: Tensor,  # noqa: ARG002
+        row_slots: Numbers,
+    ) -> Numbers:
+        """Return what is kept for each row after this step."""
+        return row_slots
+
+    def first(self, hyper: Numbers) -> Tensor | float:  # noqa: ARG002 - for the rules that need it
+        """Return the value of a fresh slot: one number, or one a row, ``(members,)``."""
+        return 0.0
+
+    def decayed(self, p: Tensor, g: Tensor, c: Numbers) -> Tensor:
+        """Return the gradient with the coupled weight decay (L2) added."""
+        return torch.addcmul(g, p, c["weight_decay"]) if "weight_decay" in self.uses else g
+
+    def complete(self, hyper: Numbers) -> dict[str, Tensor]:
+        """Return every hyperparameter, those that are left out at their default."""
+        some = next(iter(hyper.values()))
+        return {
+            name: hyper[name].double() if name in hyper else torch.full_like(some, value).double()
+            for name, value in self.defaults.items()
+        }
+
+    def step(
+        self,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        *,
+        slots: Mapping[str, Slots],
+        row_slots: Numbers,
+        steps: Tensor,
+        hyper: Numbers,
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]], Numbers]:
+        """Return what every row is after one step; nothing is changed in place.
+
+        Args:
+            parameters: ``(members, ...)`` by name.
+            gradients: As the parameters; a parameter without one stays as it is.
+            slots: What is kept, by parameter.
+            row_slots: What is kept for each row, ``(members,)``.
+            steps: Steps that each row has taken before this one, int64, ``(members,)``.
+            hyper: Hyperparameters, ``(members,)``; others than ``lr`` may be left out.
+
+        Returns:
+            New parameters and new slots, by parameter, and new row slots.
+        """
+        given, number = self.complete(hyper), (steps + 1).double()
+        kept = self.next_row_slots(given, number, row_slots)
+        numbers = self.coefficients(given, number, kept)
+        new_parameters: dict[str, Tensor] = {}
+        new_slots: dict[str, dict[str, Tensor]] = {}
+        for name, gradient in gradients.items():
+            parameter = parameters[name]
+            c = {n: column(value, parameter) for n, value in numbers.items()}
+            new_parameters[name], new_slots[name] = self.rule(
+                parameter, gradient, slots=slots[name], c=c
+            )
+        return new_parameters, new_slots, kept
+
+
+def clip(gradients: Mapping[str, Tensor], largest: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """Scale each row's whole gradient down to its own largest norm.
+
+    Args:
+        gradients: ``(members, ...)`` by name.
+        largest: ``(members,)``; 0 leaves a row alone.
+
+    Returns:
+        The scaled gradients, and the norms before, ``(members,)``.
+    """
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients.values()])
+    norm = torch.linalg.vector_norm(norms, dim=0)
+    wanted = largest.to(norm.dtype)
+    scale = torch.where(wanted > 0, (wanted / (norm + 1e-6)).clamp(max=1.0), 1.0)
+    return {name: g * column(scale, g) for name, g in gradients.items()}, norm
+
+
+def l1_penalty(parameters: Mapping[str, Tensor], strength: Tensor) -> Tensor:
+    """Return ``strength`` times each row's sum of absolute weights, ``(members,)``.
+
+    Weights are the parameters that have two or more axes in one model.
+    """
+    sums = [p.abs().flatten(1).sum(1) for p in parameters.values() if p.ndim > 2]
+    if not sums:
+        return torch.zeros_like(strength)
+    total = torch.stack(sums).sum(0)
+    return strength.to(total.dtype) * total
+
+
+def column(numbers: Tensor, parameter: Tensor) -> Tensor:
+    """Return ``(members,)`` as ``(members, 1, ...)`` in the parameter's dtype."""
+    return numbers.to(parameter.dtype).view(-1, *[1] * (parameter.ndim - 1))

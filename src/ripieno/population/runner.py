@@ -1,0 +1,180 @@
+"""Carries orders out as rows of stacks: the runner of ``ripieno tune``."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from ripieno.errors import ArtifactError
+from ripieno.population.deciding import TierName
+from ripieno.population.group import Group, Row
+from ripieno.population.signature import signature
+from ripieno.population.tiers import Engine
+from ripieno.recipes import (
+    Data,
+    Recipe,
+    TrainerRunner,
+    alone,
+    as_tensor,
+    build_model,
+    draws,
+    keep,
+    read_knobs,
+    take_up,
+)
+from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
+
+__all__ = ["PopulationRunner"]
+
+_WORTH_TRACING = 5_000
+"""Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
+they save: about a millisecond a row and step for small models."""
+
+
+class PopulationRunner:
+    """Trains orders whose models have one signature together, as rows of one stack.
+
+    Every number of a trial is what the one-model trainer gives, up to rounding: neither the
+    neighbours of a row nor the width matter. What cannot be stacked is trained one model
+    after the other; the outcome's notes say how it was trained, and why.
+
+    Args:
+        recipe: How models are trained.
+        data: What they are trained on and measured on.
+        seed: The study's seed.
+        tier: How stacks are computed, ``"auto"`` for whatever a probe finds fastest.
+        width: Rows of one stack at most.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        seed: int = 0,
+        *,
+        tier: TierName = "auto",
+        width: int = 32,
+    ) -> None:
+        self.recipe = recipe
+        self.data = data
+        self.seed = seed
+        self.tier = tier
+        self.rows = width
+        self._trainer = TrainerRunner(recipe, data, seed)
+        self._groups: dict[str, str] = {}
+        # Traced graphs are kept from rung to rung.
+        self._engines: dict[object, Engine] = {}
+
+    @property
+    def width(self) -> int:
+        """How many orders are worth being given at once."""
+        return self.rows
+
+    def group(self, order: Order) -> str:
+        """Name the orders that can be rows of one stack."""
+        digest = order.config.digest
+        if digest not in self._groups:
+            self._groups[digest] = self._signature(order)
+        return self._groups[digest]
+
+    def run(
+        self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        """Carry the orders out, stack by stack; see :class:`~ripieno.records.Runner`.
+
+        Raises:
+            ArtifactError: A stored state cannot be read, or a new one cannot be written.
+        """
+        for chunk in self._chunks(orders):
+            reason = self._obstacle(chunk)
+            if reason is not None:
+                for outcome in self._trainer.run(chunk, artifacts, stop):
+                    yield replace(outcome, notes=f"one model after another: {reason}")
+                continue
+            with alone():
+                outcomes = self._together(chunk, artifacts, stop)
+            yield from outcomes
+
+    def _obstacle(self, orders: Sequence[Order]) -> str | None:
+        """Say why orders of one group are not worth a stack, or None if they are."""
+        if len(orders) == 1:
+            return "no other order has its signature"
+        rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
+        steps = -(-rows // read_knobs(orders[0].config).batch_size)
+        row_steps = steps * sum(order.epochs for order in orders)
+        if self.tier == "auto" and row_steps < _WORTH_TRACING:
+            return f"{row_steps} steps of all rows are too few to be worth tracing"
+        return None
+
+    def _signature(self, order: Order) -> str:
+        try:
+            knobs = read_knobs(order.config)
+            seed = draws.trial_seed(self.seed, order.trial)
+            example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
+            module = build_model(self.recipe, order.config, seed, example=example)
+        except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
+            return f"alone {order.config.digest}"
+        return f"{signature(module)} {knobs.optimizer} {knobs.nesterov} {knobs.batch_size}"
+
+    def _chunks(self, orders: Sequence[Order]) -> Iterator[list[Order]]:
+        """Divide orders into stacks: equal groups, and equal lengths beside each other."""
+        groups: dict[str, list[Order]] = {}
+        for order in orders:
+            groups.setdefault(self.group(order), []).append(order)
+        for group in groups.values():
+            group.sort(key=lambda order: (order.epochs, order.trial))
+            for begin in range(0, len(group), self.rows):
+                yield group[begin : begin + self.rows]
+
+    def _together(
+        self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
+    ) -> list[Outcome]:
+        begin = time.perf_counter()
+        # Outside of the net below: a damaged store is no fault of the trial.
+        stored = [take_up(order, artifacts) for order in orders]
+        try:
+            group = Group(
+                self.recipe,
+                self.data,
+                [Row.of(order, self.seed) for order in orders],
+                tier=self.tier,
+                engines=self._engines,
+                name=self.group(orders[0]),
+            )
+            group.start(stored)
+            group.train(stop)
+        except ArtifactError:
+            raise
+        except MemoryError:
+            half = len(orders) // 2
+            return [
+                outcome
+                for part in (orders[:half], orders[half:])
+                for outcome in self._together(part, artifacts, stop)
+            ]
+        except Exception:  # noqa: BLE001 - the trainer finds out whose fault it is
+            return list(self._trainer.run(orders, artifacts, stop))
+        elapsed = time.perf_counter() - begin
+        epochs = sum(len(row.metrics) for row in group.rows) or 1
+        return [
+            self._outcome(row, artifacts, notes=group.notes, epoch_seconds=elapsed / epochs)
+            for row in group.rows
+        ]
+
+    def _outcome(
+        self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float
+    ) -> Outcome:
+        keys: tuple[str | None, str | None] = (None, None)
+        if row.finished and row.status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
+            keys = keep(row.order, row.finished, artifacts, recipe=self.recipe, data=self.data)
+        return Outcome(
+            row.order,
+            row.status,
+            metrics=tuple(row.metrics),
+            seconds=epoch_seconds * len(row.metrics),
+            state=keys[0],
+            predictions=keys[1],
+            error=row.error,
+            notes=notes,
+        )

@@ -1,0 +1,242 @@
+"""The rows of a population: every array that has a member axis, registered by name.
+
+========================  ==========================================================
+``model/<name>``          a parameter or buffer of the module, ``(members, ...)``
+``optimizer/<name>/<s>``  what the optimizer keeps for a parameter, ``(members, ...)``
+``row/<slot>``            what the optimizer keeps for a row, ``(members,)``
+``steps``                 steps that the optimizer has taken, int64, ``(members,)``
+``number/<path>``         dropout rates and batch-norm momenta, float64, ``(members,)``
+``hyper/<name>``          hyperparameters of training, float64, ``(members, ...)``
+========================  ==========================================================
+
+A slot operation is one indexing of each of them, whatever it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ripieno.errors import RecipeError
+from ripieno.population.optimizers import Optimizer
+from ripieno.population.signature import difference, row_numbers
+from ripieno.recipes import State
+
+__all__ = ["Layout", "Stack"]
+
+_MODEL, _OPTIMIZER, _ROW, _NUMBER, _HYPER = "model/", "optimizer/", "row/", "number/", "hyper/"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the rows of a stack have in common.
+
+    Args:
+        trained: Names of the parameters that are trained, in the module's order.
+        buffers: Names of the buffers.
+        saved: For every name in the module's ``state_dict``, the name of the array that
+            holds it; tied parameters are held once.
+        optimizer: The optimizer of all rows.
+    """
+
+    trained: tuple[str, ...]
+    buffers: tuple[str, ...]
+    saved: Mapping[str, str]
+    optimizer: Optimizer
+
+    @classmethod
+    def of(cls, model: nn.Module, optimizer: Optimizer) -> Self:
+        """Read the layout off any row's model."""
+        first: dict[int, str] = {}
+        for name, tensor in [
+            *model.named_parameters(remove_duplicate=False),
+            *model.named_buffers(remove_duplicate=False),
+        ]:
+            first.setdefault(id(tensor), name)
+        state = model.state_dict(keep_vars=True)
+        return cls(
+            trained=tuple(name for name, p in model.named_parameters() if p.requires_grad),
+            buffers=tuple(name for name, _ in model.named_buffers()),
+            saved={name: first[id(tensor)] for name, tensor in state.items()},
+            optimizer=optimizer,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A population.
+
+    Args:
+        layout: What the rows have in common.
+        arrays: Every array by name, the member axis first, contiguous.
+    """
+
+    layout: Layout
+    arrays: Mapping[str, Tensor]
+
+    @classmethod
+    def of(
+        cls, models: Sequence[nn.Module], optimizer: Optimizer, hyper: Mapping[str, Tensor]
+    ) -> Self:
+        """Stack models that differ in nothing but numbers; they are copied.
+
+        Args:
+            models: One a row, all of one signature.
+            optimizer: The optimizer of all rows; it starts fresh.
+            hyper: Hyperparameters by name, ``(members, ...)``: the optimizer's own, and
+                those that the step reads.
+
+        Raises:
+            RecipeError: The models cannot be rows of one stack.
+        """
+        layout = Layout.of(models[0], optimizer)
+        for row, model in enumerate(models[1:], 1):
+            found = difference(models[0], model)
+            if found is not None:
+                raise RecipeError(
+                    f"models 0 and {row} cannot be stacked: {found}.",
+                    where="Stack.of",
+                    fix="group the models by signature() first.",
+                )
+        rows = [{**dict(m.named_parameters()), **dict(m.named_buffers())} for m in models]
+        arrays = {_MODEL + n: torch.stack([r[n].detach() for r in rows]) for n in rows[0]}
+        numbers = [row_numbers(model) for model in models]
+        for name in numbers[0]:
+            arrays[_NUMBER + name] = torch.tensor([n[name] for n in numbers], dtype=torch.float64)
+        arrays |= {_HYPER + name: values.double() for name, values in hyper.items()}
+        stack = cls(layout=layout, arrays=arrays)
+        return replace(stack, arrays={**arrays, **stack._fresh()})
+
+    @property
+    def members(self) -> int:
+        """Number of rows."""
+        return len(self.arrays["steps"])
+
+    @property
+    def hyper(self) -> dict[str, Tensor]:
+        """Hyperparameters of training by name, ``(members, ...)``."""
+        return self.named(_HYPER)
+
+    def named(self, prefix: str) -> dict[str, Tensor]:
+        """Return the arrays of one kind, by what follows the prefix."""
+        found = self.arrays.items()
+        return {n.removeprefix(prefix): a for n, a in found if n.startswith(prefix)}
+
+    def select(self, rows: Tensor) -> Self:
+        """Return a stack of some rows, in the order given; a row may be taken twice.
+
+        Args:
+            rows: int64, shape ``(new members,)``.
+        """
+        return replace(self, arrays={n: a.index_select(0, rows) for n, a in self.arrays.items()})
+
+    def fork(self, *, losers: Tensor, parents: Tensor) -> None:
+        """Overwrite rows with copies of others, optimizer state and numbers included.
+
+        Parents are read as they were before the fork, also where one is a loser itself.
+
+        Args:
+            losers: Rows to overwrite, int64, shape ``(forks,)``, no row twice.
+            parents: Rows to read, int64, shape ``(forks,)``, repeats allowed.
+        """
+        for array in self.arrays.values():
+            # index_select copies before anything is written.
+            array.index_copy_(0, losers, array.index_select(0, parents))
+
+    def extract(self, row: int, *, epoch: int) -> State:
+        """Copy a row out: an ordinary ``state_dict`` and ``torch.optim`` state.
+
+        Args:
+            row: Which one.
+            epoch: Epochs that the row has been trained for.
+        """
+        layout = self.layout
+        model = {n: self.arrays[_MODEL + held][row].clone() for n, held in layout.saved.items()}
+        slots = self._kept_by(row)
+        optimizer = {}
+        if slots and self.arrays["steps"][row] > 0:
+            optimizer = {name: self._slots(row, name, slots) for name in layout.trained}
+        return State(model=model, optimizer=optimizer, epoch=epoch)
+
+    def insert(self, row: int, state: State) -> None:
+        """Overwrite a row's model and optimizer state; its numbers and hyperparameters stay.
+
+        A parameter whose state lacks something that the optimizer keeps for this row starts
+        without any, as a fork does that changes its optimizer.
+
+        Args:
+            row: Which one.
+            state: What :meth:`extract` returned, or the one-model trainer stored.
+
+        Raises:
+            RecipeError: The state is that of another module.
+        """
+        layout, wanted = self.layout, self._kept_by(row)
+        wrong = sorted(set(layout.saved) ^ set(state.model))
+        wrong += [n for n, held in layout.saved.items() if n not in wrong
+                  and state.model[n].shape != self.arrays[_MODEL + held].shape[1:]]  # fmt: skip
+        if wrong:
+            raise RecipeError(
+                f"the stored state does not fit the model at {wrong[0]!r}.",
+                where="Stack.insert",
+                fix="continue a trial with the model that it was started with.",
+            )
+        for name, held in layout.saved.items():
+            self.arrays[_MODEL + held][row].copy_(state.model[name])
+        self.restart(row)
+        for name in layout.trained:
+            kept = state.optimizer.get(name, {})
+            if wanted and wanted <= set(kept):
+                self._load(row, name, kept)
+
+    def restart(self, row: int) -> None:
+        """Make a row's optimizer forget everything."""
+        for name, fresh in self._fresh().items():
+            self.arrays[name][row].copy_(fresh[row])
+
+    def _load(self, row: int, name: str, kept: Mapping[str, Tensor]) -> None:
+        for slot, value in kept.items():
+            for target in (f"{_OPTIMIZER}{name}/{slot}", _ROW + slot):
+                if target in self.arrays:
+                    self.arrays[target][row].copy_(value)
+        # torch's SGD keeps no count; that it has a buffer says that it took a step.
+        steps = int(kept["step"]) if "step" in kept else 1
+        self.arrays["steps"][row].clamp_(min=steps)
+
+    def _kept_by(self, row: int) -> frozenset[str]:
+        """Name what ``torch.optim`` would keep for each parameter of this row."""
+        optimizer, momentum = self.layout.optimizer, self.arrays.get(f"{_HYPER}momentum")
+        names = {*optimizer.slots, *optimizer.row_slots}
+        if momentum is None or momentum[row] == 0:
+            names.discard("momentum_buffer")
+        return frozenset(names | {"step"} if optimizer.counts else names)
+
+    def _slots(self, row: int, name: str, slots: frozenset[str]) -> dict[str, Tensor]:
+        found = {}
+        for slot in sorted(slots):
+            if slot == "step":
+                found[slot] = self.arrays["steps"][row].to(torch.get_default_dtype())
+            elif slot in self.layout.optimizer.row_slots:
+                found[slot] = self.arrays[_ROW + slot][row].clone()
+            else:
+                found[slot] = self.arrays[f"{_OPTIMIZER}{name}/{slot}"][row].clone()
+        return found
+
+    def _fresh(self) -> dict[str, Tensor]:
+        """Return the optimizer's arrays as they are before the first step."""
+        optimizer, hyper = self.layout.optimizer, self.hyper
+        members = len(hyper["lr"])
+        fresh = {"steps": torch.zeros(members, dtype=torch.int64)}
+        for slot, value in optimizer.row_slots.items():
+            fresh[_ROW + slot] = torch.full((members,), value)
+        first = optimizer.first(hyper)
+        for name in self.layout.trained:
+            parameter = self.arrays[_MODEL + name]
+            for slot in optimizer.slots:
+                array = torch.zeros_like(parameter)
+                if isinstance(first, Tensor):
+                    array += first.to(array.dtype).view(-1, *[1] * (array.ndim - 1))
+                fresh[f"{_OPTIMIZER}{name}/{slot}"] = array
+        return fresh

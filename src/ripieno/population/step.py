@@ -1,0 +1,213 @@
+"""One training step of a whole stack: forward, loss, gradient, clipping, update.
+
+The forward runs under vmap and autograd runs outside it, so that every row's gradient comes
+from its own loss alone: the objective is the sum of the rows' losses, and no operation mixes
+rows. What a row must not do (an inactive one, or one whose loss is no longer finite) is
+decided by ``torch.where``, never by a multiplication with zero, which would keep a NaN.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ripieno.population.losses import STACKED_LOSSES
+from ripieno.population.optimizers import clip, l1_penalty
+from ripieno.population.stack import Layout
+from ripieno.population.template import Template
+
+__all__ = ["Batch", "Found", "Rules", "StackedStep", "apply", "fresh_statistics", "named"]
+
+Batch = Mapping[str, Tensor]
+"""What a step is given, all of it inputs of a traced graph and never constants in it:
+
+==========  ============================================================================
+``x``       inputs ``(members, batch, ...)``, or ``(batch, ...)`` if shared
+``y``       classes, int64, ``(members, batch)``, also if shared
+``keys``    dropout keys of this step (``draws.step_keys``), int64, ``(members,)``
+``rates``   learning rates of this step, float64, ``(members,)``
+``active``  which rows train, bool, ``(members,)``
+==========  ============================================================================
+"""
+
+_STATISTICS = {
+    "loss_sum": torch.float64,
+    "weight_sum": torch.float64,
+    "steps_taken": torch.int64,
+    "last_loss": torch.float64,
+    "alive": torch.bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the rows of a step have in common, besides their layout.
+
+    Args:
+        loss: Name of the loss.
+        shared: Whether all rows see the same inputs.
+        uses: Which of ``"l1"``, ``"gradient_clip"``, ``"label_smoothing"`` and
+            ``"class_weights"`` any row uses; the others cost no arithmetic. Their values
+            are the arrays ``hyper/<name>``: ``(members,)``, and ``(members, classes)`` for
+            the class weights.
+    """
+
+    loss: str = "cross_entropy"
+    shared: bool = False
+    uses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a batch says.
+
+    Args:
+        loss_sum: Sum of the weighted losses of each row's examples, ``(members,)``.
+        weight_sum: Sum of their weights, ``(members,)``.
+        gradients: By parameter, ``(members, ...)``; none for one that is not used.
+        buffers: Buffers after the forward, by name.
+        present: Where some rows have a gradient of a parameter and others not: which do.
+    """
+
+    loss_sum: Tensor
+    weight_sum: Tensor
+    gradients: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
+    present: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class StackedStep:
+    """A training step; called with the arrays of a stack, it changes them in place.
+
+    Args:
+        template: Runs the forward.
+        layout: The stack's layout.
+        rules: What else the rows have in common.
+        leaves: Which leaves the forward takes.
+    """
+
+    template: Template
+    layout: Layout
+    rules: Rules
+    leaves: Literal["all", "needed"] = "all"
+
+    def __call__(self, arrays: Mapping[str, Tensor], batch: Batch) -> None:
+        """Train every active row on its batch.
+
+        Args:
+            arrays: The arrays of a stack and of :func:`fresh_statistics`.
+            batch: See :data:`Batch`.
+        """
+        apply(arrays, batch, self.find(arrays, batch), layout=self.layout, rules=self.rules)
+
+    def find(self, arrays: Mapping[str, Tensor], batch: Batch) -> Found:
+        """Return every row's losses and gradients; the arrays are left unchanged."""
+        with torch.enable_grad():
+            objective, trained, found = self.objectives(arrays, batch)
+            total = torch.where(batch["active"], objective, 0.0).sum()
+            gradients = torch.autograd.grad(total, list(trained.values()), allow_unused=True)
+        pairs: list[tuple[str, Tensor | None]] = list(zip(trained, gradients, strict=True))
+        return Found(
+            loss_sum=found.loss_sum.detach(),
+            weight_sum=found.weight_sum,
+            gradients={name: g for name, g in pairs if g is not None},
+            buffers=found.buffers,
+            present={},
+        )
+
+    def objectives(
+        self, arrays: Mapping[str, Tensor], batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor], Found]:
+        """Return what each row minimizes, ``(members,)``, as a function of its parameters.
+
+        The parameters are returned too: leaves of autograd that share the arrays' memory.
+        """
+        tensors = {n: a.detach() for n, a in named(arrays, "model/").items()}
+        trained = {n: tensors[n].requires_grad_() for n in self.layout.trained}
+        # The forward writes statistics: into copies, so that a row can be left as it was.
+        buffers = {name: tensors[name].clone() for name in self.layout.buffers}
+        logits = self.template.forward(
+            {**tensors, **buffers},
+            batch["x"],
+            members=len(batch["active"]),
+            numbers=named(arrays, "number/"),
+            keys=batch["keys"],
+            training=True,
+            shared=self.rules.shared,
+            leaves=self.leaves,
+        )
+        names = self.rules.uses & {"label_smoothing", "class_weights"}
+        options = {name: arrays[f"hyper/{name}"] for name in sorted(names)}
+        losses, weights = STACKED_LOSSES[self.rules.loss](logits, batch["y"], **options)
+        loss_sum, weight_sum = losses.sum(-1), weights.sum(-1)
+        objective = loss_sum / weight_sum
+        if "l1" in self.rules.uses:
+            objective = objective + l1_penalty(trained, arrays["hyper/l1"])
+        return objective, trained, Found(loss_sum, weight_sum, {}, buffers, {})
+
+
+def fresh_statistics(members: int) -> dict[str, Tensor]:
+    """Return what a step adds up, as it is before the first one, each ``(members,)``.
+
+    ``statistic/loss_sum`` and ``statistic/weight_sum`` of the examples, over the
+    ``statistic/steps_taken``; ``statistic/last_loss``, the last sum that was seen;
+    ``statistic/alive``, whether every one of them was finite: a row that is not alive is
+    left as it is, and the number of its last good step can be read off ``steps_taken``.
+    """
+    fresh = {f"statistic/{n}": torch.zeros(members, dtype=t) for n, t in _STATISTICS.items()}
+    fresh["statistic/alive"].fill_(True)
+    return fresh
+
+
+def apply(
+    arrays: Mapping[str, Tensor], batch: Batch, found: Found, *, layout: Layout, rules: Rules
+) -> None:
+    """Update the rows that are active and finite, and leave every other one as it was."""
+    alive = arrays["statistic/alive"]
+    train = batch["active"] & alive & torch.isfinite(found.loss_sum)
+    gradients = found.gradients
+    if "gradient_clip" in rules.uses and gradients:
+        gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
+    optimizer = layout.optimizer
+    slots = {n: {s: arrays[f"optimizer/{n}/{s}"] for s in optimizer.slots} for n in gradients}
+    new_parameters, new_slots, row_slots = optimizer.step(
+        {n: arrays[f"model/{n}"] for n in gradients},
+        gradients,
+        slots=slots,
+        row_slots=named(arrays, "row/"),
+        steps=arrays["steps"],
+        hyper={**named(arrays, "hyper/"), "lr": batch["rates"]},
+    )
+    for name, new in new_parameters.items():
+        rows = train & found.present[name] if name in found.present else train
+        _write(arrays[f"model/{name}"], new, rows)
+        for slot, value in new_slots[name].items():
+            _write(slots[name][slot], value, rows)
+    for slot, value in row_slots.items():
+        _write(arrays[f"row/{slot}"], value, train)
+    for name, buffer in found.buffers.items():
+        _write(arrays[f"model/{name}"], buffer, train)
+    arrays["steps"].add_(train)
+    _count(arrays, batch["active"] & alive, train=train, found=found)
+
+
+def named(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the arrays of one kind, by what follows the prefix."""
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _write(array: Tensor, new: Tensor, rows: Tensor) -> None:
+    mask = rows.view(-1, *[1] * (array.ndim - 1))
+    torch.where(mask, new, array, out=array)
+
+
+def _count(arrays: Mapping[str, Tensor], seen: Tensor, *, train: Tensor, found: Found) -> None:
+    loss_sum, weight_sum = found.loss_sum.double(), found.weight_sum.double()
+    arrays["statistic/loss_sum"].add_(torch.where(train, loss_sum, 0.0))
+    arrays["statistic/weight_sum"].add_(torch.where(train, weight_sum, 0.0))
+    arrays["statistic/steps_taken"].add_(train)
+    _write(arrays["statistic/last_loss"], loss_sum, seen)
+    arrays["statistic/alive"].logical_and_(train | ~seen)

@@ -1,0 +1,313 @@
+"""How a stack is computed: from one row after another up to one compiled graph.
+
+====================  ====================================================================
+``compiled``          the traced graph, compiled; full batches only
+``traced``            the whole step as a flat graph, without vmap, modules and autograd
+``leaves``            the forward under vmap, with member-aware leaves
+``vmap``              the forward under vmap, with those leaves alone that numbers need
+``loop``              one row after another through an ordinary module; it always works
+====================  ====================================================================
+
+A model that cannot be stacked is no error: it is trained in the loop, and the reason is kept.
+"""
+
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ripieno.population.graphs import Function, Graph, compiled, shapes, traced
+from ripieno.population.leaves import Kernels
+from ripieno.population.loop import LoopStep, loop_forward
+from ripieno.population.losses import STACKED_LOSSES
+from ripieno.population.stack import Layout
+from ripieno.population.step import Batch, Rules, StackedStep, named
+from ripieno.population.template import Template
+
+__all__ = ["TIERS", "Choice", "Engine", "Tier"]
+
+Tier = Literal["compiled", "traced", "leaves", "vmap", "loop"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+
+_COMPILE_SECONDS = 12.0
+"""What compiling a step is taken to cost, before it is known; from cold, on one core."""
+_COMPILE_GAIN = 0.4
+"""The share of a traced step's time that compiling is taken to save, before it is known."""
+_PROBE_ROWS = 3
+_TIMED_STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which tier, and why.
+
+    Args:
+        tier: The tier.
+        reason: Why not a higher one, in words.
+        seconds: Seconds a step for each tier that was timed.
+    """
+
+    tier: Tier
+    reason: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        timed = ", ".join(f"{tier} {1e3 * s:.2f} ms" for tier, s in self.seconds.items())
+        return f"{self.tier}: {self.reason}" + (f" ({timed} a step)" if timed else "")
+
+
+class Engine:
+    """Trains and evaluates stacks of one layout, in the tier that was chosen.
+
+    Args:
+        model: Any row's model; it is copied.
+        layout: The stacks' layout.
+        rules: What else the rows have in common.
+        kernels: Remembers how leaves compute; None measures afresh.
+        tier: A tier to take whatever it costs, or ``"auto"``. A forced tier that the model
+            does not allow gives way to the next one below it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layout: Layout,
+        rules: Rules,
+        *,
+        kernels: Kernels | None = None,
+        tier: Tier | Literal["auto"] = "auto",
+    ) -> None:
+        self.layout, self.rules, self.forced = layout, rules, tier
+        self.kernels = kernels if kernels is not None else Kernels()
+        template = Template(model, self.kernels)
+        self.leaves = StackedStep(template, layout, rules)
+        self._vmap = replace(self.leaves, leaves="needed")
+        fused = Template(model, Kernels(forced=self.kernels.forced, measure=False, compiled=True))
+        self._fused = StackedStep(fused, layout, rules)
+        self._loop = LoopStep.of(model, layout, rules)
+        self._graphs: dict[tuple[str, str], Graph] = {}
+        self.choice: Choice | None = None
+
+    def step(
+        self,
+        arrays: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        generator_seeds: Sequence[int] | None = None,
+    ) -> None:
+        """Train every active row on its batch, in place.
+
+        Args:
+            arrays: The arrays of a stack and of ``fresh_statistics``.
+            batch: See ``Batch``.
+            generator_seeds: What the loop tier seeds torch's generator with, for each row.
+        """
+        tier = self.decide(arrays, batch).tier if self.choice is None else self.choice.tier
+        if tier == "compiled" and ("compiled", shapes(arrays, batch)) not in self._graphs:
+            tier = "traced"  # a short last batch is not worth a compilation of its own
+        if tier == "loop":
+            self._loop(arrays, batch, generator_seeds=generator_seeds)
+        else:
+            self._function(tier, arrays, batch)(arrays, batch)
+
+    def decide(
+        self, arrays: Mapping[str, Tensor], batch: Batch, *, steps_left: float = 0.0
+    ) -> Choice:
+        """Choose the tier for a stack and full batches of these shapes, and keep it.
+
+        Args:
+            arrays: The arrays of a stack and of ``fresh_statistics``; left unchanged.
+            batch: A full batch.
+            steps_left: How many such steps are to come, which compiling must be worth.
+        """
+        self.choice = self._decide(arrays, batch, steps_left)
+        return self.choice
+
+    def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, steps_left: float) -> Choice:
+        if self.forced == "loop":
+            return Choice("loop", "forced")
+        reason = self._obstacle(arrays, batch)
+        if reason is not None:
+            return Choice("loop", reason)
+        if self.forced != "auto":
+            return self._force(self.forced, arrays, batch)
+        seconds: dict[str, float] = {}
+        tried: tuple[Tier, ...] = ("traced", "leaves", "loop")
+        failed = ""
+        for tier in tried:
+            try:
+                seconds[tier] = self._seconds(tier, arrays, batch)
+            except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+                failed = f"{tier} failed with {_words(error)}; "
+        best = min(seconds, key=seconds.__getitem__)
+        if best != "traced":
+            return Choice(_tier(best), f"{failed}it was the fastest", seconds)
+        return self._compile(arrays, batch, seconds=seconds, steps_left=steps_left)
+
+    def _compile(
+        self,
+        arrays: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        seconds: dict[str, float],
+        steps_left: float,
+    ) -> Choice:
+        saved = steps_left * seconds["traced"] * _COMPILE_GAIN
+        if saved < _COMPILE_SECONDS:
+            words = f"compiling would save {saved:.0f} s of the work that is left"
+            return Choice("traced", words, seconds)
+        if not _has_compiler():
+            return Choice("traced", "there is no C++ compiler", seconds)
+        begin = time.perf_counter()
+        try:
+            seconds["compiled"] = self._seconds("compiled", arrays, batch)
+        except Exception as error:  # noqa: BLE001 - a compiler may raise anything
+            return Choice("traced", f"compiling failed with {_words(error)}", seconds)
+        elapsed = time.perf_counter() - begin
+        best: Tier = "compiled" if seconds["compiled"] < seconds["traced"] else "traced"
+        return Choice(best, f"it was the fastest; compiling took {elapsed:.1f} s", seconds)
+
+    def _force(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> Choice:
+        """Take the tier, or the first one below it that works."""
+        failed = ""
+        for lower in TIERS[TIERS.index(tier) : -1]:
+            try:
+                self._function(lower, arrays, batch)(_copies(arrays), batch)
+            except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+                failed += f"{lower} failed with {_words(error)}; "
+            else:
+                return Choice(lower, f"{failed}forced")
+        return Choice("loop", f"{failed}it always works")
+
+    def _obstacle(self, arrays: Mapping[str, Tensor], batch: Batch) -> str | None:
+        """Say why the model cannot be stacked, or None: a few rows are tried."""
+        if self.rules.loss not in STACKED_LOSSES:
+            return f"the loss {self.rules.loss!r} has no stacked form"
+        if next(iter(named(arrays, "model/").values()), None) is None:
+            return "the model has no parameters"
+        few = {n: a[:_PROBE_ROWS].clone() for n, a in arrays.items()}
+        some = {
+            n: t if self.rules.shared and n == "x" else t[:_PROBE_ROWS] for n, t in batch.items()
+        }
+        some["active"] = torch.ones_like(some["active"])
+        try:
+            with warnings.catch_warnings(record=True) as heard:
+                warnings.simplefilter("always")
+                leak = _leak(self._vmap if self.forced == "vmap" else self.leaves, few, some)
+        except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+            return f"it cannot be stacked: {_words(error)}"
+        slow = [str(w.message) for w in heard if "batching rule" in str(w.message)]
+        if slow:
+            return f"vmap would run row by row anyway: {slow[0].split('. ')[0]}"
+        return leak
+
+    def _seconds(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> float:
+        """Time one step, on copies."""
+        own = _copies(arrays)
+        run = self._function(tier, arrays, batch)
+        best = float("inf")
+        for turn in range(1 + _TIMED_STEPS):
+            start = time.perf_counter()
+            run(own, batch)
+            elapsed = time.perf_counter() - start
+            best = min(best, elapsed) if turn else best
+        return best
+
+    def _function(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> Function:
+        """Return the step of a tier for these shapes, made now if it is new."""
+        plain: dict[Tier, Function] = {
+            "vmap": self._vmap,
+            "leaves": self.leaves,
+            "loop": self._loop,
+        }
+        if tier in plain:
+            return plain[tier]
+        key = (tier, shapes(arrays, batch))
+        if key not in self._graphs:
+            self.leaves(_copies(arrays), batch)  # kernels are measured here, never in a trace
+            if tier == "compiled":
+                chosen = self.kernels.choices.items()
+                convolutions = {s: name for s, name in chosen if s.startswith("convolution")}
+                self._fused.template.kernels.choices.update(convolutions)
+                self._graphs[key] = compiled(self._fused, arrays, batch)
+            else:
+                self._graphs[key] = traced(self.leaves, arrays, batch)
+        return self._graphs[key]
+
+    def predict(self, arrays: Mapping[str, Tensor], x: Tensor, *, shared: bool = True) -> Tensor:
+        """Return every row's outputs in evaluation mode, ``(members, batch, ...)``.
+
+        Args:
+            arrays: The arrays of a stack.
+            x: Inputs ``(batch, ...)``, or ``(members, batch, ...)`` if not ``shared``.
+            shared: Whether all rows see the same inputs.
+        """
+        stack = {n: a for n, a in arrays.items() if n.startswith(("model/", "number/", "steps"))}
+        tier = "loop" if self.choice is None else self.choice.tier
+        if tier == "loop":
+            return loop_forward(self._loop.module, stack, x, shared=shared)
+        step = self._vmap if tier == "vmap" else self.leaves
+
+        def forward(arrays: Mapping[str, Tensor], batch: Batch) -> Tensor:
+            with torch.no_grad():
+                return step.template.forward(
+                    named(arrays, "model/"),
+                    batch["x"],
+                    members=len(arrays["steps"]),
+                    numbers=named(arrays, "number/"),
+                    training=False,
+                    shared=shared,
+                    leaves=step.leaves,
+                )
+
+        batch = {"x": x}
+        if tier in {"vmap", "leaves"}:
+            return forward(stack, batch)
+        key = ("predict", shapes(stack, batch))
+        if key not in self._graphs:
+            forward(stack, batch)
+            self._graphs[key] = traced(forward, stack, batch)
+        out: Tensor = self._graphs[key](stack, batch)
+        return out
+
+
+def _leak(step: StackedStep, arrays: Mapping[str, Tensor], batch: Batch) -> str | None:
+    """Say which row's loss has a gradient in another row, or None."""
+    with torch.enable_grad():
+        objective, trained, _ = step.objectives(arrays, batch)
+        if objective.shape != batch["active"].shape:
+            return f"the loss has the shape {tuple(objective.shape)}, not one number a row"
+        for row, own in enumerate(objective):
+            found = torch.autograd.grad(
+                own, list(trained.values()), retain_graph=True, allow_unused=True
+            )
+            pairs: list[tuple[str, Tensor | None]] = list(zip(trained, found, strict=True))
+            for name, gradient in pairs:
+                others = [other for other in range(len(objective)) if other != row]
+                if gradient is not None and bool(gradient[others].any()):
+                    return f"the loss of one row has a gradient in {name!r} of another"
+    return None
+
+
+def _copies(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: array.clone() for name, array in arrays.items()}
+
+
+def _tier(name: str) -> Tier:
+    return next(tier for tier in TIERS if tier == name)
+
+
+def _has_compiler() -> bool:
+    names: list[str | None] = [os.environ.get("CXX"), "g++", "clang++"]
+    return any(name is not None and shutil.which(name) is not None for name in names)
+
+
+def _words(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])}"[:200]

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from torch import nn
+
+import ripieno as rp
+from ripieno.errors import ArtifactError, RecipeError
+from ripieno.ledger import MemoryArtifacts
+from ripieno.population import PopulationRunner, check_tier, deciding_names
+from ripieno.recipes import Data, Recipe
+from ripieno.records import Order, OutcomeStatus
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4)).astype(np.float32)
+    return Data.from_arrays(x, (x[:, 0] > 0).astype(int), seed=0)
+
+
+def model(config):
+    if config.hidden == 5:
+        raise ValueError("five is a bad number")
+    return nn.Sequential(
+        nn.Linear(4, config.hidden), nn.ReLU(), nn.Dropout(config.get("dropout", 0.0)),
+        nn.Linear(config.hidden, 2),
+    )  # fmt: skip
+
+
+def order(trial, hidden=3, **knobs):
+    return Order(trial, rp.Config({"hidden": hidden, "lr": 0.01, **knobs}), 0, 1)
+
+
+def carry_out(runner, orders):
+    return {o.order.trial: o for o in runner.run(orders, MemoryArtifacts(), lambda: False)}
+
+
+def test_orders_that_differ_in_numbers_alone_are_one_group(data):
+    runner = PopulationRunner(Recipe(model=model), data)
+    same = {runner.group(order(0, lr=rate, dropout=p)) for rate in (0.1, 0.2) for p in (0.1, 0.2)}
+    assert len(same) == 1
+    assert runner.group(order(1, hidden=4)) not in same
+    assert runner.group(order(1, optimizer="sgd")) not in same
+    assert runner.group(order(1, batch_size=8)) not in same
+
+
+def test_a_model_that_fails_is_a_failed_outcome_beside_good_ones(data):
+    runner = PopulationRunner(Recipe(model=model), data, tier="traced")
+    outcomes = carry_out(runner, [order(0), order(1, hidden=5), order(2), order(3, hidden=5)])
+    assert [outcomes[t].status for t in range(4)] == [
+        OutcomeStatus.DONE, OutcomeStatus.FAILED, OutcomeStatus.DONE, OutcomeStatus.FAILED,
+    ]  # fmt: skip
+    assert "five is a bad number" in outcomes[1].error
+    assert outcomes[0].notes.startswith("2 rows; traced")
+
+
+def test_a_lonely_order_and_little_work_are_trained_one_by_one_and_say_why(data):
+    outcomes = carry_out(PopulationRunner(Recipe(model=model), data), [order(0), order(1)])
+    assert "too few to be worth tracing" in outcomes[0].notes
+    alone = carry_out(PopulationRunner(Recipe(model=model), data, tier="traced"), [order(0)])
+    assert "no other order has its signature" in alone[0].notes
+
+
+def test_a_stack_is_no_wider_than_it_may_be(data):
+    runner = PopulationRunner(Recipe(model=model), data, tier="loop", width=2)
+    assert runner.width == 2
+    outcomes = carry_out(runner, [order(t) for t in range(4)])
+    assert {o.notes for o in outcomes.values()} == {"2 rows; loop: forced"}
+
+
+def test_a_lost_state_is_no_fault_of_the_trial(data):
+    runner = PopulationRunner(Recipe(model=model), data, tier="loop")
+    lost = [Order(t, order(t).config, 1, 2, state="gone-0123456789abcdef") for t in range(2)]
+    with pytest.raises(ArtifactError):
+        carry_out(runner, lost)
+
+
+def test_what_the_model_reads_decides_the_signature_but_for_dropout():
+    space = rp.Space(
+        hidden=rp.Int(1, 3), dropout=rp.Float(0, 0.5), lr=rp.Float(0.1, 0.2),
+        optimizer=rp.Categorical("sgd", "adam"), batch_size=rp.Categorical(16, 32),
+        schedule=rp.Categorical("cosine", "constant"),
+    )  # fmt: skip
+    assert deciding_names(space) == {"hidden", "optimizer", "batch_size"}
+
+
+def test_an_unknown_tier_gets_a_suggestion():
+    assert check_tier("compiled") == "compiled"
+    with pytest.raises(RecipeError, match="no tier 'trace'") as error:
+        check_tier("trace")
+    assert "'traced'" in error.value.fix
+
+
+def test_a_search_gives_the_same_table_whatever_the_tier_but_for_rounding(tmp_path, data):
+    space = rp.Space(
+        hidden=rp.Categorical(3, 4), lr=rp.Float(1e-3, 1e-1, log=True),
+        dropout=rp.Float(0.0, 0.5),
+    )  # fmt: skip
+    frames = []
+    for tier in ("loop", "traced"):
+        with rp.tune(
+            Recipe(model=model, dtype="float64"), data, space, trials=9, epochs=3, tier=tier,
+            workers=1, out=tmp_path / tier, progress=False,
+        ) as study:  # fmt: skip
+            frames.append(study.to_dataframe())
+            assert any(tier in (trial.notes or "") for trial in study.trials)
+            assert study.ensemble().weights is not None
+    left, right = frames
+    assert left.epochs.tolist() == right.epochs.tolist()
+    np.testing.assert_allclose(left.log_loss, right.log_loss, rtol=1e-8)

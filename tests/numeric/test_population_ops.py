@@ -5,6 +5,8 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from ripieno.population.leaves import Kernels
@@ -390,3 +392,78 @@ def test_every_kernel_gives_the_same_numbers(leaf, kernel):
     models = build(always(Residual))
     x = torch.randn(MEMBERS, BATCH, 2, 8, 8, dtype=torch.float64)
     compare(models, x, training=True, shared=False, kernels=Kernels(forced={leaf: kernel}))
+
+
+ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh, nn.PReLU, lambda: nn.ReLU(inplace=True), nn.Identity)
+
+
+@st.composite
+def architectures(draw):
+    """Draw what builds a row's network of images: blocks of convolutions, and dense layers."""
+    blocks = draw(
+        st.lists(
+            st.tuples(
+                st.integers(1, 5),
+                st.sampled_from([1, 2, 3]),
+                st.sampled_from(["batch", "group", "instance", "none"]),
+                st.sampled_from(ACTIVATIONS),
+                st.sampled_from(["max", "average", "dropout", "none"]),
+            ),
+            max_size=3,
+        )
+    )
+    dense = draw(
+        st.lists(
+            st.tuples(
+                st.integers(1, 6), st.sampled_from(["batch", "layer", "none"]), st.booleans()
+            ),
+            max_size=2,
+        )
+    )
+    return blocks, dense, draw(st.booleans())
+
+
+def network(blocks, dense, *, bias, row):
+    norms = {
+        "batch": lambda n: nn.BatchNorm2d(n, momentum=0.1 + 0.2 * row),
+        "group": lambda n: nn.GroupNorm(1, n),
+        "instance": lambda n: nn.InstanceNorm2d(n, affine=True),
+        "none": lambda n: nn.Identity(),
+    }
+    ends = {
+        "max": lambda: nn.MaxPool2d(2, ceil_mode=True),
+        "average": lambda: nn.AvgPool2d(2, ceil_mode=True),
+        "dropout": lambda: nn.Dropout2d(0.2 * row),
+        "none": nn.Identity,
+    }
+    layers, channels = [], 2
+    for filters, kernel, norm, activation, end in blocks:
+        layers += [
+            nn.Conv2d(channels, filters, kernel, padding="same", bias=bias),
+            norms[norm](filters),
+            activation(),
+            ends[end](),
+        ]
+        channels = filters
+    layers += [nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+    features = 4 * channels
+    for width, norm, drops in dense:
+        kinds = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": lambda _: nn.Identity()}
+        layers += [nn.Linear(features, width, bias=bias), kinds[norm](width), nn.SiLU()]
+        layers += [nn.Dropout(0.3 * row)] if drops else []
+        features = width
+    return nn.Sequential(*layers, nn.Linear(features, 3))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(architectures(), st.booleans(), st.booleans(), st.booleans())
+def test_any_network_of_layers_equals_its_rows(architecture, training, shared, compiled):
+    blocks, dense, bias = architecture
+    # One value a channel and sample has no variance: its norm is all rounding.
+    assume(not any(norm == "instance" for *_, norm, _, _ in blocks[2:]))
+    models = build(lambda row: network(blocks, dense, bias=bias, row=row))
+    torch.manual_seed(1)
+    x = torch.randn(*([] if shared else [MEMBERS]), BATCH, 2, 7, 6, dtype=torch.float64)
+    kernels = Kernels(measure=False, compiled=compiled)
+    compare(models, x, training=training, shared=shared, kernels=kernels)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ripieno.errors import RipienoError
+from ripieno.errors import LedgerError, RipienoError, WorkerError
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "said_plainly"]
 
@@ -26,9 +26,15 @@ def said_plainly(folder: Path | None = None) -> Iterator[None]:
         yield
     except RipienoError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - our output
+        if folder is not None and isinstance(error, LedgerError | WorkerError):
+            _say_how_to_go_on(folder)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         print("\nStopped. What was finished is recorded.", file=sys.stderr)  # noqa: T201
         if folder is not None:
-            print(f"Go on with: ripieno resume {folder}", file=sys.stderr)  # noqa: T201
+            _say_how_to_go_on(folder)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _say_how_to_go_on(folder: Path) -> None:
+    print(f"Go on with: ripieno resume {folder}", file=sys.stderr)  # noqa: T201 - our output

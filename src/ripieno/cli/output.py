@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -32,7 +33,10 @@ def print_results(results: Results, *, as_json: bool) -> None:
     if results.ensemble is not None and results.ensemble.gain:
         console.print(_gain(results.ensemble.gain))
     if results.out is not None:
-        console.print(f"in {results.out}: report.html, ensemble/, study.db")
+        there = [
+            n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
+        ]
+        console.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
 
 
 def print_trials(study: Study, count: int) -> None:

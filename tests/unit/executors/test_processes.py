@@ -5,7 +5,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -427,8 +426,9 @@ def test_a_main_script_is_not_run_again_and_its_standard_output_stays_clean(scri
         check=True,
     )
     assert finished.stdout == "[3.0, 3.0]\n"
-    said = Counter(finished.stderr.splitlines())
-    assert said == {"chatter of a worker": 2, "chatter of a program": 2}
+    # Counted in the text, not by lines: two workers may write into each other's lines.
+    for words in ("chatter of a worker", "chatter of a program"):
+        assert finished.stderr.count(words) == 2
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])

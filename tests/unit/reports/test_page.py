@@ -3,6 +3,7 @@ import os
 import re
 import stat
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,8 +203,9 @@ def test_a_page_that_cannot_be_written_is_refused_in_three_parts(study, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_refused(study, tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with pytest.raises(ReportError, match="Permission denied"):
-        write_page(study(), tmp_path / "report.html")
+    # Root may write everywhere but into the kernel's own folders.
+    locked = Path("/proc") if os.geteuid() == 0 else tmp_path
+    with pytest.raises(ReportError, match="cannot be written"):
+        write_page(study(), locked / "report.html")

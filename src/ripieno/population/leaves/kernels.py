@@ -12,6 +12,11 @@ __all__ = ["Kernel", "Kernels"]
 
 Kernel = Callable[..., Tensor]
 
+_HOPELESS = 2.0
+"""How many times slower than the best a kernel is not measured again."""
+_SLOW_SECONDS = 0.1
+"""A kernel that takes longer is measured twice only: noise matters less, and time more."""
+
 
 class Kernels:
     """The choices of one population, made once for each shape and kept.
@@ -70,11 +75,17 @@ class Kernels:
         seconds = dict.fromkeys(candidates, math.inf)
         # In turns, so that what else the machine does hits all alike. The first rounds, in
         # which memory is taken from the system, never win.
-        for _ in range(self.repeats):
-            for name, kernel in candidates.items():
-                seconds[name] = min(seconds[name], _seconds(kernel, fresh))
-        first = next(iter(seconds))
-        seconds[first] *= 0.9  # another kernel must be clearly faster than the likely winner
+        for turn in range(self.repeats):
+            for name in seconds:
+                seconds[name] = min(seconds[name], _seconds(candidates[name], fresh))
+            best = min(seconds.values())
+            if turn > 0:
+                seconds = {name: s for name, s in seconds.items() if s < _HOPELESS * best}
+            if len(seconds) == 1 or (turn > 0 and best > _SLOW_SECONDS):
+                break
+        first = next(iter(candidates))
+        if first in seconds:
+            seconds[first] *= 0.9  # another must be clearly faster than the likely winner
         return min(seconds, key=seconds.__getitem__)
 
 

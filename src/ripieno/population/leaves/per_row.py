@@ -26,6 +26,9 @@ class PerRow(float):
         number.name = name
         return number
 
+    def __getnewargs__(self) -> tuple[float, str]:  # type: ignore[override]
+        return float(self), self.name
+
 
 class CumulativeMomentum(PerRow):
     """The momentum of a batch norm with ``momentum=None``: one over the batches it has seen.

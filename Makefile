@@ -40,6 +40,7 @@ check: lint types contracts test  ## everything that .ci/run runs
 benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/results
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group benchmarks
 	$(BIN)/python benchmarks/bookkeeping.py
+	$(BIN)/python benchmarks/population.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

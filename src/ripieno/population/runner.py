@@ -9,6 +9,7 @@ import torch
 from ripieno.errors import ArtifactError
 from ripieno.population.deciding import TierName
 from ripieno.population.group import Group, Row
+from ripieno.population.memory import keep_freed_memory
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
@@ -65,6 +66,11 @@ class PopulationRunner:
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
         self._engines: dict[object, Engine] = {}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Arrive in a worker, which does nothing but train."""
+        self.__dict__.update(state)
+        keep_freed_memory()
 
     @property
     def width(self) -> int:

@@ -55,6 +55,11 @@ class Trial:
     error: str | None = None
     notes: str | None = None
 
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        how_far = f"{self.status.value} after {self.epochs} epochs"
+        return f"trial {self.id}, {how_far}: {numbers or 'no metrics'}; {self.config!r}"
+
     @property
     def epochs(self) -> int:
         """Epochs that its present state has been trained for."""

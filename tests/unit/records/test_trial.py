@@ -45,3 +45,8 @@ def test_a_metric_that_was_not_reported_is_an_error_and_not_nan():
 
 def test_a_status_is_its_word():
     assert [str(status) for status in TrialStatus] == ["running", "paused", "diverged", "failed"]
+
+
+def test_a_printed_trial_says_how_far_it_got_and_its_last_numbers_only():
+    trial = Trial(3, Config({"lr": 0.5}), TrialStatus.PAUSED, ({"loss": 2.0}, {"loss": 0.125}))
+    assert str(trial) == "trial 3, paused after 2 epochs: loss 0.125; Config(lr=0.5)"

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import torch
 
-from ripieno.errors import ArtifactError
 from ripieno.population.deciding import TierName
 from ripieno.population.group import Group, Row
 from ripieno.population.memory import keep_freed_memory
@@ -150,9 +149,9 @@ class PopulationRunner:
             )
             group.start(stored)
             group.train(stop)
-        except ArtifactError:
-            raise
         except MemoryError:
+            if len(orders) == 1:
+                return list(self._trainer.run(orders, artifacts, stop))
             half = len(orders) // 2
             return [
                 outcome

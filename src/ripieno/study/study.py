@@ -14,6 +14,7 @@ from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
 from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
 from ripieno.reports import write_page
+from ripieno.schedulers import Scheduler
 from ripieno.space import Space
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
 from ripieno.study.folder import Folder
@@ -65,6 +66,9 @@ class Study:
         self._trials: tuple[Trial, ...] | None = None
         self._chosen: dict[tuple[int, int], Chosen] = {}
         self._evaluation: Evaluation | None = None
+        # Where the record ends, after a run: a user's own object cannot be replayed twice.
+        self._scheduler: Scheduler | None = None
+        self._reason: StopReason | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -120,9 +124,16 @@ class Study:
     @property
     def finished(self) -> bool:
         """Whether no order is open and the scheduler has nothing more to give."""
-        scheduler = self._strategy.scheduler(self.settings, self.space)
+        if self._reason is not None:
+            return self._reason is StopReason.FINISHED
+        if self._ledger.open_orders():
+            return False
+        try:
+            scheduler = self._strategy.scheduler(self.settings, self.space)
+        except StudyError:  # the user's own object is not here, and nothing is open
+            return True
         replay(scheduler, self._ledger)
-        return not self._ledger.open_orders() and not scheduler.ask(1)
+        return not scheduler.ask(1)
 
     def run(
         self,
@@ -150,8 +161,10 @@ class Study:
                 where=repr(self),
                 fix="pass what it trains: rp.open(path, model=…, data=…) or objective=….",
             )
-        scheduler = self._strategy.scheduler(self.settings, self.space)
-        replay(scheduler, self._ledger)
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is None:
+            scheduler = self._strategy.scheduler(self.settings, self.space)
+            replay(scheduler, self._ledger)
         seconds = self._seconds(minutes, spent_seconds)
         budget = Budget(seconds=seconds, target=self.settings.target)
         executor = self._executor(self._job.runner(self.settings), workers)
@@ -171,6 +184,7 @@ class Study:
                 )
         finally:
             executor.close()
+        self._scheduler, self._reason = scheduler, reason
         if reason is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
         return self

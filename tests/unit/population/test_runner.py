@@ -107,3 +107,22 @@ def test_a_search_gives_the_same_table_whatever_the_tier_but_for_rounding(tmp_pa
     left, right = frames
     assert left.epochs.tolist() == right.epochs.tolist()
     np.testing.assert_allclose(left.log_loss, right.log_loss, rtol=1e-8)
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_out_of_memory_halves_a_stack_until_it_fits(data, monkeypatch, room):
+    from ripieno.population.group import Group
+
+    whole = Group.train
+
+    def train(self, stop):
+        if len(self.rows) > room:
+            raise MemoryError
+        whole(self, stop)
+
+    monkeypatch.setattr(Group, "train", train)
+    outcomes = carry_out(
+        PopulationRunner(Recipe(model=model), data, tier="loop"), [order(t) for t in range(5)]
+    )
+    assert sorted(outcomes) == [0, 1, 2, 3, 4]
+    assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.DONE}

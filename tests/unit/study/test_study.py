@@ -245,3 +245,24 @@ def test_a_search_in_memory_continues_in_worker_processes():
     )  # fmt: skip
     for trial in study.trials:
         assert trial.metrics["loss"] == pytest.approx(trial.epochs * trial.config.x)
+
+
+def test_a_searcher_of_the_users_own_gives_results_and_can_run_again():
+    from ripieno.searchers import Grid
+
+    space = rp.Space(a=rp.Int(1, 6))
+    study = rp.search(lambda c: c.a, space, searcher=Grid(space), trials=10, target=3.0)
+    assert not study.results().finished
+    object.__setattr__(study.settings, "target", None)
+    study.run()
+    assert [t.config.a for t in study.trials] == [1, 2, 3, 4, 5, 6]
+    assert study.results().finished
+
+
+def test_a_study_with_a_searcher_of_the_users_own_can_be_read_without_it(tmp_path):
+    from ripieno.searchers import Grid
+
+    space = rp.Space(a=rp.Int(1, 3))
+    rp.search(lambda c: c.a, space, searcher=Grid(space), trials=10, out=tmp_path / "s").close()
+    with rp.open(tmp_path / "s", read_only=True) as study:
+        assert study.results().best.config == {"a": 1}

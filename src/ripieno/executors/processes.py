@@ -41,7 +41,7 @@ _DEATHS_BEFORE_WORK = 3
 class _Worker:
     """One process, and what it has to do."""
 
-    def __init__(self, parcel: Parcel) -> None:
+    def __init__(self, parcel: Parcel, workers: int) -> None:
         self.parcel = parcel
         self.file = next(iter(parcel.descriptors), None)
         self.ready = False
@@ -53,7 +53,12 @@ class _Worker:
             _COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "PYTHONPATH": _python_path()},
+            env={
+                **os.environ,
+                **dict.fromkeys(_ONE_THREAD, "1"),
+                "PYTHONPATH": _python_path(),
+                "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them
+            },
             start_new_session=True,
             pass_fds=parcel.descriptors,
         )
@@ -206,7 +211,7 @@ class ProcessExecutor:
 
     def _start(self, parcel: Parcel) -> _Worker:
         try:
-            worker = _Worker(parcel)
+            worker = _Worker(parcel, self._count)
         except OSError as error:
             raise WorkerError(
                 f"a worker process cannot be started: {error}.",

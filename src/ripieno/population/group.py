@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.leaves import Kernels
 from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
-from ripieno.population.stack import Stack
-from ripieno.population.step import Rules, fresh_statistics
+from ripieno.population.stack import Layout, Stack
+from ripieno.population.step import Rules, StackedStep, fresh_statistics
+from ripieno.population.template import Template
 from ripieno.population.tiers import Engine
+from ripieno.population.width import Probe
 from ripieno.recipes import (
     METRICS,
     Data,
@@ -116,7 +119,25 @@ class Group:
         for number, state in enumerate(stored):
             if state is not None:
                 self._stack.insert(number, state)
-        self._engine = self._find_engine(models[0])
+        self._engine = self._find_engine(models[0], self._stack.layout)
+
+    def probe(self) -> Probe:
+        """Return the first row, untrained, for trying how steps behave."""
+        row = self.rows[0]
+        model = build_model(self._recipe, row.order.config, row.seed, example=self._x[:2])
+        hyper = {name: values[:1] for name, values in self._hyper().items()}
+        stack = Stack.of([model], self._optimizer(), hyper)
+        engine = self._find_engine(model, stack.layout)
+        chosen = torch.arange(min(row.knobs.batch_size, len(self._y))).unsqueeze(0)
+        batch = {
+            "x": self._x[chosen],
+            "y": self._y[chosen],
+            "keys": draws.step_keys(row.seed, 0, 1),
+            "rates": torch.full((1,), row.knobs.lr, dtype=torch.float64),
+            "active": torch.ones(1, dtype=torch.bool),
+        }
+        step = StackedStep(Template(model, Kernels(measure=False)), stack.layout, engine.rules)
+        return Probe(engine, step, {**stack.arrays, **fresh_statistics(1)}, batch)
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
@@ -266,9 +287,9 @@ class Group:
         names = ("l1", "gradient_clip", "label_smoothing", "class_weights")
         return frozenset(n for n in names if any(getattr(row.knobs, n) for row in self.rows))
 
-    def _find_engine(self, model: nn.Module) -> Engine:
+    def _find_engine(self, model: nn.Module, layout: Layout) -> Engine:
         rules = Rules(loss=self._recipe.loss, uses=self._uses())
-        key = (self._name, self._stack.layout.optimizer, rules)
+        key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
-            self._engines[key] = Engine(model, self._stack.layout, rules, tier=self._tier)
+            self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]

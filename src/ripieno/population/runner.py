@@ -1,16 +1,21 @@
 """Carries orders out as rows of stacks: the runner of ``ripieno tune``."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 
 from ripieno.population.deciding import TierName
 from ripieno.population.group import Group, Row
-from ripieno.population.memory import keep_freed_memory
+from ripieno.population.memory import give_back_memory, keep_freed_memory
+from ripieno.population.parts import Part
+from ripieno.population.remembered import Remembered
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
+from ripieno.population.width import Widths
 from ripieno.recipes import (
     Data,
     Recipe,
@@ -19,6 +24,7 @@ from ripieno.recipes import (
     as_tensor,
     build_model,
     draws,
+    is_out_of_memory,
     keep,
     read_knobs,
     take_up,
@@ -26,6 +32,10 @@ from ripieno.recipes import (
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
 
 __all__ = ["PopulationRunner"]
+
+_MOST_ROWS = 64
+"""Rows of one stack at most, where their number is measured. So many orders are asked for at
+once, whatever is measured: what a search proposes must not depend on a clock."""
 
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
@@ -44,7 +54,8 @@ class PopulationRunner:
         data: What they are trained on and measured on.
         seed: The study's seed.
         tier: How stacks are computed, ``"auto"`` for whatever a probe finds fastest.
-        width: Rows of one stack at most.
+        width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
+            best (see :class:`~ripieno.population.width.Widths`).
     """
 
     def __init__(
@@ -54,13 +65,14 @@ class PopulationRunner:
         seed: int = 0,
         *,
         tier: TierName = "auto",
-        width: int = 32,
+        width: int | Literal["auto"] = "auto",
     ) -> None:
         self.recipe = recipe
         self.data = data
         self.seed = seed
         self.tier = tier
-        self.rows = width
+        self.rows = _MOST_ROWS if width == "auto" else width
+        self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
         self._trainer = TrainerRunner(recipe, data, seed)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
@@ -93,24 +105,25 @@ class PopulationRunner:
         """
         for chunk in self._chunks(orders):
             reason = self._obstacle(chunk)
-            if reason is not None:
-                for outcome in self._trainer.run(chunk, artifacts, stop):
-                    yield replace(outcome, notes=f"one model after another: {reason}")
-                continue
-            with alone():
-                outcomes = self._together(chunk, artifacts, stop)
-            yield from outcomes
+            if reason is None:
+                yield from self._together(chunk, artifacts, stop)
+            else:
+                yield from self._alone(chunk, artifacts, stop, reason=reason)
 
     def _obstacle(self, orders: Sequence[Order]) -> str | None:
         """Say why orders of one group are not worth a stack, or None if they are."""
         if len(orders) == 1:
             return "no other order has its signature"
-        rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
-        steps = -(-rows // read_knobs(orders[0].config).batch_size)
-        row_steps = steps * sum(order.epochs for order in orders)
+        row_steps = self._row_steps(orders)
         if self.tier == "auto" and row_steps < _WORTH_TRACING:
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
+
+    def _row_steps(self, orders: Sequence[Order]) -> int:
+        """Count the steps of orders of one group, for each row."""
+        rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
+        steps = -(-rows // read_knobs(orders[0].config).batch_size)
+        return steps * sum(order.epochs for order in orders)
 
     def _signature(self, order: Order) -> str:
         try:
@@ -132,40 +145,70 @@ class PopulationRunner:
             for begin in range(0, len(group), self.rows):
                 yield group[begin : begin + self.rows]
 
+    def _alone(
+        self,
+        orders: Sequence[Order],
+        artifacts: ArtifactStore,
+        stop: Callable[[], bool],
+        *,
+        reason: str,
+    ) -> Iterator[Outcome]:
+        for outcome in self._trainer.run(orders, artifacts, stop):
+            yield replace(outcome, notes=f"one model after another: {reason}")
+
     def _together(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
-    ) -> list[Outcome]:
-        begin = time.perf_counter()
-        # Outside of the net below: a damaged store is no fault of the trial.
-        stored = [take_up(order, artifacts) for order in orders]
+    ) -> Iterator[Outcome]:
+        """Train orders of one group, in as many stacks as their width and the memory ask for."""
+        rows = tuple(Row.of(order, self.seed) for order in orders)
+        # Outside of any net: a damaged store is no fault of the trial.
+        waiting = deque([Part(rows, tuple(take_up(order, artifacts) for order in orders))])
+        steps = self._row_steps(orders)
+        while waiting:
+            begin = time.perf_counter()
+            part = waiting.popleft()
+            with alone():
+                attempt = self._attempt(part, stop, steps=steps)
+            ended = part.rows if attempt.trained else part.ended
+            seconds = time.perf_counter() - begin
+            epochs = sum(len(row.metrics) for row in part.rows) or 1
+            for row in ended:
+                yield self._outcome(
+                    row, artifacts, notes=attempt.notes, epoch_seconds=seconds / epochs
+                )
+            left = part.left()
+            if attempt.width is not None:
+                waiting.extendleft(reversed(left.divide(attempt.width)))
+            elif not attempt.trained:
+                going = [row.order for row in left.rows]
+                yield from self._alone(going, artifacts, stop, reason=attempt.notes)
+
+    def _attempt(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
+        """Train rows together, or say how many of them could be."""
         try:
-            group = Group(
-                self.recipe,
-                self.data,
-                [Row.of(order, self.seed) for order in orders],
-                tier=self.tier,
-                engines=self._engines,
-                name=self.group(orders[0]),
-            )
-            group.start(stored)
-            group.train(stop)
-        except MemoryError:
-            if len(orders) == 1:
-                return list(self._trainer.run(orders, artifacts, stop))
-            half = len(orders) // 2
-            return [
-                outcome
-                for part in (orders[:half], orders[half:])
-                for outcome in self._together(part, artifacts, stop)
-            ]
-        except Exception:  # noqa: BLE001 - the trainer finds out whose fault it is
-            return list(self._trainer.run(orders, artifacts, stop))
-        elapsed = time.perf_counter() - begin
-        epochs = sum(len(row.metrics) for row in group.rows) or 1
-        return [
-            self._outcome(row, artifacts, notes=group.notes, epoch_seconds=elapsed / epochs)
-            for row in group.rows
-        ]
+            return self._train(part, stop, steps=steps)
+        except Exception as error:  # noqa: BLE001 - the trainer finds out whose fault it is
+            if not is_out_of_memory(error):
+                return _Attempt(f"their stack failed with {type(error).__name__}")
+        # Only here is the traceback gone, with the frames that held the stack.
+        give_back_memory()
+        count, going = len(part.rows), len(part.left().rows)
+        self._widths.shrink(self.group(part.rows[0].order), count)
+        notes = f"memory ran out with {count} rows"
+        return _Attempt(notes, width=going // 2 if going > 1 else None)
+
+    def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
+        name = self.group(part.rows[0].order)
+        group = Group(
+            self.recipe, self.data, part.rows, tier=self.tier, engines=self._engines, name=name
+        )
+        width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
+        if width.rows < len(part.rows):
+            return _Attempt(str(width), width=width.rows)
+        group.start(part.stored)
+        group.train(stop)
+        notes = f"{group.notes}; {width}" if width.reason else group.notes
+        return _Attempt(notes, trained=True)
 
     def _outcome(
         self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float
@@ -183,3 +226,18 @@ class PopulationRunner:
             error=row.error,
             notes=notes,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How an attempt at training a part ended.
+
+    Args:
+        notes: How it was trained, or why not.
+        trained: Whether it was, to the end of its orders.
+        width: How many of its rows could be trained together; None if they must be alone.
+    """
+
+    notes: str
+    trained: bool = False
+    width: int | None = None

@@ -29,6 +29,7 @@ from ripieno.population.losses import STACKED_LOSSES
 from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Rules, StackedStep, named
 from ripieno.population.template import Template
+from ripieno.recipes import raise_out_of_memory
 
 __all__ = ["TIERS", "Choice", "Engine", "Tier"]
 
@@ -129,6 +130,10 @@ class Engine:
         self.choice = self._decide(arrays, batch, steps_left)
         return self.choice
 
+    def seconds(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> float:
+        """Time a step of a tier, on copies; infinite if it fails."""
+        return self._measure((tier,), arrays, batch)[0].get(tier, float("inf"))
+
     def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, steps_left: float) -> Choice:
         if self.forced == "loop":
             return Choice("loop", "forced")
@@ -164,6 +169,7 @@ class Engine:
         try:
             self._function("compiled", arrays, batch)
         except Exception as error:  # noqa: BLE001 - a compiler may raise anything
+            raise_out_of_memory(error)
             return Choice("traced", f"compiling failed with {_words(error)}", seconds)
         elapsed = time.perf_counter() - begin
         again, failed = self._measure(("compiled", "traced"), arrays, batch)
@@ -178,6 +184,7 @@ class Engine:
             try:
                 self._function(lower, arrays, batch)(_copies(arrays), batch)
             except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+                raise_out_of_memory(error)
                 failed += f"{lower} failed with {_words(error)}; "
             else:
                 return Choice(lower, f"{failed}forced")
@@ -199,6 +206,7 @@ class Engine:
                 warnings.simplefilter("always")
                 leak = _leak(self._vmap if self.forced == "vmap" else self.leaves, few, some)
         except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+            raise_out_of_memory(error)
             return f"it cannot be stacked: {_words(error)}"
         slow = [str(w.message) for w in heard if "batching rule" in str(w.message)]
         if slow:
@@ -215,6 +223,7 @@ class Engine:
                 run = self._function(tier, arrays, batch)
                 run(own, batch)
             except Exception as error:  # noqa: BLE001 - forwards and compilers raise anything
+                raise_out_of_memory(error)
                 failed += f"{tier} failed with {_words(error)}; "
             else:
                 runs[tier] = run

@@ -9,6 +9,7 @@ from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.loaders import load
 from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
+from ripieno.recipes.memory import is_out_of_memory, raise_out_of_memory
 from ripieno.recipes.metrics import METRICS, accuracy, log_loss, measure
 from ripieno.recipes.mlp import MlpFactory, mlp
 from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
@@ -50,6 +51,7 @@ __all__ = [
     "cross_entropy",
     "draws",
     "explain",
+    "is_out_of_memory",
     "keep",
     "learning_rate_factor",
     "load",
@@ -57,6 +59,7 @@ __all__ = [
     "measure",
     "mlp",
     "predict_probabilities",
+    "raise_out_of_memory",
     "read_knobs",
     "state_slots",
     "take_up",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from ripieno.population.memory import reusable_bytes
+
 __all__ = ["available_bytes", "cache_bytes", "cores", "describe", "workers"]
 
 _WORKERS = "RIPIENO_WORKERS"
@@ -59,7 +61,7 @@ def available_bytes(*, root: Path = Path("/")) -> int | None:
 
     That is the least of what the system has free, what the control group leaves, and what
     the limits of the process leave (``ulimit -v`` and ``ulimit -d``); the first two are
-    divided among the processes of the study.
+    divided among the processes of the study. What was freed and kept comes on top.
 
     Args:
         root: Where the system's own files are found.
@@ -67,7 +69,7 @@ def available_bytes(*, root: Path = Path("/")) -> int | None:
     common = [*_memory_free(root), *_group_left(root)]
     own = list(_limits_left(root))
     left = [amount // workers() for amount in common] + own
-    return max(0, min(left)) if left else None
+    return max(0, min(left)) + reusable_bytes() if left else None
 
 
 def _memory_free(root: Path) -> Iterator[int]:

@@ -3,7 +3,7 @@
 import ctypes
 import gc
 
-__all__ = ["give_back_memory", "keep_freed_memory"]
+__all__ = ["give_back_memory", "keep_freed_memory", "reusable_bytes"]
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # names in glibc's malloc.h
 _MIB = 2**20
@@ -39,3 +39,25 @@ def give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):
         return  # no glibc
+
+
+def reusable_bytes() -> int:
+    """Return the bytes that the C library holds free for this process; 0 where it is not told."""
+    try:
+        told = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return 0
+    told.restype = _Told
+    return int(told().fordblks)
+
+
+class _Told(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )

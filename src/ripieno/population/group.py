@@ -1,6 +1,6 @@
 """One stack on its way through the epochs of its rows' orders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ripieno.population.deciding import TierName
 from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
 from ripieno.population.stack import Stack
-from ripieno.population.step import Rules, fresh_statistics
+from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
     METRICS,
@@ -30,7 +30,10 @@ from ripieno.recipes import (
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
 
-__all__ = ["Group", "Row"]
+__all__ = ["EngineKey", "Group", "Row"]
+
+EngineKey = tuple[str, Optimizer, Rules]
+"""What an engine computes: the group's name, the optimizer, and what else rows have in common."""
 
 _VALIDATION_ROWS = 256
 
@@ -88,7 +91,7 @@ class Group:
         rows: Sequence[Row],
         *,
         tier: TierName,
-        engines: dict[object, Engine],
+        engines: dict[EngineKey, Engine],
         name: str,
     ) -> None:
         self.rows = list(rows)
@@ -99,6 +102,7 @@ class Group:
         self._y = as_tensor(data.train.y)
         self._validation_x = as_tensor(data.validation.x).to(dtype)
         self._going = list(self.rows)
+        self._decided = False
 
     @property
     def notes(self) -> str:
@@ -125,6 +129,7 @@ class Group:
             if len(going) < len(self._going):
                 kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
                 self._stack = self._stack.select(kept)
+                self._lay_out()
             self._going = going
 
     def _epoch(self, stop: Callable[[], bool]) -> bool:
@@ -148,9 +153,10 @@ class Group:
                 "rates": rates[:, step].contiguous(),
                 "active": active,
             }
-            if self._engine.choice is None:
+            if not self._decided:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
-                self._engine.decide(arrays, batch, steps_left=left)
+                self._decide(arrays, batch, steps_left=left)
+                arrays = {**self._stack.arrays, **statistics}
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
         logs = self._validate(stop)
@@ -161,6 +167,19 @@ class Group:
                 number, row, statistics, logs=logs[number], rates=rates[number], steps=len(plan)
             )
         return True
+
+    def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, *, steps_left: float) -> None:
+        """Choose the tier, and lay the stack out for it."""
+        choice = self._engine.choice
+        if choice is None or not choice.lasting:
+            choice = self._engine.decide(arrays, batch, steps_left=steps_left)
+        self._decided = True
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        choice = self._engine.choice
+        if choice is not None and choice.tier in {"leaves", "vmap"}:
+            self._stack = self._stack.flat()
 
     def _finish(
         self,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from ripieno.population.deciding import TierName
-from ripieno.population.group import Group, Row
+from ripieno.population.group import EngineKey, Group, Row
 from ripieno.population.memory import keep_freed_memory
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
@@ -29,7 +29,7 @@ __all__ = ["PopulationRunner"]
 
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
-they save: about a millisecond a row and step for small models."""
+they save, where the forward needs vmap: about a millisecond a row and step for small models."""
 
 
 class PopulationRunner:
@@ -64,7 +64,7 @@ class PopulationRunner:
         self._trainer = TrainerRunner(recipe, data, seed)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
-        self._engines: dict[object, Engine] = {}
+        self._engines: dict[EngineKey, Engine] = {}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Arrive in a worker, which does nothing but train."""
@@ -108,9 +108,15 @@ class PopulationRunner:
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
         steps = -(-rows // read_knobs(orders[0].config).batch_size)
         row_steps = steps * sum(order.epochs for order in orders)
-        if self.tier == "auto" and row_steps < _WORTH_TRACING:
+        if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
+
+    def _needs_vmap(self, order: Order) -> bool:
+        """Say whether models of this signature were found not to run without vmap."""
+        name = self.group(order)
+        engines = [engine for key, engine in self._engines.items() if key[0] == name]
+        return bool(engines) and not engines[0].direct
 
     def _signature(self, order: Order) -> str:
         try:

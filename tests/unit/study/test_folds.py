@@ -4,38 +4,36 @@ import math
 
 import numpy as np
 import pytest
+from torch import nn
 
 import ripieno as rp
 from ripieno.errors import DataError, RecipeError, StudyError
 from ripieno.recipes import Data, measure, predict_probabilities
+from ripieno.reports.figures import style
 from ripieno.study.members import load_models
 from ripieno.study.settings import Settings
 
 OPTIONS = {"trials": 5, "epochs": 3, "workers": 1, "progress": False}
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory, arrays):
-    from ripieno.space import Float, Int, Space
-
-    space = Space(
-        hidden=Int(2, 6, default=4), lr=Float(1e-3, 1e-1, log=True), dropout=Float(0.0, 0.3)
-    )
-    with rp.tune(
-        build, arrays, space, folds=3, seeds=2, out=tmp_path_factory.mktemp("s") / "study",
-        **OPTIONS,
-    ) as found:  # fmt: skip
-        found.finish()
-        yield found
+SPACE = rp.Space(
+    hidden=rp.Int(2, 6, default=4),
+    lr=rp.Float(1e-3, 1e-1, log=True),
+    dropout=rp.Float(0.0, 0.3),
+)
 
 
 def build(config):
-    from torch import nn
-
     return nn.Sequential(
         nn.Linear(3, config.hidden), nn.Tanh(), nn.Dropout(config.dropout),
         nn.Linear(config.hidden, 2),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, arrays):
+    out = tmp_path_factory.mktemp("folds") / "study"
+    with rp.tune(build, arrays, SPACE, folds=3, seeds=2, out=out, **OPTIONS) as found:
+        found.finish()
+        yield found
 
 
 def test_folds_and_seeds_are_recorded(study):
@@ -112,7 +110,7 @@ def test_the_best_trials_test_numbers_are_those_of_its_models_mean(study):
 def test_the_report_tells_folds_seeds_and_spread(study):
     page = study.folder.report.read_text()
     value = study.best.metrics["log_loss_spread"]
-    assert f"± {value:.3g}"[:6] in page
+    assert f"± {style.number(value)}" in page
     assert "<dt>folds</dt><dd>3</dd>" in page
     assert "<dt>seeds of a trial</dt><dd>2</dd>" in page
     assert f"<dt>search rows</dt><dd>{len(study.job.data.targets)}</dd>" in page
@@ -121,7 +119,7 @@ def test_the_report_tells_folds_seeds_and_spread(study):
 def test_a_stopped_study_goes_on_to_the_same_table(study, tmp_path, arrays):
     options = {**OPTIONS, "folds": 3, "seeds": 2}
     part = tmp_path / "part"
-    rp.tune(build, arrays, study.space, out=part, target=10.0, **options).close()
+    rp.tune(build, arrays, SPACE, out=part, target=10.0, **options).close()
     with rp.open(part, model=build, data=arrays) as again:
         assert len(again.trials) < 5
         object.__setattr__(again.settings, "target", None)
@@ -145,15 +143,15 @@ def test_other_data_or_other_folds_are_refused_on_resume(study, arrays):
 def test_the_folds_of_given_data_are_taken(study, tmp_path, arrays):
     given = Data.from_arrays(*arrays, folds=3)
     options = {**OPTIONS, "seeds": 2, "out": tmp_path / "study"}
-    with rp.tune(build, given, study.space, **options) as found:
+    with rp.tune(build, given, SPACE, **options) as found:
         columns = [c for c in found.to_dataframe() if c != "seconds"]
         assert found.to_dataframe()[columns].equals(study.to_dataframe()[columns])
         assert found.settings == study.settings
 
 
-def test_one_fold_and_one_seed_change_nothing(tmp_path, arrays, study):
-    plain = rp.tune(build, arrays, study.space, out=tmp_path / "a", **OPTIONS)
-    ones = rp.tune(build, arrays, study.space, folds=1, seeds=1, out=tmp_path / "b", **OPTIONS)
+def test_one_fold_and_one_seed_change_nothing(tmp_path, arrays):
+    plain = rp.tune(build, arrays, SPACE, out=tmp_path / "a", **OPTIONS)
+    ones = rp.tune(build, arrays, SPACE, folds=1, seeds=1, out=tmp_path / "b", **OPTIONS)
     columns = [c for c in plain.to_dataframe() if c != "seconds"]
     assert not any("spread" in column for column in columns)
     assert ones.to_dataframe()[columns].equals(plain.to_dataframe()[columns])
@@ -161,8 +159,8 @@ def test_one_fold_and_one_seed_change_nothing(tmp_path, arrays, study):
     assert ones.settings == plain.settings
 
 
-def test_seeds_alone_average_on_the_validation_part(tmp_path, arrays, study):
-    with rp.tune(build, arrays, study.space, seeds=3, out=tmp_path / "s", **OPTIONS) as found:
+def test_seeds_alone_average_on_the_validation_part(tmp_path, arrays):
+    with rp.tune(build, arrays, SPACE, seeds=3, out=tmp_path / "s", **OPTIONS) as found:
         data = found.job.data
         assert data.folds is None
         stored = found.artifacts.read(found.best.predictions)[0]["probabilities"]
@@ -184,8 +182,8 @@ def test_seeds_alone_average_on_the_validation_part(tmp_path, arrays, study):
     ],
 )
 def test_impossible_values_are_refused_before_a_folder_is_made(
-    tmp_path, arrays, study, options, kind, words
+    tmp_path, arrays, options, kind, words
 ):
     with pytest.raises(kind, match=words):
-        rp.tune(build, arrays, study.space, out=tmp_path / "study", **OPTIONS, **options)
+        rp.tune(build, arrays, SPACE, out=tmp_path / "study", **OPTIONS, **options)
     assert not (tmp_path / "study").exists()

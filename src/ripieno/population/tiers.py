@@ -171,7 +171,7 @@ class Engine:
         if self._tried:
             return
         self._tried = True
-        measure, self.kernels.measure = self.kernels.measure, False
+        self.kernels.measure = False
         own, some = few(arrays, batch, rules=self.rules)
         right = is_direct(self.leaves, self._loop.module, arrays=own, batch=some)
         self.leaves.template.direct = self._fused.template.direct = right

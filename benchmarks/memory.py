@@ -37,7 +37,8 @@ def counted(shape):
     """Return bytes a row and besides, as the runner counts them."""
     import numpy as np
 
-    from ripieno.population.group import Group, Row
+    from ripieno.population.group import Group
+    from ripieno.population.trials import rows_of
     from ripieno.recipes import Data, Recipe
     from ripieno.records import Config, Order
 
@@ -47,8 +48,8 @@ def counted(shape):
     )
     config = Config({"optimizer": "sgd", "momentum": 0.9, "batch_size": shape["batch"]})
     recipe = Recipe(model=lambda _config: make(shape["kind"], shape["width"]))
-    row = Row.of(Order(0, config, 0, 1), 0)
-    return Group(recipe, data, [row], tier="leaves", engines={}, name="g").probe().bytes()
+    rows = rows_of(Order(0, config, 0, 1), study_seed=0, folds=1, seeds=1)
+    return Group(recipe, data, rows, tier="leaves", engines={}, name="g").probe().bytes()
 
 
 def child(what, shape):

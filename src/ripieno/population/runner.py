@@ -9,16 +9,18 @@ from typing import Literal
 import torch
 
 from ripieno.population.deciding import TierName
-from ripieno.population.group import Group, Row
+from ripieno.population.group import EngineKey, Group, Row
 from ripieno.population.memory import give_back_memory, keep_freed_memory
 from ripieno.population.parts import Part
 from ripieno.population.remembered import Remembered
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
+from ripieno.population.trials import joined, rows_of
 from ripieno.population.width import Widths
 from ripieno.recipes import (
     Data,
     Recipe,
+    State,
     TrainerRunner,
     alone,
     as_tensor,
@@ -27,6 +29,7 @@ from ripieno.recipes import (
     is_out_of_memory,
     keep,
     read_knobs,
+    split_state,
     take_up,
 )
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
@@ -39,7 +42,7 @@ once, whatever is measured: what a search proposes must not depend on a clock.""
 
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
-they save: about a millisecond a row and step for small models."""
+they save, where the forward needs vmap: about a millisecond a row and step for small models."""
 
 
 class PopulationRunner:
@@ -53,6 +56,8 @@ class PopulationRunner:
         recipe: How models are trained.
         data: What they are trained on and measured on.
         seed: The study's seed.
+        seeds: How many times a trial is trained on each fold of the data, each with another
+            seed. All these models of a trial are rows of one stack.
         tier: How stacks are computed, ``"auto"`` for whatever a probe finds fastest.
         width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
             best (see :class:`~ripieno.population.width.Widths`).
@@ -64,6 +69,7 @@ class PopulationRunner:
         data: Data,
         seed: int = 0,
         *,
+        seeds: int = 1,
         tier: TierName = "auto",
         width: int | Literal["auto"] = "auto",
     ) -> None:
@@ -73,10 +79,12 @@ class PopulationRunner:
         self.tier = tier
         self.rows = _MOST_ROWS if width == "auto" else width
         self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
-        self._trainer = TrainerRunner(recipe, data, seed)
+        self._seeds = seeds
+        self._models = len(data.parts) * seeds
+        self._trainer = TrainerRunner(recipe, data, seed, seeds)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
-        self._engines: dict[object, Engine] = {}
+        self._engines: dict[EngineKey, Engine] = {}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Arrive in a worker, which does nothing but train."""
@@ -86,7 +94,7 @@ class PopulationRunner:
     @property
     def width(self) -> int:
         """How many orders are worth being given at once."""
-        return self.rows
+        return 1 if self.tier == "loop" else max(1, self.rows // self._models)
 
     def group(self, order: Order) -> str:
         """Name the orders that can be rows of one stack."""
@@ -112,10 +120,12 @@ class PopulationRunner:
 
     def _obstacle(self, orders: Sequence[Order]) -> str | None:
         """Say why orders of one group are not worth a stack, or None if they are."""
-        if len(orders) == 1:
+        if self.tier == "loop":
+            return "the loop tier was asked for"
+        if len(orders) * self._models == 1:
             return "no other order has its signature"
         row_steps = self._row_steps(orders)
-        if self.tier == "auto" and row_steps < _WORTH_TRACING:
+        if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
 
@@ -123,7 +133,13 @@ class PopulationRunner:
         """Count the steps of orders of one group, for each row."""
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
         steps = -(-rows // read_knobs(orders[0].config).batch_size)
-        return steps * sum(order.epochs for order in orders)
+        return steps * sum(order.epochs for order in orders) * self._models
+
+    def _needs_vmap(self, order: Order) -> bool:
+        """Say whether models of this signature were found not to run without vmap."""
+        name = self.group(order)
+        engines = [engine for key, engine in self._engines.items() if key[0] == name]
+        return bool(engines) and not engines[0].direct
 
     def _signature(self, order: Order) -> str:
         try:
@@ -142,8 +158,8 @@ class PopulationRunner:
             groups.setdefault(self.group(order), []).append(order)
         for group in groups.values():
             group.sort(key=lambda order: (order.epochs, order.trial))
-            for begin in range(0, len(group), self.rows):
-                yield group[begin : begin + self.rows]
+            for begin in range(0, len(group), self.width):
+                yield group[begin : begin + self.width]
 
     def _alone(
         self,
@@ -160,28 +176,29 @@ class PopulationRunner:
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
     ) -> Iterator[Outcome]:
         """Train orders of one group, in as many stacks as their width and the memory ask for."""
-        rows = tuple(Row.of(order, self.seed) for order in orders)
         # Outside of any net: a damaged store is no fault of the trial.
-        waiting = deque([Part(rows, tuple(take_up(order, artifacts) for order in orders))])
+        stored = [self._split(take_up(order, artifacts)) for order in orders]
+        rows = [row for order in orders for row in self._rows_of(order)]
+        waiting = deque([Part(tuple(rows), tuple(state for own in stored for state in own))])
         steps = self._row_steps(orders)
         while waiting:
             begin = time.perf_counter()
             part = waiting.popleft()
             with alone():
                 attempt = self._attempt(part, stop, steps=steps)
-            ended = part.rows if attempt.trained else part.ended
             seconds = time.perf_counter() - begin
-            epochs = sum(len(row.metrics) for row in part.rows) or 1
-            for row in ended:
+            ended = part.rows if attempt.trained else part.ended
+            trials = joined(ended, self.data, measured=self.recipe.metrics)
+            epochs = sum(len(row.metrics) for row in trials) or 1
+            for row in trials:
                 yield self._outcome(
                     row, artifacts, notes=attempt.notes, epoch_seconds=seconds / epochs
                 )
-            left = part.left()
             if attempt.width is not None:
-                waiting.extendleft(reversed(left.divide(attempt.width)))
+                waiting.extendleft(reversed(part.left().divide(attempt.width)))
             elif not attempt.trained:
-                going = [row.order for row in left.rows]
-                yield from self._alone(going, artifacts, stop, reason=attempt.notes)
+                left = part.left().orders
+                yield from self._alone(left, artifacts, stop, reason=attempt.notes)
 
     def _attempt(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
         """Train rows together, or say how many of them could be."""
@@ -192,10 +209,10 @@ class PopulationRunner:
                 return _Attempt(f"their stack failed with {type(error).__name__}")
         # Only here is the traceback gone, with the frames that held the stack.
         give_back_memory()
-        count, going = len(part.rows), len(part.left().rows)
+        count, left = len(part.rows), part.left()
         self._widths.shrink(self.group(part.rows[0].order), count)
-        notes = f"memory ran out with {count} rows"
-        return _Attempt(notes, width=going // 2 if going > 1 else None)
+        notes = f"memory ran out with {count} {'row' if count == 1 else 'rows'}"
+        return _Attempt(notes, width=len(left.rows) // 2 if len(left.orders) > 1 else None)
 
     def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
         name = self.group(part.rows[0].order)
@@ -203,12 +220,19 @@ class PopulationRunner:
             self.recipe, self.data, part.rows, tier=self.tier, engines=self._engines, name=name
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
-        if width.rows < len(part.rows):
+        if len(part.divide(width.rows)) > 1:
             return _Attempt(str(width), width=width.rows)
         group.start(part.stored)
         group.train(stop)
         notes = f"{group.notes}; {width}" if width.reason else group.notes
         return _Attempt(notes, trained=True)
+
+    def _rows_of(self, order: Order) -> list[Row]:
+        folds = len(self.data.parts)
+        return rows_of(order, study_seed=self.seed, folds=folds, seeds=self._seeds)
+
+    def _split(self, stored: State | None) -> Sequence[State | None]:
+        return [None] * self._models if stored is None else split_state(stored, self._models)
 
     def _outcome(
         self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float

@@ -24,7 +24,7 @@ from torch import Tensor
 from ripieno.population.footprint import peak_bytes
 from ripieno.population.machine import available_bytes, cache_bytes, workers
 from ripieno.population.remembered import Remembered
-from ripieno.population.step import Batch, StackedStep
+from ripieno.population.step import Batch
 from ripieno.population.tiers import Engine, Tier
 from ripieno.recipes import is_out_of_memory, raise_out_of_memory
 
@@ -35,6 +35,8 @@ _FEW = 8
 _CACHE_SHARE = 0.7
 """The part of the cache that is taken for a step; the rest is for code and the system."""
 _MEMORY_SHARE = 0.8
+_TRACED_SECONDS = 20.0
+"""Work from which on steps are traced, or about that; less is done by the leaves themselves."""
 _TIMES_KEPT = 20
 """How many times what rows keep must be free for a few rows to be trained unmeasured."""
 _CLEARLY = 1.05
@@ -82,13 +84,11 @@ class Probe:
 
     Args:
         engine: What trains them.
-        step: A step that counts; it need not be the fastest.
         arrays: Of one row.
         batch: A full batch of it.
     """
 
     engine: Engine
-    step: StackedStep
     arrays: Mapping[str, Tensor]
     batch: Batch
 
@@ -109,27 +109,32 @@ class Probe:
         the optimizer's state, activations), and two copies of what the row keeps: the one
         that a probe works on, and the state after the last epoch.
         """
+        # Kernels are not measured yet from here on: which ones are taken matters little.
+        self.engine.try_direct(*self.stack(1))
         peaks = []
         for rows in (1, 2):
             arrays, batch = self.stack(rows)
             try:
                 # Once before, so that what is made at the first call is not counted.
-                self.step(arrays, batch)
-                peaks.append(peak_bytes(partial(self.step, arrays, batch)))
+                self.engine.leaves(arrays, batch)
+                peaks.append(peak_bytes(partial(self.engine.leaves, arrays, batch)))
             except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
                 raise_out_of_memory(error)
                 return None
         return peaks[1] - peaks[0] + 2 * self.kept, max(0, 2 * peaks[0] - peaks[1])
 
-    def tier(self, rows: int) -> Tier:
-        """Return the fastest tier at a width, short of compiling."""
-        if self.engine.forced == "auto":
-            before = self.engine.choice
-            tier = self.engine.decide(*self.stack(rows)).tier
-            self.engine.choice = before  # it was made for another width
-        else:
-            tier = self.engine.forced
-        return "traced" if tier == "compiled" else tier
+    def tier(self, rows: int, *, steps: int) -> Tier:
+        """Return the tier in which widths are compared: it is never compiled for them.
+
+        Args:
+            rows: Rows of a stack.
+            steps: Steps that are to come, counted for each row.
+        """
+        forced = self.engine.forced
+        if forced != "auto":
+            return "traced" if forced == "compiled" else forced
+        work = steps / rows * self.seconds(rows, "leaves")
+        return "leaves" if work < _TRACED_SECONDS else "traced"
 
     def seconds(self, rows: int, tier: Tier) -> float:
         """Time a step of so many rows; infinite where memory is out."""
@@ -250,12 +255,10 @@ def _measure(probe: Probe, most: int, *, steps: int) -> Width:
 def _time(probe: Probe, width: Width, *, steps: int) -> Width:
     """Time steps of some widths from the given one on, if the work is worth it."""
     begin, first = time.perf_counter(), width.rows
-    tier = probe.tier(first)
-    if tier == "loop":
-        return replace(width, rows=width.tried, reason="trained one by one in any case")
+    tier = probe.tier(first, steps=steps)
     seconds = probe.seconds(first, tier)
     cost = time.perf_counter() - begin
-    if _WORTH * seconds / first * steps < 2 * cost:
+    if math.isinf(seconds) or _WORTH * seconds / first * steps < 2 * cost:
         words = f"as many rows of {_mb(width.each)} as the cache holds"
         return replace(width, reason=f"{words}; too little work to try others")
 

@@ -6,8 +6,9 @@ from torch import nn
 import ripieno as rp
 from ripieno.population import width
 from ripieno.population.footprint import peak_bytes
-from ripieno.population.group import Group, Row
+from ripieno.population.group import Group
 from ripieno.population.remembered import Remembered
+from ripieno.population.trials import rows_of
 from ripieno.population.width import Width, Widths, best_width
 from ripieno.recipes import Data, Recipe
 from ripieno.records import Order
@@ -71,16 +72,15 @@ def group(data, rows=3, tier="leaves", layer=nn.Identity):
         return nn.Sequential(nn.Linear(4, 30), nn.ReLU(), layer(), nn.Linear(30, 2))
 
     orders = [Order(t, rp.Config({"lr": 0.01, "batch_size": 16}), 0, 1) for t in range(rows)]
-    return Group(
-        Recipe(model=model), data, [Row.of(o, 0) for o in orders], tier=tier, engines={}, name="g"
-    )
+    made = [row for o in orders for row in rows_of(o, study_seed=0, folds=1, seeds=1)]
+    return Group(Recipe(model=model), data, made, tier=tier, engines={}, name="g")
 
 
 def test_the_bytes_of_a_stack_are_a_line_that_one_and_two_rows_tell(data):
     probe = group(data).probe()
     each, base = probe.bytes()
     arrays, batch = probe.stack(9)
-    peak = peak_bytes(lambda: probe.step(arrays, batch))
+    peak = peak_bytes(lambda: probe.engine.leaves(arrays, batch))
     assert 9 * (each - 2 * probe.kept) + base == pytest.approx(peak, rel=0.01)
     parameters = 4 * (4 * 30 + 30 + 30 * 2 + 2)
     assert each > 4 * parameters  # with the gradient and AdamW's two moments

@@ -36,7 +36,7 @@ from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
 
 __all__ = ["PopulationRunner"]
 
-_MOST_ROWS = 64
+_MOST_ROWS = 32
 """Rows of one stack at most, where their number is measured. So many orders are asked for at
 once, whatever is measured: what a search proposes must not depend on a clock."""
 

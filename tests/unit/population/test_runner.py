@@ -81,10 +81,10 @@ def test_little_work_that_needs_vmap_and_a_lonely_order_are_trained_one_by_one(d
 
 
 def test_a_stack_is_no_wider_than_it_may_be(data):
-    runner = PopulationRunner(Recipe(model=model), data, tier="loop", width=2)
+    runner = PopulationRunner(Recipe(model=model), data, tier="leaves", width=2)
     assert runner.width == 2
     outcomes = carry_out(runner, [order(t) for t in range(4)])
-    assert {o.notes for o in outcomes.values()} == {"2 rows; loop: forced"}
+    assert {o.notes for o in outcomes.values()} == {"2 rows; leaves: forced"}
 
 
 def test_a_lost_state_is_no_fault_of_the_trial(data):

@@ -170,6 +170,8 @@ class Group:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
                 self._decide(arrays, batch, steps_left=left)
                 arrays = {**self._stack.arrays, **statistics}
+            if step == 0:
+                self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1)
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
         logs = self._validate(stop)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
+from ripieno.reports import Training
 
 __all__ = ["BestTrial", "EnsembleResult", "Results"]
 
@@ -59,6 +60,7 @@ class Results:
         ensemble: The ensemble; None for a search over a function.
         out: The study's folder; None for one that lives in memory.
         finished: Whether the search did all it was asked to.
+        training: How the trials were trained, and why; empty where no runner said so.
     """
 
     trials: int
@@ -68,6 +70,7 @@ class Results:
     ensemble: EnsembleResult | None
     out: str | None
     finished: bool
+    training: list[Training] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON-able values."""
@@ -86,6 +89,7 @@ class Results:
             parts = {
                 "best": BestTrial(**best) if best else None,
                 "ensemble": EnsembleResult(**ensemble) if ensemble else None,
+                "training": [Training(**one) for one in values.get("training", ())],
             }
             return cls(**{**values, **parts})
         except (OSError, ValueError, KeyError, TypeError) as error:

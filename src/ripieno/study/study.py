@@ -13,7 +13,7 @@ from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
 from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
-from ripieno.reports import write_page
+from ripieno.reports import trainings, write_page
 from ripieno.schedulers import Scheduler
 from ripieno.space import Space
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
@@ -219,6 +219,7 @@ class Study:
             ensemble=ensemble.result if ensemble else None,
             out=str(self.folder.path) if self.folder else None,
             finished=self.finished,
+            training=list(trainings(self.trials)),
         )
         if self.folder is not None and self._job is not None:
             _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))

@@ -30,7 +30,7 @@ from drawing import Bars, bars
 from stacks import SHAPES, Shape
 
 PROCESSES = 2
-FORCED = ("traced", "compiled")
+FORCED = ("leaves", "traced", "compiled")
 EPOCHS = (5, 50)
 LONGEST = 30.0
 """Seconds that a run of the runner over the longer number of epochs may be expected to take."""
@@ -95,10 +95,8 @@ def set_up(pair: Sequence[subprocess.Popen[str]]) -> dict[str, list[dict[str, An
     setups = {}
     for tier in ("eager", *FORCED):
         setups[tier] = ask(pair, do="set_up", tier=tier, **{"as": tier})
-    if "compiled" in FORCED:
-        warm = ask(pair, do="set_up", tier="compiled", **{"as": "compiled"})
-        setups["compiled, warm cache"] = warm
-    return setups
+    warm = ask(pair, do="set_up", tier="compiled", **{"as": "compiled"})
+    return {**setups, "compiled, warm cache": warm}
 
 
 def finish(pair: Sequence[subprocess.Popen[str]]) -> dict[str, Any]:

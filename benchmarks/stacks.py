@@ -231,8 +231,7 @@ class Worker:
         rates = torch.full((members,), 0.01, dtype=torch.float64)
         hyper = {"lr": rates, "momentum": torch.full_like(rates, 0.9)}
         stack = Stack.of(models, SGD(uses=frozenset({"momentum"})), hyper)
-        arrays = {**stack.arrays, **fresh_statistics(members)}
-        self.held_bytes = sum(array.nbytes for array in arrays.values())
+        statistics = fresh_statistics(members)
         fixed = {
             "keys": torch.zeros(members, dtype=torch.int64),
             "rates": rates,
@@ -244,7 +243,12 @@ class Worker:
             return {"x": self.x[rows], "y": self.y[rows], **fixed}
 
         engine = Engine(models[0], stack.layout, Rules(), tier=tier)  # type: ignore[arg-type]
-        choice = engine.decide(arrays, batch(), steps_left=steps_left)
+        choice = engine.decide({**stack.arrays, **statistics}, batch(), steps_left=steps_left)
+        if choice.tier in {"leaves", "vmap"}:
+            stack = stack.flat()  # as a group lays it out
+        arrays = {**stack.arrays, **statistics}
+        held = [array.untyped_storage() for array in arrays.values()]
+        self.held_bytes = sum({part.data_ptr(): part.nbytes() for part in held}.values())
         return (
             lambda: engine.step(arrays, batch()),
             {"tier": choice.tier, "reason": str(choice)},

@@ -5,6 +5,7 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.folds import Folds
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.loaders import load
@@ -15,6 +16,15 @@ from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
 from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.replicas import (
+    Replica,
+    check_seeds,
+    in_equal_epochs,
+    join,
+    mean_metrics,
+    replicas_of,
+    split_state,
+)
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.state import State
 from ripieno.recipes.trainer import TrainerRunner, batches
@@ -29,12 +39,14 @@ __all__ = [
     "Data",
     "DropoutMode",
     "Finished",
+    "Folds",
     "Knob",
     "Knobs",
     "MlpFactory",
     "ModelFactory",
     "Preprocess",
     "Recipe",
+    "Replica",
     "Split",
     "State",
     "TrainerRunner",
@@ -46,18 +58,24 @@ __all__ = [
     "build_model",
     "build_optimizer",
     "check_logits",
+    "check_seeds",
     "cnn",
     "cross_entropy",
     "draws",
     "explain",
+    "in_equal_epochs",
+    "join",
     "keep",
     "learning_rate_factor",
     "load",
     "log_loss",
+    "mean_metrics",
     "measure",
     "mlp",
     "predict_probabilities",
     "read_knobs",
+    "replicas_of",
+    "split_state",
     "state_slots",
     "take_up",
 ]

@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="shapes whose name holds this")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.8, help="of one measurement")
+    parser.add_argument("--seconds", type=float, default=0.6, help="of one measurement")
     parser.add_argument("--out", default="population", help="name of the results")
     arguments = parser.parse_args()
     results = circumstances(["torch", "numpy", "ripieno"])

@@ -3,7 +3,7 @@
 It reads commands, one line of JSON each, on standard input, and answers each with a line:
 
     {"do": "set_up", "as": "compiled", "tier": "compiled", "epochs": 50}   time to choose and make
-    {"do": "measure", "of": "compiled", "seconds": 0.8}                    member-steps a second
+    {"do": "measure", "of": "compiled", "seconds": 0.6}                    member-steps a second
     {"do": "finish", "epochs": 5}                                          what the runner does
     {"do": "memory", "tier": "traced"}                                     in a process of its own
 """

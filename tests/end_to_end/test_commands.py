@@ -35,6 +35,9 @@ def test_tune_leaves_results_a_report_and_an_ensemble(ripieno):
     )
     assert "plotly" in (ripieno.folder / "study" / "report.html").read_text()
     assert ripieno.json("show", "study") == results
+    first = ripieno.json("show", "study", "--trial", "0")
+    assert (first["trial"], first["status"]) == (0, "paused")
+    assert "there is no trial 9." in ripieno.refused("show", "study", "--trial", "9")
 
 
 def test_the_first_trial_is_the_default_config(ripieno):

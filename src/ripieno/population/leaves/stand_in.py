@@ -217,6 +217,11 @@ class Stacked:
     def __pow__(self, other: Any) -> "Stacked":
         return self._call("pow", other)
 
+    def __matmul__(self, other: Any) -> "Stacked":
+        raise UnknownFunctionError("matmul")
+
+    __rmatmul__ = __matmul__
+
     def __neg__(self) -> "Stacked":
         return self._call("neg")
 

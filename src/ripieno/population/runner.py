@@ -221,10 +221,11 @@ class PopulationRunner:
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:
-            return _Attempt(str(width), width=width.rows)
+            return _Attempt(width.reason, width=width.rows)
         group.start(part.stored)
         group.train(stop)
-        notes = f"{group.notes}; {width}" if width.reason else group.notes
+        rows, _, how = group.notes.partition("; ")
+        notes = f"{rows} ({width.reason}); {how}" if width.reason else group.notes
         return _Attempt(notes, trained=True)
 
     def _rows_of(self, order: Order) -> list[Row]:

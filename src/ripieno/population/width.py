@@ -52,7 +52,7 @@ class Width:
 
     Args:
         rows: Rows of one stack at most.
-        reason: Why not more, in words; empty where it was given.
+        reason: Why not more, in words without colons; empty where nothing was measured.
         tried: How many rows there were when this was found; more are another question.
         each: Bytes that a row takes; 0 where it was not measured.
         base: Bytes that a step takes besides.
@@ -64,9 +64,6 @@ class Width:
     each: int = 0
     base: int = 0
 
-    def __str__(self) -> str:
-        return f"width {self.rows}: {self.reason}"
-
     def within(self, room: int | None) -> "Width":
         """Return the width that fits this many free bytes; None is no limit."""
         if room is None or not self.each:
@@ -74,7 +71,7 @@ class Width:
         fit = int((_MEMORY_SHARE * room - self.base) / self.each)
         if fit >= self.rows:
             return self
-        words = f"{max(fit, 0)} rows of {_mb(self.each)} fit the memory that is free, {_mb(room)}"
+        words = f"{max(fit, 0)} of {_mb(self.each)} each fit the memory that is free, {_mb(room)}"
         return replace(self, rows=max(1, fit), reason=words)
 
 
@@ -196,7 +193,7 @@ class Widths:
         if len(numbers) < 4 or not 1 <= numbers[0] <= numbers[1]:
             return None
         rows, tried, each, base = numbers
-        words = f"{facts.get('reason')} (remembered)"
+        words = f"{facts['reason']}, remembered" if facts.get("reason") else ""
         return Width(min(rows, self.most), words, tried, each, base)
 
 
@@ -235,17 +232,17 @@ def best_width(
 def _measure(probe: Probe, most: int, *, steps: int) -> Width:
     """Measure how many of ``most`` rows are best trained together."""
     if probe.engine.forced == "loop":
-        return Width(most, "trained one by one in any case", most)
+        return Width(most, "", most)
     room, cache = available_bytes(), cache_bytes()
     if most <= _FEW and (room is None or _TIMES_KEPT * probe.kept * most < room):
-        return Width(most, "few", most)
+        return Width(most, "", most)
     found = probe.bytes()
     if found is None:
-        return Width(most, "trained one by one in any case", most)
+        return Width(most, "", most)
     each, base = found
     first = most if cache is None else int((_CACHE_SHARE * cache - base) / each)
     first = min(most, max(_FEW, first))
-    width = Width(first, f"all rows of {_mb(each)} fit the cache", most, each, base)
+    width = Width(first, f"all of {_mb(each)} each fit the cache", most, each, base)
     if first == most:
         return width
     fitting = width.within(room)
@@ -259,15 +256,14 @@ def _time(probe: Probe, width: Width, *, steps: int) -> Width:
     seconds = probe.seconds(first, tier)
     cost = time.perf_counter() - begin
     if math.isinf(seconds) or _WORTH * seconds / first * steps < 2 * cost:
-        words = f"as many rows of {_mb(width.each)} as the cache holds"
-        return replace(width, reason=f"{words}; too little work to try others")
+        return replace(width, reason=f"as many of {_mb(width.each)} each as the cache holds")
 
     def rate(rows: int) -> float:
         return rows / (seconds if rows == first else probe.seconds(rows, tier))
 
     best, rates = best_width(rate, first=first, most=width.tried)
-    tried = ", ".join(f"{rates[rows]:.0f} with {rows}" for rows in sorted(rates))
-    return replace(width, rows=best, reason=f"measured row-steps a second: {tried}")
+    tried = ", ".join(f"{rates[rows]:.0f} of {rows}" for rows in sorted(rates))
+    return replace(width, rows=best, reason=f"by row-steps a second, {tried}")
 
 
 def _mb(size: int) -> str:

@@ -185,7 +185,7 @@ def test_memory_that_runs_out_on_the_way_costs_no_epoch_that_was_finished(data, 
             undisturbed[trial].metrics[-1]["log_loss"], rel=1e-10
         )
     assert {o.notes for o in outcomes.values()} == {
-        "memory ran out with 5 rows", "2 rows; leaves: forced; width 2: memory ran out with 5 rows",
+        "memory ran out with 5 rows", "2 rows (memory ran out with 5 rows); leaves: forced",
     }  # fmt: skip
 
 

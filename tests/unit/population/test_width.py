@@ -56,7 +56,7 @@ def test_memory_narrows_a_width_and_says_so():
     assert found.within(10**9) is found
     narrow = found.within(125_000_000)  # 0.8 of it, less the base, is 80 MB
     assert narrow.rows == 8
-    assert narrow.reason == "8 rows of 10 MB fit the memory that is free, 125 MB"
+    assert narrow.reason == "8 of 10 MB each fit the memory that is free, 125 MB"
     assert found.within(0).rows == 1
 
 
@@ -116,7 +116,7 @@ def test_what_fits_the_cache_is_trained_together_and_what_is_known_is_not_measur
     assert first.find("g", 12, probe=never, steps=100) == found
     again = widths().find("g", 20, probe=never, steps=100)
     assert again.rows == 20
-    assert again.reason.endswith("(remembered)")
+    assert again.reason.endswith("fit the cache, remembered")
     wider = widths().find("g", 30, probe=probe, steps=100)
     assert (wider.rows, wider.tried) == (30, 30)
 
@@ -128,21 +128,21 @@ def test_a_small_cache_makes_a_narrower_stack_without_a_probe_where_there_is_lit
     monkeypatch.setattr(width, "cache_bytes", lambda: int((12.5 * each + base) / 0.7))
     found = widths().find("g", 64, probe=group(data).probe, steps=100)
     assert found.rows == 12
-    assert "too little work" in found.reason
+    assert found.reason.endswith("each as the cache holds")
 
 
 def test_where_there_is_much_work_steps_are_timed(widths, data, monkeypatch):
     monkeypatch.setattr(width, "cache_bytes", lambda: 1)
     probe = group(data).probe()
     found = widths().find("g", 64, probe=lambda: probe, steps=10**9)
-    assert found.reason.startswith("measured row-steps a second: ")
-    assert " with 8" in found.reason
+    assert found.reason.startswith("by row-steps a second, ")
+    assert " of 8" in found.reason
     assert 1 <= found.rows <= 64
     assert probe.engine.choice is None  # the width of the probe is not that of the work
 
 
 def test_a_few_rows_are_not_worth_a_measurement_unless_they_are_large(widths, data, monkeypatch):
-    assert widths().find("g", 8, probe=group(data).probe, steps=10**9).reason == "few"
+    assert widths().find("g", 8, probe=group(data).probe, steps=10**9).reason == ""
     each, base = group(data).probe().bytes()
     monkeypatch.setattr(width, "available_bytes", lambda: int((5.5 * each + base) / 0.8))
     found = widths().find("h", 8, probe=group(data).probe, steps=10**9)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
-from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
+from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
+from ripieno.population.optimizers import Optimizer
 from ripieno.population.stack import Stack
 from ripieno.population.step import Rules, fresh_statistics
 from ripieno.population.tiers import Engine
@@ -20,13 +21,18 @@ from ripieno.recipes import (
     Knobs,
     Recipe,
     State,
+    Watch,
     as_tensor,
     balanced_weights,
     batches,
     build_model,
     draws,
+    early_end,
+    judge,
     learning_rate_factor,
+    plan_mixing,
     read_knobs,
+    take_features,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
 
@@ -47,6 +53,8 @@ class Row:
         status: How the order ended; ``stopped`` while it goes on.
         error: Why it diverged.
         finished: What its last epoch left.
+        watch: Its validation metric so far, where it looks at it.
+        note: Why it ended early, where it did.
     """
 
     order: Order
@@ -56,12 +64,20 @@ class Row:
     status: OutcomeStatus = OutcomeStatus.STOPPED
     error: str | None = None
     finished: Finished | None = None
+    watch: Watch | None = None
+    note: str | None = None
 
     @classmethod
     def of(cls, order: Order, study_seed: int) -> "Row":
         """Make the row of an order."""
         seed = draws.trial_seed(study_seed, order.trial)
         return cls(order, seed, read_knobs(order.config))
+
+    def settle(self, recipe: Recipe) -> None:
+        """End the row where its order ends, or where early stopping ends its trial."""
+        self.note = early_end(self.watch, recipe=recipe, knobs=self.knobs)
+        if self.note is not None or self.epoch == self.order.stop:
+            self.status = OutcomeStatus.DONE
 
     @property
     def epoch(self) -> int:
@@ -112,20 +128,28 @@ class Group:
             for row in self.rows
         ]
         self._model = models[0]
+        self._take_features(models)
         self._stack = Stack.of(models, self._optimizer(), self._hyper())
         for number, state in enumerate(stored):
             if state is not None:
                 self._stack.insert(number, state)
+                self.rows[number].watch = state.watch
+                self.rows[number].settle(self._recipe)
         self._engine = self._find_engine(models[0])
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
+        self._compact()
         while self._going and self._epoch(stop):
-            going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
-            if len(going) < len(self._going):
-                kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
-                self._stack = self._stack.select(kept)
-            self._going = going
+            self._compact()
+
+    def _compact(self) -> None:
+        """Leave out the rows that are done."""
+        going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
+        if len(going) < len(self._going):
+            kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
+            self._stack = self._stack.select(kept)
+        self._going = going
 
     def _epoch(self, stop: Callable[[], bool]) -> bool:
         """Train one epoch; False, with the rows as they were, if ``stop()`` came first."""
@@ -134,6 +158,7 @@ class Group:
         plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
         rates = self._rates(len(plan))
+        mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
         active = torch.ones(members, dtype=torch.bool)
@@ -147,6 +172,7 @@ class Group:
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
                 "active": active,
+                **{name: numbers[:, step].contiguous() for name, numbers in mixing.items()},
             }
             if self._engine.choice is None:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
@@ -186,20 +212,17 @@ class Group:
             row.status, row.finished = OutcomeStatus.DIVERGED, None
             return
         loss_sum = float(statistics["statistic/loss_sum"][number])
-        row.metrics.append(
-            {
-                "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
-                **{n: METRICS[n](logs, self._data.validation.y) for n in self._recipe.metrics},
-                "learning_rate": float(rates[-1]),
-            }
-        )
-        row.finished = Finished(
-            row.metrics[-1],
-            self._stack.extract(number, epoch=epoch),
-            np.exp(logs).astype(np.float32),
-        )
-        if epoch == row.order.stop:
-            row.status = OutcomeStatus.DONE
+        metrics = {
+            "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
+            **{n: METRICS[n](logs, self._data.validation.y) for n in self._recipe.metrics},
+            "learning_rate": float(rates[-1]),
+        }
+        state = self._stack.extract(number, epoch=epoch)
+        finished = Finished(metrics, state, np.exp(logs).astype(np.float32))
+        row.finished = judge(finished, row.watch, recipe=self._recipe, knobs=row.knobs)
+        row.watch = row.finished.state.watch
+        row.metrics.append(row.finished.metrics)
+        row.settle(self._recipe)
 
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
         """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
@@ -227,6 +250,7 @@ class Group:
                         steps,
                         epochs=self._recipe.epochs,
                         knobs=row.knobs,
+                        values=() if row.watch is None else row.watch.values,
                     )
                     for step in range(steps)
                 ]
@@ -235,36 +259,46 @@ class Group:
             dtype=torch.float64,
         )
 
+    def _mixing(self, steps: int) -> dict[str, Tensor]:
+        """Return how examples are mixed in an epoch, each ``(members, steps, ...)``."""
+        if not self._uses() & {"mixup", "cutmix"}:
+            return {}
+        shape = tuple(self._x.shape[1:])
+        plans = [
+            plan_mixing(row.seed, row.epoch, steps, knobs=row.knobs, shape=shape)
+            for row in self._going
+        ]
+        return {
+            "mix/share": torch.stack([plan.share for plan in plans]),
+            "mix/blend": torch.stack([plan.blend for plan in plans]),
+            "mix/box": torch.stack([plan.box for plan in plans]),
+        }
+
+    def _take_features(self, models: Sequence[nn.Module]) -> None:
+        """Train on the features of a frozen backbone, where all rows can."""
+        arrays = (self._data.train.x, self._data.validation.x)
+        features = None
+        for model, row in zip(models, self.rows, strict=True):
+            features = take_features(model, row.knobs, arrays)
+        if features is not None:
+            self._x, self._validation_x = (part.to(self._x.dtype) for part in features)
+
     def _optimizer(self) -> Optimizer:
-        knobs = [row.knobs for row in self.rows]
-        family = FAMILIES[knobs[0].optimizer]
-        wanted = {"momentum", "weight_decay"} & set(family.defaults)
-        uses = frozenset(name for name in wanted if any(getattr(k, name) > 0 for k in knobs))
-        if knobs[0].optimizer == "sgd":
-            return SGD(uses=uses, nesterov=knobs[0].nesterov and "momentum" in uses)
-        return family(uses=uses)
+        return stacked_optimizer(self._model, [row.knobs for row in self.rows])
 
     def _hyper(self) -> dict[str, Tensor]:
-        """Return every row's hyperparameters by name, ``(members, ...)``."""
-        names = [*FAMILIES[self.rows[0].knobs.optimizer].defaults, *sorted(self._uses())]
-        hyper = {
-            name: torch.tensor(
-                [float(getattr(row.knobs, name, 0.0)) for row in self.rows], dtype=torch.float64
-            )
-            for name in names
-            if name != "class_weights"
-        }
+        knobs = [row.knobs for row in self.rows]
+        hyper = hyperparameters(self._model, knobs, self._uses())
         if "class_weights" in self._uses():
             classes = len(self._data.classes)
             balanced = torch.from_numpy(balanced_weights(self._data.train.y, classes))
             plain = torch.ones(classes, dtype=torch.float64)
-            chosen = [balanced if row.knobs.class_weights else plain for row in self.rows]
+            chosen = [balanced if own.class_weights else plain for own in knobs]
             hyper["class_weights"] = torch.stack(chosen)
         return hyper
 
     def _uses(self) -> frozenset[str]:
-        names = ("l1", "gradient_clip", "label_smoothing", "class_weights")
-        return frozenset(n for n in names if any(getattr(row.knobs, n) for row in self.rows))
+        return used([row.knobs for row in self.rows])
 
     def _find_engine(self, model: nn.Module) -> Engine:
         rules = Rules(loss=self._recipe.loss, uses=self._uses())

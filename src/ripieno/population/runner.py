@@ -8,7 +8,9 @@ import torch
 
 from ripieno.population.deciding import TierName
 from ripieno.population.group import Group, Row
+from ripieno.population.hyper import common
 from ripieno.population.memory import keep_freed_memory
+from ripieno.population.optimizers import FAMILIES
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
@@ -21,6 +23,7 @@ from ripieno.recipes import (
     draws,
     keep,
     read_knobs,
+    take_features,
     take_up,
 )
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
@@ -95,7 +98,8 @@ class PopulationRunner:
             reason = self._obstacle(chunk)
             if reason is not None:
                 for outcome in self._trainer.run(chunk, artifacts, stop):
-                    yield replace(outcome, notes=f"one model after another: {reason}")
+                    notes = [f"one model after another: {reason}", outcome.notes]
+                    yield replace(outcome, notes="; ".join(filter(None, notes)))
                 continue
             with alone():
                 outcomes = self._together(chunk, artifacts, stop)
@@ -106,7 +110,10 @@ class PopulationRunner:
         if len(orders) == 1:
             return "no other order has its signature"
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
-        steps = -(-rows // read_knobs(orders[0].config).batch_size)
+        knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
+        if knobs.optimizer not in FAMILIES or knobs.optimizer in self.recipe.optimizers:
+            return f"the optimizer {knobs.optimizer!r} has no stacked form"
+        steps = -(-rows // knobs.batch_size)
         row_steps = steps * sum(order.epochs for order in orders)
         if self.tier == "auto" and row_steps < _WORTH_TRACING:
             return f"{row_steps} steps of all rows are too few to be worth tracing"
@@ -114,13 +121,15 @@ class PopulationRunner:
 
     def _signature(self, order: Order) -> str:
         try:
-            knobs = read_knobs(order.config)
+            knobs = read_knobs(order.config, optimizers=self.recipe.optimizers)
             seed = draws.trial_seed(self.seed, order.trial)
             example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
             module = build_model(self.recipe, order.config, seed, example=example)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
-        return f"{signature(module)} {knobs.optimizer} {knobs.nesterov} {knobs.batch_size}"
+        # Whether it takes features is part of its signature.
+        take_features(module, knobs, (self.data.train.x, self.data.validation.x))
+        return f"{signature(module)} {common(knobs)}"
 
     def _chunks(self, orders: Sequence[Order]) -> Iterator[list[Order]]:
         """Divide orders into stacks: equal groups, and equal lengths beside each other."""
@@ -170,7 +179,9 @@ class PopulationRunner:
     def _outcome(
         self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float
     ) -> Outcome:
-        keys: tuple[str | None, str | None] = (None, None)
+        # An order for a trial that early stopping has ended already leaves all as it was.
+        done = row.status is OutcomeStatus.DONE
+        keys: tuple[str | None, str | None] = (row.order.state if done else None, None)
         if row.finished and row.status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
             keys = keep(row.order, row.finished, artifacts, recipe=self.recipe, data=self.data)
         return Outcome(
@@ -181,5 +192,5 @@ class PopulationRunner:
             state=keys[0],
             predictions=keys[1],
             error=row.error,
-            notes=notes,
+            notes="; ".join(filter(None, [notes, row.note])),
         )

@@ -8,13 +8,15 @@ decided by ``torch.where``, never by a multiplication with zero, which would kee
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ripieno.population.altering import alter_inputs, alter_losses
 from ripieno.population.losses import STACKED_LOSSES
-from ripieno.population.optimizers import clip, l1_penalty
+from ripieno.population.optimizers import clip, clip_values, l1_penalty, limit_norms
 from ripieno.population.stack import Layout
 from ripieno.population.template import Template
 
@@ -29,6 +31,7 @@ Batch = Mapping[str, Tensor]
 ``keys``    dropout keys of this step (``draws.step_keys``), int64, ``(members,)``
 ``rates``   learning rates of this step, float64, ``(members,)``
 ``active``  which rows train, bool, ``(members,)``
+``mix/…``   how examples are mixed (``recipes.Mixing``), each ``(members, ...)``, if at all
 ==========  ============================================================================
 """
 
@@ -48,10 +51,12 @@ class Rules:
     Args:
         loss: Name of the loss.
         shared: Whether all rows see the same inputs.
-        uses: Which of ``"l1"``, ``"gradient_clip"``, ``"label_smoothing"`` and
-            ``"class_weights"`` any row uses; the others cost no arithmetic. Their values
-            are the arrays ``hyper/<name>``: ``(members,)``, and ``(members, classes)`` for
-            the class weights.
+        uses: Which of ``"l1"``, ``"gradient_clip"``, ``"gradient_clip_value"``,
+            ``"max_norm"``, ``"label_smoothing"``, ``"class_weights"``, ``"mixup"``,
+            ``"cutmix"``, ``"input_noise"`` and ``"rate_scales"`` any row uses; the others
+            cost no arithmetic. Their values are the arrays ``hyper/<name>``: ``(members,)``,
+            and ``(members, classes)`` for the class weights; how examples are mixed is part
+            of the batch, and factors of the learning rate are ``hyper/rate_scale_<depth>``.
     """
 
     loss: str = "cross_entropy"
@@ -129,19 +134,21 @@ class StackedStep:
         trained = {n: tensors[n].requires_grad_() for n in self.layout.trained}
         # The forward writes statistics: into copies, so that a row can be left as it was.
         buffers = {name: tensors[name].clone() for name in self.layout.buffers}
+        x = alter_inputs(arrays, batch, self.rules.uses, shared=self.rules.shared)
         logits = self.template.forward(
             {**tensors, **buffers},
-            batch["x"],
+            x,
             members=len(batch["active"]),
             numbers=named(arrays, "number/"),
             keys=batch["keys"],
             training=True,
-            shared=self.rules.shared,
+            shared=self.rules.shared and x is batch["x"],
             leaves=self.leaves,
         )
         names = self.rules.uses & {"label_smoothing", "class_weights"}
         options = {name: arrays[f"hyper/{name}"] for name in sorted(names)}
-        losses, weights = STACKED_LOSSES[self.rules.loss](logits, batch["y"], **options)
+        loss = partial(STACKED_LOSSES[self.rules.loss], logits, **options)
+        losses, weights = alter_losses(loss, batch, self.rules.uses)
         loss_sum, weight_sum = losses.sum(-1), weights.sum(-1)
         objective = loss_sum / weight_sum
         if "l1" in self.rules.uses:
@@ -169,10 +176,13 @@ def apply(
     alive = arrays["statistic/alive"]
     train = batch["active"] & alive & torch.isfinite(found.loss_sum)
     gradients = found.gradients
+    if "gradient_clip_value" in rules.uses:
+        gradients = clip_values(gradients, arrays["hyper/gradient_clip_value"])
     if "gradient_clip" in rules.uses and gradients:
         gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
     optimizer = layout.optimizer
-    slots = {n: {s: arrays[f"optimizer/{n}/{s}"] for s in optimizer.slots} for n in gradients}
+    slots = {n: {s: arrays[f"optimizer/{n}/{s}"] for s in optimizer.slots_of(n)} for n in gradients}
+    scales = layout.depths if "rate_scales" in rules.uses else {}
     new_parameters, new_slots, row_slots = optimizer.step(
         {n: arrays[f"model/{n}"] for n in gradients},
         gradients,
@@ -180,12 +190,17 @@ def apply(
         row_slots=named(arrays, "row/"),
         steps=arrays["steps"],
         hyper={**named(arrays, "hyper/"), "lr": batch["rates"]},
+        scales={n: arrays[f"hyper/rate_scale_{depth}"] for n, depth in scales.items()},
     )
     for name, new in new_parameters.items():
         rows = train & found.present[name] if name in found.present else train
         _write(arrays[f"model/{name}"], new, rows)
         for slot, value in new_slots[name].items():
             _write(slots[name][slot], value, rows)
+    if "max_norm" in rules.uses:
+        for name, axis in layout.units.items():
+            weights = arrays[f"model/{name}"]
+            _write(weights, limit_norms(weights, axis, arrays["hyper/max_norm"]), train)
     for slot, value in row_slots.items():
         _write(arrays[f"row/{slot}"], value, train)
     for name, buffer in found.buffers.items():

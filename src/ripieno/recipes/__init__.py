@@ -1,36 +1,65 @@
 """How one model is trained: data, recipes, and the plain trainer that is the reference."""
 
 from ripieno.recipes import draws
+from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.finetuning import FineTune, fine_tune
+from ripieno.recipes.judging import early_end, judge
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
+from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import load
 from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
-from ripieno.recipes.metrics import METRICS, accuracy, log_loss, measure
+from ripieno.recipes.metrics import MAXIMIZED, METRICS, accuracy, log_loss, measure
+from ripieno.recipes.mixing import (
+    Mixing,
+    add_noise,
+    mix_inputs,
+    mix_losses,
+    mixes,
+    partners,
+    plan_mixing,
+    take,
+)
 from ripieno.recipes.mlp import MlpFactory, mlp
-from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
+from ripieno.recipes.optimizers import (
+    OPTIMIZERS,
+    build_optimizer,
+    decouples,
+    find_optimizer,
+    state_slots,
+)
 from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.regularizers import unit_axes
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
+from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
+from ripieno.recipes.together import hidden_matrices
 from ripieno.recipes.trainer import TrainerRunner, batches
+from ripieno.recipes.watch import Watch
 
 __all__ = [
     "KNOBS",
     "LOSSES",
+    "MAXIMIZED",
     "METRICS",
     "OPTIMIZERS",
     "SCHEDULES",
     "CnnFactory",
     "Data",
     "DropoutMode",
+    "FineTune",
+    "FineTuned",
     "Finished",
     "Knob",
     "Knobs",
+    "Lion",
+    "Mixing",
     "MlpFactory",
     "ModelFactory",
     "Preprocess",
@@ -38,7 +67,9 @@ __all__ = [
     "Split",
     "State",
     "TrainerRunner",
+    "Watch",
     "accuracy",
+    "add_noise",
     "alone",
     "as_tensor",
     "balanced_weights",
@@ -48,16 +79,34 @@ __all__ = [
     "check_logits",
     "cnn",
     "cross_entropy",
+    "decouples",
+    "depths",
     "draws",
+    "early_end",
     "explain",
+    "find_optimizer",
+    "fine_tune",
+    "hidden_matrices",
+    "judge",
     "keep",
+    "kept_slots",
     "learning_rate_factor",
     "load",
     "log_loss",
     "measure",
+    "mix_inputs",
+    "mix_losses",
+    "mixes",
     "mlp",
+    "partners",
+    "plan_mixing",
     "predict_probabilities",
+    "rate_scale",
+    "rate_scales",
     "read_knobs",
     "state_slots",
+    "take",
+    "take_features",
     "take_up",
+    "unit_axes",
 ]

@@ -51,6 +51,7 @@ class Purpose(IntEnum):
     DROPOUT = 3
     GENERATOR = 4
     SPLIT = 5
+    MIXING = 16
 
 
 def fold(key: int, *numbers: int) -> int:

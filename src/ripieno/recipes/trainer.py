@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,19 +15,24 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
 from ripieno.recipes import draws
+from ripieno.recipes.altering import Altering
+from ripieno.recipes.backbone import rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
+from ripieno.recipes.judging import early_end, judge
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
 from ripieno.recipes.metrics import METRICS
-from ripieno.recipes.optimizers import build_optimizer, state_slots
+from ripieno.recipes.optimizers import build_optimizer
 from ripieno.recipes.prediction import as_tensor, check_logits, log_probabilities
 from ripieno.recipes.recipe import Recipe
-from ripieno.recipes.regularizers import clip_gradient, penalty
+from ripieno.recipes.regularizers import clip_gradient, decay_weights, limit_norms, penalty
 from ripieno.recipes.schedules import learning_rate_factor
+from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
+from ripieno.recipes.watch import Watch
 from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus
 
 __all__ = ["TrainerRunner", "batches"]
@@ -80,10 +87,13 @@ class TrainerRunner:
         rows: list[Metrics] = []
         finished: Finished | None = None
         status, message = OutcomeStatus.DONE, None
+        training: _Training | None = None
         try:
             training = _Training(self.recipe, self.data, order, seed=self.seed, stop=stop)
             training.start(stored)
             for epoch in range(order.start, order.stop):
+                if training.early_end is not None:
+                    break
                 finished = training.epoch(epoch)
                 rows.append(finished.metrics)
         except _StopAskedError:
@@ -92,7 +102,9 @@ class TrainerRunner:
             status, message = OutcomeStatus.DIVERGED, str(error)
         except Exception as error:  # noqa: BLE001 - the user's model may raise anything
             status, message = OutcomeStatus.FAILED, explain(error)
-        keys: tuple[str | None, str | None] = (None, None)
+        # An order for a trial that early stopping has ended already leaves all as it was.
+        done = status is OutcomeStatus.DONE
+        keys: tuple[str | None, str | None] = (order.state if done else None, None)
         if finished and status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
             keys = keep(order, finished, artifacts, recipe=self.recipe, data=self.data)
         return Outcome(
@@ -103,6 +115,7 @@ class TrainerRunner:
             state=keys[0],
             predictions=keys[1],
             error=message,
+            notes=training.early_end if done and training else None,
         )
 
 
@@ -130,8 +143,10 @@ class _Training:
         self._order = order
         self._stop = stop
         self._seed = draws.trial_seed(seed, order.trial)
-        self._knobs = read_knobs(order.config)
+        self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
+        self._watch: Watch | None = None
         self._classes = len(data.classes)
+        self._inputs = (data.train.x, data.validation.x)
         dtype = getattr(torch, recipe.dtype)
         self._x = as_tensor(data.train.x).to(dtype)
         self._y = as_tensor(data.train.y)
@@ -148,9 +163,21 @@ class _Training:
             self.module = build_model(
                 self._recipe, self._order.config, self._seed, example=self._x[:2]
             )
-        self.optimizer = build_optimizer(self.module, self._knobs)
+        features = take_features(self.module, self._knobs, self._inputs)
+        if features is not None:
+            self._x, self._validation_x = features[0].to(self._x.dtype), features[1]
+        own: dict[str, Any] = {"config": self._order.config, "own": self._recipe.optimizers}
+        scales = rate_scales(self.module, self._knobs)
+        self.optimizer = build_optimizer(self.module, self._knobs, **own, scales=scales)
         if stored is not None:
-            stored.load_into(self.module, self.optimizer, slots=state_slots(self._knobs))
+            slots = kept_slots(self.module, self._knobs, **own)
+            stored.load_into(self.module, self.optimizer, slots=slots)
+            self._watch = stored.watch
+
+    @property
+    def early_end(self) -> str | None:
+        """Why the trial goes no further, or None if it may."""
+        return early_end(self._watch, recipe=self._recipe, knobs=self._knobs)
 
     def epoch(self, epoch: int) -> Finished:
         """Train one epoch, measure, and copy the state."""
@@ -159,6 +186,13 @@ class _Training:
         )
         chunks = batches(order, self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks))
+        altering = Altering.of(
+            self._knobs,
+            seed=self._seed,
+            epoch=epoch,
+            steps=len(chunks),
+            shape=tuple(self._x.shape[1:]),
+        )
         loss_sum = weight_sum = rate = 0.0
         for step, rows in enumerate(chunks):
             self._check_stop()
@@ -167,9 +201,12 @@ class _Training:
                 len(chunks),
                 epochs=self._recipe.epochs,
                 knobs=self._knobs,
+                values=() if self._watch is None else self._watch.values,
             )
             self._seed_generator(epoch, step)
-            losses, weights = self._step(rows, rate=rate, key=keys[step])
+            losses, weights = self._step(
+                rows, rate=rate, key=keys[step], altering=altering, step=step
+            )
             if not math.isfinite(losses):
                 raise _DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
@@ -185,28 +222,40 @@ class _Training:
             "learning_rate": rate,
         }
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
-        return Finished(metrics, state, np.exp(logs).astype(np.float32))
+        finished = judge(
+            Finished(metrics, state, np.exp(logs).astype(np.float32)),
+            self._watch,
+            recipe=self._recipe,
+            knobs=self._knobs,
+        )
+        self._watch = finished.state.watch
+        return finished
 
-    def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
+    def _step(
+        self, rows: Tensor, *, rate: float, key: Tensor, altering: Altering, step: int
+    ) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
-        x, y = self._x[rows], self._y[rows]
+        x, y = altering.inputs(self._x[rows], step, key), self._y[rows]
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["lr_scale"]
         self.optimizer.zero_grad()
         with DropoutMode(key), self._naming_the_batch(x):
             logits = self.module(x)
             check_logits(logits, self.module, rows=len(y), classes=self._classes)
-            losses, weights = LOSSES[self._recipe.loss](
+            loss = partial(
+                LOSSES[self._recipe.loss],
                 logits,
-                y,
                 label_smoothing=self._knobs.label_smoothing,
                 class_weights=self._weights,
             )
+            losses, weights = altering.losses(loss, y, step=step, key=key)
             objective = reduce(losses, weights)
             extra = penalty(self.module, self._knobs)
             backward(objective if extra is None else objective + extra)
         clip_gradient(self.module, self._knobs)
+        decay_weights(self.optimizer, self._knobs)
         self.optimizer.step()
+        limit_norms(self.module, self._knobs)
         return losses.sum().item(), weights.sum().item()
 
     def _validate(self, epoch: int) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """One stack on its way through the epochs of its rows' orders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -10,51 +11,54 @@ from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
+from ripieno.population.inputs import Inputs
 from ripieno.population.optimizers import Optimizer
 from ripieno.population.stack import Stack
-from ripieno.population.step import Rules, fresh_statistics
+from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
     METRICS,
     Data,
     Finished,
+    Judging,
     Knobs,
     Recipe,
     State,
-    Watch,
-    as_tensor,
-    balanced_weights,
     batches,
     build_model,
     draws,
-    early_end,
-    judge,
+    in_equal_epochs,
+    join,
     learning_rate_factor,
     plan_mixing,
-    read_knobs,
     take_features,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
 
-__all__ = ["Group", "Row"]
+__all__ = ["EngineKey", "Group", "Row"]
 
-_VALIDATION_ROWS = 256
+EngineKey = tuple[str, Optimizer, Rules]
+"""What an engine computes: the group's name, the optimizer, and what else rows have in common."""
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One order as a row of a stack.
+    """One order, or one of its replicas, as a row of a stack.
 
     Args:
         order: What is carried out.
-        seed: The trial's seed.
+        seed: The replica's seed.
         knobs: The trial's knobs.
         metrics: One row of metrics an epoch, as they come.
         status: How the order ended; ``stopped`` while it goes on.
         error: Why it diverged.
         finished: What its last epoch left.
-        watch: Its validation metric so far, where it looks at it.
-        note: Why it ended early, where it did.
+        fold: Number of the fold that it is validated on.
+        name: What a message calls the replica; empty where it is the order's only one.
+        judging: What the trial's epochs count for, shared by all rows of the trial.
+        judged: What they counted for, and what the last one left, kept by the trial's first
+            row where the trial watches its metric.
+        note: Why early stopping ended the trial, where it did.
     """
 
     order: Order
@@ -64,19 +68,16 @@ class Row:
     status: OutcomeStatus = OutcomeStatus.STOPPED
     error: str | None = None
     finished: Finished | None = None
-    watch: Watch | None = None
+    fold: int = 0
+    name: str = ""
+    judging: Judging | None = None
+    judged: list[Finished] = field(default_factory=list)
     note: str | None = None
 
-    @classmethod
-    def of(cls, order: Order, study_seed: int) -> "Row":
-        """Make the row of an order."""
-        seed = draws.trial_seed(study_seed, order.trial)
-        return cls(order, seed, read_knobs(order.config))
-
-    def settle(self, recipe: Recipe) -> None:
-        """End the row where its order ends, or where early stopping ends its trial."""
-        self.note = early_end(self.watch, recipe=recipe, knobs=self.knobs)
-        if self.note is not None or self.epoch == self.order.stop:
+    def end_early(self) -> None:
+        """End the row where early stopping ends its trial."""
+        self.note = None if self.judging is None else self.judging.early_end
+        if self.note is not None:
             self.status = OutcomeStatus.DONE
 
     @property
@@ -104,17 +105,15 @@ class Group:
         rows: Sequence[Row],
         *,
         tier: TierName,
-        engines: dict[object, Engine],
+        engines: dict[EngineKey, Engine],
         name: str,
     ) -> None:
         self.rows = list(rows)
-        self._recipe, self._data = recipe, data
+        self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
-        dtype = getattr(torch, recipe.dtype)
-        self._x = as_tensor(data.train.x).to(dtype)
-        self._y = as_tensor(data.train.y)
-        self._validation_x = as_tensor(data.validation.x).to(dtype)
+        self._inputs = Inputs(data, getattr(torch, recipe.dtype))
         self._going = list(self.rows)
+        self._decided = False
 
     @property
     def notes(self) -> str:
@@ -124,7 +123,7 @@ class Group:
     def start(self, stored: Sequence[State | None]) -> None:
         """Build the stack, and load what rows go on from."""
         models = [
-            build_model(self._recipe, row.order.config, row.seed, example=self._x[:2])
+            build_model(self._recipe, row.order.config, row.seed, example=self._inputs.example)
             for row in self.rows
         ]
         self._model = models[0]
@@ -133,14 +132,15 @@ class Group:
         for number, state in enumerate(stored):
             if state is not None:
                 self._stack.insert(number, state)
-                self.rows[number].watch = state.watch
-                self.rows[number].settle(self._recipe)
+            self.rows[number].end_early()
         self._engine = self._find_engine(models[0])
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
         self._compact()
         while self._going and self._epoch(stop):
+            self._fall_together()
+            self._judge()
             self._compact()
 
     def _compact(self) -> None:
@@ -149,6 +149,7 @@ class Group:
         if len(going) < len(self._going):
             kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
             self._stack = self._stack.select(kept)
+            self._lay_out()
         self._going = going
 
     def _epoch(self, stop: Callable[[], bool]) -> bool:
@@ -161,22 +162,24 @@ class Group:
         mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
+        readers = self._inputs.members([row.fold for row in rows])
         active = torch.ones(members, dtype=torch.bool)
         for step, columns in enumerate(plan):
             if stop():
                 return False
-            chosen = order[:, columns]
+            x, y = self._inputs.batch(order[:, columns], readers)
             batch = {
-                "x": self._x[chosen],
-                "y": self._y[chosen],
+                "x": x,
+                "y": y,
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
                 "active": active,
                 **{name: numbers[:, step].contiguous() for name, numbers in mixing.items()},
             }
-            if self._engine.choice is None:
+            if not self._decided:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
-                self._engine.decide(arrays, batch, steps_left=left)
+                self._decide(arrays, batch, steps_left=left)
+                arrays = {**self._stack.arrays, **statistics}
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
         logs = self._validate(stop)
@@ -187,6 +190,46 @@ class Group:
                 number, row, statistics, logs=logs[number], rates=rates[number], steps=len(plan)
             )
         return True
+
+    def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, *, steps_left: float) -> None:
+        """Choose the tier, and lay the stack out for it."""
+        choice = self._engine.choice
+        if choice is None or not choice.lasting:
+            choice = self._engine.decide(arrays, batch, steps_left=steps_left)
+        self._decided = True
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        choice = self._engine.choice
+        if choice is not None and choice.tier in {"leaves", "vmap"}:
+            self._stack = self._stack.flat()
+
+    def _fall_together(self) -> None:
+        """Let a trial diverge with the first of its rows that does."""
+        fallen: dict[int, str] = {}
+        for row in self._going:
+            if row.error is not None:
+                reason = f"{row.name}: {row.error}" if row.name else row.error
+                fallen.setdefault(row.order.trial, reason)
+        for row in self._going:
+            if row.order.trial in fallen:
+                row.status, row.finished = OutcomeStatus.DIVERGED, None
+                row.error = fallen[row.order.trial]
+
+    def _judge(self) -> None:
+        """Let the trials that watch their metric judge their epoch, and end early."""
+        for _, found in groupby(self._going, lambda row: row.order.trial):
+            rows = list(found)
+            first = rows[0]
+            finished = [row.finished for row in rows if row.finished is not None]
+            if first.judging is None or first.error is not None:
+                continue
+            whole = finished[0]
+            if len(rows) > 1:
+                whole = join(finished, self._data, measured=self._recipe.metrics)
+            first.judged.append(first.judging.judge(whole))
+            for row in rows:
+                row.end_early()
 
     def _finish(
         self,
@@ -199,6 +242,7 @@ class Group:
         steps: int,
     ) -> None:
         epoch = row.epoch + 1
+        logs, targets = self._inputs.measured(logs, row.fold)
         if not statistics["statistic/alive"][number]:
             step = int(statistics["statistic/steps_taken"][number])
             loss = float(statistics["statistic/last_loss"][number])
@@ -212,31 +256,37 @@ class Group:
             row.status, row.finished = OutcomeStatus.DIVERGED, None
             return
         loss_sum = float(statistics["statistic/loss_sum"][number])
-        metrics = {
-            "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
-            **{n: METRICS[n](logs, self._data.validation.y) for n in self._recipe.metrics},
-            "learning_rate": float(rates[-1]),
-        }
-        state = self._stack.extract(number, epoch=epoch)
-        finished = Finished(metrics, state, np.exp(logs).astype(np.float32))
-        row.finished = judge(finished, row.watch, recipe=self._recipe, knobs=row.knobs)
-        row.watch = row.finished.state.watch
-        row.metrics.append(row.finished.metrics)
-        row.settle(self._recipe)
+        row.metrics.append(
+            {
+                "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
+                **{n: METRICS[n](logs, targets) for n in self._recipe.metrics},
+                "learning_rate": float(rates[-1]),
+            }
+        )
+        row.finished = Finished(
+            row.metrics[-1],
+            self._stack.extract(number, epoch=epoch),
+            np.exp(logs).astype(np.float32),
+        )
+        if epoch == row.order.stop:
+            row.status = OutcomeStatus.DONE
 
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
         """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
         parts = []
-        for x in torch.split(self._validation_x, _VALIDATION_ROWS):
+        for x in self._inputs.validation([row.fold for row in self._going]):
             if stop():
                 return None
-            logits = self._engine.predict(self._stack.arrays, x)
+            logits = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
             parts.append(torch.log_softmax(logits.double(), dim=-1))
         return torch.cat(parts, dim=1).numpy()
 
     def _order(self, row: Row) -> Tensor:
         return draws.epoch_order(
-            row.seed, row.epoch, rows=len(self._y), size=self._recipe.epoch_rows
+            row.seed,
+            row.epoch,
+            rows=self._inputs.rows(row.fold),
+            size=self._recipe.epoch_rows,
         )
 
     def _rates(self, steps: int) -> Tensor:
@@ -250,7 +300,7 @@ class Group:
                         steps,
                         epochs=self._recipe.epochs,
                         knobs=row.knobs,
-                        values=() if row.watch is None else row.watch.values,
+                        values=() if row.judging is None else row.judging.values,
                     )
                     for step in range(steps)
                 ]
@@ -263,7 +313,7 @@ class Group:
         """Return how examples are mixed in an epoch, each ``(members, steps, ...)``."""
         if not self._uses() & {"mixup", "cutmix"}:
             return {}
-        shape = tuple(self._x.shape[1:])
+        shape = tuple(self._inputs.example.shape[1:])
         plans = [
             plan_mixing(row.seed, row.epoch, steps, knobs=row.knobs, shape=shape)
             for row in self._going
@@ -276,12 +326,12 @@ class Group:
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""
-        arrays = (self._data.train.x, self._data.validation.x)
+        arrays = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
         features = None
         for model, row in zip(models, self.rows, strict=True):
             features = take_features(model, row.knobs, arrays)
         if features is not None:
-            self._x, self._validation_x = (part.to(self._x.dtype) for part in features)
+            self._inputs.replace(features[0::2], features[1::2])
 
     def _optimizer(self) -> Optimizer:
         return stacked_optimizer(self._model, [row.knobs for row in self.rows])
@@ -290,10 +340,13 @@ class Group:
         knobs = [row.knobs for row in self.rows]
         hyper = hyperparameters(self._model, knobs, self._uses())
         if "class_weights" in self._uses():
-            classes = len(self._data.classes)
-            balanced = torch.from_numpy(balanced_weights(self._data.train.y, classes))
-            plain = torch.ones(classes, dtype=torch.float64)
-            chosen = [balanced if own.class_weights else plain for own in knobs]
+            balanced = [
+                torch.from_numpy(self._inputs.balanced_weights(row.fold)) for row in self.rows
+            ]
+            chosen = [
+                weights if row.knobs.class_weights else torch.ones_like(weights)
+                for row, weights in zip(self.rows, balanced, strict=True)
+            ]
             hyper["class_weights"] = torch.stack(chosen)
         return hyper
 

@@ -7,7 +7,8 @@ from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.finetuning import FineTune, fine_tune
-from ripieno.recipes.judging import early_end, judge
+from ripieno.recipes.folds import Folds
+from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.lion import Lion
@@ -36,6 +37,15 @@ from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabil
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
 from ripieno.recipes.regularizers import unit_axes
+from ripieno.recipes.replicas import (
+    Replica,
+    check_seeds,
+    in_equal_epochs,
+    join,
+    mean_metrics,
+    replicas_of,
+    split_state,
+)
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
@@ -56,6 +66,8 @@ __all__ = [
     "FineTune",
     "FineTuned",
     "Finished",
+    "Folds",
+    "Judging",
     "Knob",
     "Knobs",
     "Lion",
@@ -64,6 +76,7 @@ __all__ = [
     "ModelFactory",
     "Preprocess",
     "Recipe",
+    "Replica",
     "Split",
     "State",
     "TrainerRunner",
@@ -77,22 +90,24 @@ __all__ = [
     "build_model",
     "build_optimizer",
     "check_logits",
+    "check_seeds",
     "cnn",
     "cross_entropy",
     "decouples",
     "depths",
     "draws",
-    "early_end",
     "explain",
     "find_optimizer",
     "fine_tune",
     "hidden_matrices",
-    "judge",
+    "in_equal_epochs",
+    "join",
     "keep",
     "kept_slots",
     "learning_rate_factor",
     "load",
     "log_loss",
+    "mean_metrics",
     "measure",
     "mix_inputs",
     "mix_losses",
@@ -104,6 +119,8 @@ __all__ = [
     "rate_scale",
     "rate_scales",
     "read_knobs",
+    "replicas_of",
+    "split_state",
     "state_slots",
     "take",
     "take_features",

@@ -20,8 +20,16 @@ from ripieno.recipes.backbone import rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
-from ripieno.recipes.judging import early_end, judge
-from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
+from ripieno.recipes.judging import Judging
+from ripieno.recipes.keeping import (
+    DivergedError,
+    Finished,
+    StopAskedError,
+    alone,
+    explain,
+    keep,
+    take_up,
+)
 from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
 from ripieno.recipes.metrics import METRICS
@@ -29,10 +37,10 @@ from ripieno.recipes.optimizers import build_optimizer
 from ripieno.recipes.prediction import as_tensor, check_logits, log_probabilities
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, decay_weights, limit_norms, penalty
+from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
 from ripieno.recipes.schedules import learning_rate_factor
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
-from ripieno.recipes.watch import Watch
 from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus
 
 __all__ = ["TrainerRunner", "batches"]
@@ -50,11 +58,14 @@ class TrainerRunner:
         recipe: How models are trained.
         data: What they are trained on and measured on.
         seed: The study's seed.
+        seeds: How many times a trial is trained on each fold of the data, each with another
+            seed.
     """
 
     recipe: Recipe
     data: Data
     seed: int = 0
+    seeds: int = 1
 
     @property
     def width(self) -> int:
@@ -87,18 +98,23 @@ class TrainerRunner:
         rows: list[Metrics] = []
         finished: Finished | None = None
         status, message = OutcomeStatus.DONE, None
-        training: _Training | None = None
+        note: str | None = None
         try:
-            training = _Training(self.recipe, self.data, order, seed=self.seed, stop=stop)
+            knobs = read_knobs(order.config, optimizers=self.recipe.optimizers)
+            judging = Judging.of(self.recipe, knobs, stored)
+            training = self._training(order, stop)
             training.start(stored)
             for epoch in range(order.start, order.stop):
-                if training.early_end is not None:
+                if judging is not None and judging.early_end is not None:
                     break
-                finished = training.epoch(epoch)
+                finished = training.epoch(epoch, () if judging is None else judging.values)
+                if judging is not None:
+                    finished = judging.judge(finished)
                 rows.append(finished.metrics)
-        except _StopAskedError:
+            note = None if judging is None else judging.early_end
+        except StopAskedError:
             status = OutcomeStatus.STOPPED
-        except _DivergedError as error:
+        except DivergedError as error:
             status, message = OutcomeStatus.DIVERGED, str(error)
         except Exception as error:  # noqa: BLE001 - the user's model may raise anything
             status, message = OutcomeStatus.FAILED, explain(error)
@@ -115,16 +131,23 @@ class TrainerRunner:
             state=keys[0],
             predictions=keys[1],
             error=message,
-            notes=training.early_end if done and training else None,
+            notes=note if done else None,
         )
 
-
-class _StopAskedError(Exception):
-    """The study is being stopped."""
-
-
-class _DivergedError(Exception):
-    """A number is no longer finite."""
+    def _training(self, order: Order, stop: Callable[[], bool]) -> Training:
+        """Return the order's one model, or all of them where there are folds or seeds."""
+        parts = self.data.parts
+        recipe = in_equal_epochs(self.recipe, self.data)
+        replicas = replicas_of(
+            order.trial, study_seed=self.seed, folds=len(parts), seeds=self.seeds
+        )
+        made = [
+            _Training(recipe, parts[replica.fold], order, replica=replica, stop=stop)
+            for replica in replicas
+        ]
+        if len(made) == 1:
+            return made[0]
+        return Replicated(replicas, made, data=self.data, measured=self.recipe.metrics)
 
 
 class _Training:
@@ -136,15 +159,14 @@ class _Training:
         data: Data,
         order: Order,
         *,
-        seed: int,
+        replica: Replica,
         stop: Callable[[], bool],
     ) -> None:
         self._recipe = recipe
         self._order = order
         self._stop = stop
-        self._seed = draws.trial_seed(seed, order.trial)
+        self._seed = replica.seed
         self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
-        self._watch: Watch | None = None
         self._classes = len(data.classes)
         self._inputs = (data.train.x, data.validation.x)
         dtype = getattr(torch, recipe.dtype)
@@ -172,15 +194,9 @@ class _Training:
         if stored is not None:
             slots = kept_slots(self.module, self._knobs, **own)
             stored.load_into(self.module, self.optimizer, slots=slots)
-            self._watch = stored.watch
 
-    @property
-    def early_end(self) -> str | None:
-        """Why the trial goes no further, or None if it may."""
-        return early_end(self._watch, recipe=self._recipe, knobs=self._knobs)
-
-    def epoch(self, epoch: int) -> Finished:
-        """Train one epoch, measure, and copy the state."""
+    def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
+        """Train one epoch, measure, and copy the state; ``values`` are for the schedule."""
         order = draws.epoch_order(
             self._seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
         )
@@ -201,14 +217,14 @@ class _Training:
                 len(chunks),
                 epochs=self._recipe.epochs,
                 knobs=self._knobs,
-                values=() if self._watch is None else self._watch.values,
+                values=values,
             )
             self._seed_generator(epoch, step)
             losses, weights = self._step(
                 rows, rate=rate, key=keys[step], altering=altering, step=step
             )
             if not math.isfinite(losses):
-                raise _DivergedError(
+                raise DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
                     f"step {step + 1} of {len(chunks)} (learning rate {rate:.3g})."
                 )
@@ -222,14 +238,7 @@ class _Training:
             "learning_rate": rate,
         }
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
-        finished = judge(
-            Finished(metrics, state, np.exp(logs).astype(np.float32)),
-            self._watch,
-            recipe=self._recipe,
-            knobs=self._knobs,
-        )
-        self._watch = finished.state.watch
-        return finished
+        return Finished(metrics, state, np.exp(logs).astype(np.float32))
 
     def _step(
         self, rows: Tensor, *, rate: float, key: Tensor, altering: Altering, step: int
@@ -268,7 +277,7 @@ class _Training:
                 between=self._check_stop,
             )
         if not np.isfinite(logs).all():
-            raise _DivergedError(
+            raise DivergedError(
                 f"the validation predictions were not finite after epoch {epoch + 1}."
             )
         return logs
@@ -280,14 +289,14 @@ class _Training:
 
     def _check_stop(self) -> None:
         if self._stop():
-            raise _StopAskedError
+            raise StopAskedError
 
     @contextmanager
     def _naming_the_batch(self, x: Tensor) -> Iterator[None]:
         """Add the model and the shape of its input to an error that the model raises."""
         try:
             yield
-        except (_StopAskedError, RecipeError):  # they say by themselves where they were
+        except (StopAskedError, RecipeError):  # they say by themselves where they were
             raise
         except Exception as error:
             error.add_note(

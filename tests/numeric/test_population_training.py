@@ -8,7 +8,15 @@ from torch import nn
 import ripieno as rp
 from ripieno.ledger import MemoryArtifacts
 from ripieno.population import PopulationRunner
-from ripieno.recipes import Data, FineTune, Recipe, TrainerRunner
+from ripieno.recipes import (
+    Data,
+    FineTune,
+    Recipe,
+    State,
+    TrainerRunner,
+    predict_probabilities,
+    split_state,
+)
 from ripieno.records import Order, OutcomeStatus
 
 EPOCHS = 4
@@ -112,7 +120,7 @@ def compare(made, data, *, tier, recipe=None, ends=(EPOCHS,)):
     return results[0]
 
 
-@pytest.mark.parametrize("tier", ["traced", "loop"])
+@pytest.mark.parametrize("tier", ["traced", "leaves"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_optimizer_and_schedule_gives_the_trainers_numbers(case, tier, data):
     knobs = {**CASES[case], "warmup_epochs": (0.0, 1.0, 0.5)}
@@ -121,11 +129,37 @@ def test_every_optimizer_and_schedule_gives_the_trainers_numbers(case, tier, dat
     assert all(outcome.notes.startswith(f"3 rows; {tier}") for outcome in got)
 
 
-@pytest.mark.parametrize("tier", ["traced", "vmap", "loop"])
+@pytest.mark.parametrize("tier", ["traced", "leaves"])
 @pytest.mark.parametrize("case", REGULARISERS)
 def test_every_regulariser_gives_the_trainers_numbers(case, tier, data):
     got = compare(configs(REGULARISERS[case]), data, tier=tier, ends=(1, 3, EPOCHS))
     assert all(f"rows; {tier}" in outcome.notes for outcome in got)
+
+
+class Branching(nn.Module):
+    """Asks its data which way to go: no stack can follow."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(36, 2), nn.Linear(36, 2)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return self.one(x) if x.sum() > 0 else self.two(x)
+
+
+@pytest.mark.parametrize("case", REGULARISERS)
+def test_a_model_that_cannot_be_stacked_has_the_trainers_numbers_too(case, data):
+    recipe = Recipe(lambda config: Branching(), epochs=EPOCHS, dtype="float64")
+    got = compare(configs(REGULARISERS[case]), data, tier="traced", recipe=recipe, ends=(1, EPOCHS))
+    assert all("rows; loop: " in outcome.notes for outcome in got)
+
+
+@pytest.mark.slow
+def test_muon_rounds_alike_where_it_is_compiled(data):
+    """It computes in bfloat16, where a rounding that is left out shows."""
+    got = compare(configs(CASES["muon"]), data, tier="compiled")
+    assert all("compiled" in outcome.notes for outcome in got)
 
 
 def test_rows_stop_early_each_for_itself(data):
@@ -138,13 +172,52 @@ def test_rows_stop_early_each_for_itself(data):
     assert "stopped early: no better log_loss for" in early.notes
 
 
+@pytest.mark.parametrize("tier", ["traced", "leaves"])
+def test_a_trial_of_several_models_stops_and_answers_as_one(tier, data):
+    x = np.concatenate([data.train.x, data.validation.x])[:, 0]
+    y = np.concatenate([data.train.y, data.validation.y])
+    folds = Data.from_arrays(x, y, folds=3, test_share=0, seed=0)
+    recipe = Recipe(cnn, epochs=30, dtype="float64")
+    made = configs({"early_stopping": (2, 0, 0), "restore": ("last", "best", "last"),
+                    "lr": (0.5, 0.3, 0.5), "schedule": ("constant", "constant", "plateau"),
+                    "schedule_patience": 0})  # fmt: skip
+    got = compare(made, folds, tier=tier, recipe=recipe, ends=(4, 9))
+    stopped, best, plateau = got
+    assert "stopped early: no better log_loss for 2 epochs" in stopped.notes
+    store = MemoryArtifacts()
+    trainer = TrainerRunner(recipe, folds, 3)
+    (whole,) = train(trainer, [Order(1, made[1], 0, 9)], store)
+    assert best.metrics[-1] == pytest.approx(dict(whole.metrics[-1]), rel=1e-8)
+    losses = [row["last_log_loss"] for row in whole.metrics]
+    last = whole.metrics[-1]
+    assert last["log_loss"] == min(losses)
+    assert last["best_epoch"] == 1 + int(np.argmin(losses)) < 9
+    # Every model answers with the same epoch, and the predictions are out of fold.
+    state = State.from_arrays(store.read(whole.state)[0], epoch=9)
+    answers = []
+    for part, own in zip(folds.parts, split_state(state, 3), strict=True):
+        model = cnn(made[1]).double()
+        own.load_into(model)
+        answers.append(predict_probabilities(model, part.validation.x))
+    stored = store.read(whole.predictions)[0]["probabilities"]
+    np.testing.assert_allclose(folds.folds.out_of_fold(answers), stored, rtol=1e-5, atol=1e-7)
+    assert plateau.metrics[-1]["learning_rate"] < 0.5
+
+
+def test_folds_have_features_of_their_own(data):
+    folds = Data.from_arrays(data.train.x[:, 0], data.train.y, folds=2, test_share=0, seed=0)
+    recipe = Recipe(FineTune(backbone(), 2, data.shape), epochs=EPOCHS, dtype="float64")
+    compare(configs({"unfrozen": (0, 0, 0)}), folds, tier="leaves", recipe=recipe)
+
+
 def test_what_no_row_uses_is_not_in_the_numbers(data):
     """Strengths of zero leave every bit as it is without them."""
     zeros = {"mixup": 0.0, "cutmix": 0.0, "input_noise": 0.0, "max_norm": 0.0,
              "gradient_clip_value": 0.0, "early_stopping": 0, "restore": "last",
              "backbone_lr": 1.0, "layer_decay": 1.0}  # fmt: skip
     recipe = Recipe(cnn, epochs=EPOCHS)
-    for runner in (TrainerRunner(recipe, data, 3), PopulationRunner(recipe, data, 3, tier="loop")):
+    stacked = PopulationRunner(recipe, data, 3, tier="leaves")
+    for runner in (TrainerRunner(recipe, data, 3), stacked):
         arrays = []
         for knobs in ({}, zeros):
             store = MemoryArtifacts()

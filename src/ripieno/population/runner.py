@@ -141,11 +141,11 @@ class PopulationRunner:
             seed = draws.trial_seed(self.seed, order.trial)
             example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
             module = build_model(self.recipe, order.config, seed, example=example)
+            # Whether it takes features is part of its signature.
+            parts = self.data.parts
+            take_features(module, knobs, [x for p in parts for x in (p.train.x, p.validation.x)])
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
-        # Whether it takes features is part of its signature.
-        parts = self.data.parts
-        take_features(module, knobs, [x for p in parts for x in (p.train.x, p.validation.x)])
         return f"{signature(module)} {common(knobs)}"
 
     def _chunks(self, orders: Sequence[Order]) -> Iterator[list[Order]]:

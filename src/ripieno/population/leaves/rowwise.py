@@ -238,7 +238,7 @@ def _count_up(stack: Direct, x: Stacked, other: Any, **kwargs: Any) -> Stacked:
     return x
 
 
-def _unknown(stack: Direct, *_: Any, **__: Any) -> Stacked:
+def _unknown(*_: Any, **__: Any) -> Stacked:
     raise UnknownFunctionError("attention")
 
 

@@ -21,6 +21,8 @@ from ripieno.recipes import (
     Recipe,
     State,
     as_tensor,
+    augment,
+    augmentation_strengths,
     balanced_weights,
     batches,
     build_model,
@@ -133,6 +135,8 @@ class Group:
         order = torch.stack([self._order(row) for row in rows])
         plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
+        stronger = augmentation_strengths([row.knobs for row in rows], self._data.shape)
+        images = self._image_keys(len(plan))
         rates = self._rates(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
@@ -142,7 +146,7 @@ class Group:
                 return False
             chosen = order[:, columns]
             batch = {
-                "x": self._x[chosen],
+                "x": augment(self._x[chosen], images[:, step], stronger),
                 "y": self._y[chosen],
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
@@ -214,6 +218,13 @@ class Group:
     def _order(self, row: Row) -> Tensor:
         return draws.epoch_order(
             row.seed, row.epoch, rows=len(self._y), size=self._recipe.epoch_rows
+        )
+
+    def _image_keys(self, steps: int) -> Tensor:
+        """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""
+        purpose = draws.Purpose.AUGMENTATION
+        return torch.stack(
+            [draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in self._going]
         )
 
     def _rates(self, steps: int) -> Tensor:

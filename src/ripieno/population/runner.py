@@ -17,6 +17,7 @@ from ripieno.recipes import (
     TrainerRunner,
     alone,
     as_tensor,
+    augmentation_strengths,
     build_model,
     draws,
     keep,
@@ -118,6 +119,7 @@ class PopulationRunner:
             seed = draws.trial_seed(self.seed, order.trial)
             example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
             module = build_model(self.recipe, order.config, seed, example=example)
+            augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
         return f"{signature(module)} {knobs.optimizer} {knobs.nesterov} {knobs.batch_size}"

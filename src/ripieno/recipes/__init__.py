@@ -1,10 +1,18 @@
 """How one model is trained: data, recipes, and the plain trainer that is the reference."""
 
 from ripieno.recipes import draws
+from ripieno.recipes.architecture import ARCHITECTURE, Architecture, Setting
+from ripieno.recipes.augmentation import (
+    AUGMENTATIONS,
+    augment,
+    augmentation_strengths,
+)
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.feasible import CheckedFactory, restricted
+from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.loaders import load
@@ -15,16 +23,22 @@ from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
 from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.resnet import ResnetFactory, resnet
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
+from ripieno.recipes.sizing import Sizing
 from ripieno.recipes.state import State
 from ripieno.recipes.trainer import TrainerRunner, batches
 
 __all__ = [
+    "ARCHITECTURE",
+    "AUGMENTATIONS",
     "KNOBS",
     "LOSSES",
     "METRICS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "Architecture",
+    "CheckedFactory",
     "CnnFactory",
     "Data",
     "DropoutMode",
@@ -35,12 +49,18 @@ __all__ = [
     "ModelFactory",
     "Preprocess",
     "Recipe",
+    "ResnetFactory",
+    "Setting",
+    "Sizing",
     "Split",
     "State",
     "TrainerRunner",
     "accuracy",
+    "activation_gain",
     "alone",
     "as_tensor",
+    "augment",
+    "augmentation_strengths",
     "balanced_weights",
     "batches",
     "build_model",
@@ -50,6 +70,7 @@ __all__ = [
     "cross_entropy",
     "draws",
     "explain",
+    "initialize",
     "keep",
     "learning_rate_factor",
     "load",
@@ -58,6 +79,8 @@ __all__ = [
     "mlp",
     "predict_probabilities",
     "read_knobs",
+    "resnet",
+    "restricted",
     "state_slots",
     "take_up",
 ]

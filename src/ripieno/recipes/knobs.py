@@ -98,6 +98,26 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
         ),
         "schedule_power": _knob(1.0, "exponent of the polynomial schedule", **_POSITIVE),
         "warmup_epochs": _knob(0.0, "epochs over which the learning rate rises from zero"),
+        "init": _knob(
+            "torch",
+            "first weights of linear layers and convolutions; torch: the constructor's own",
+            "torch",
+            "kaiming_normal",
+            "kaiming_uniform",
+            "xavier_normal",
+            "xavier_uniform",
+            "orthogonal",
+        ),
+        "init_gain": _knob(1.0, "factor of the first weights, if init draws them", **_POSITIVE),
+        "flip": _knob(0.0, "images: probability of a mirror image, left for right", high=1.0),
+        "crop_padding": _knob(
+            0, "images: pixels by which they are shifted at most, in height and width", whole=True
+        ),
+        "rotation": _knob(0.0, "images: degrees by which they are rotated at most", high=180.0),
+        "cutout": _knob(0.0, "images: side of a blank rectangle, as a share of theirs", high=1.0),
+        "color_jitter": _knob(
+            0.0, "images: largest change of brightness, contrast and saturation", high=1.0
+        ),
     }
 )
 """Names of hyperparameters that configure training; every other one goes to the model."""
@@ -125,6 +145,13 @@ class Knobs:
     schedule_gamma: float
     schedule_power: float
     warmup_epochs: float
+    init: str
+    init_gain: float
+    flip: float
+    crop_padding: int
+    rotation: float
+    cutout: float
+    color_jitter: float
 
 
 def read_knobs(config: Mapping[str, Value]) -> Knobs:
@@ -137,7 +164,8 @@ def read_knobs(config: Mapping[str, Value]) -> Knobs:
         check_knob(name, config[name])
     values: dict[str, Any] = {name: config.get(name, knob.default) for name, knob in KNOBS.items()}
     # A batch size chosen by a Float domain is whole, but of the wrong type.
-    values["batch_size"] = int(values["batch_size"])
+    for name in ("batch_size", "crop_padding"):
+        values[name] = int(values[name])
     return Knobs(**values)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
 from ripieno.recipes import draws
+from ripieno.recipes.augmentation import augment, augmentation_strengths
 from ripieno.recipes.building import build_model
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
@@ -141,6 +142,7 @@ class _Training:
         if self._knobs.class_weights == "balanced":
             weights = balanced_weights(data.train.y, self._classes)
             self._weights = torch.from_numpy(weights).to(dtype)
+        self._strengths = augmentation_strengths([self._knobs], data.shape)
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
@@ -159,6 +161,8 @@ class _Training:
         )
         chunks = batches(order, self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks))
+        purpose = draws.Purpose.AUGMENTATION
+        images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose)
         loss_sum = weight_sum = rate = 0.0
         for step, rows in enumerate(chunks):
             self._check_stop()
@@ -169,7 +173,8 @@ class _Training:
                 knobs=self._knobs,
             )
             self._seed_generator(epoch, step)
-            losses, weights = self._step(rows, rate=rate, key=keys[step])
+            x = augment(self._x[rows].unsqueeze(0), images[step : step + 1], self._strengths)
+            losses, weights = self._step(x[0], self._y[rows], rate=rate, key=keys[step])
             if not math.isfinite(losses):
                 raise _DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
@@ -187,9 +192,8 @@ class _Training:
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
         return Finished(metrics, state, np.exp(logs).astype(np.float32))
 
-    def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
+    def _step(self, x: Tensor, y: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
-        x, y = self._x[rows], self._y[rows]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()

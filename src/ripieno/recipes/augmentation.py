@@ -127,7 +127,7 @@ def _like_images(values: Tensor) -> Tensor:
 
 
 def _move(x: Tensor, keys: Tensor, strengths: Mapping[str, Tensor]) -> Tensor:
-    """Mirror and shift, in one gathering of pixels.
+    """Mirror and shift: whole rows of pixels are gathered first, then columns.
 
     A shift by whole pixels up to ``crop_padding`` is the crop of an image that was padded by
     as many zeros on each side.
@@ -141,11 +141,11 @@ def _move(x: Tensor, keys: Tensor, strengths: Mapping[str, Tensor]) -> Tensor:
     mirrored = _uniform(x, keys, _Layer.FLIP) < chance
     columns = torch.where(mirrored.unsqueeze(-1), width - 1 - columns, columns)
     inside = _outer((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
-    place = rows.clamp(0, height - 1) * width, columns.clamp(0, width - 1)
-    pixels = (place[0].unsqueeze(-1) + place[1].unsqueeze(-2)).flatten(-2).unsqueeze(2)
-    flat = x.flatten(-2)
-    found = flat.gather(-1, pixels.expand_as(flat)).view(x.shape)
-    return torch.where(inside.unsqueeze(2), found, 0.0)
+    first = torch.arange(0, x.shape[:3].numel() * height, height, device=x.device)
+    places = first.view(*x.shape[:3], 1) + rows.clamp(0, height - 1).unsqueeze(2)
+    found = x.reshape(-1, width).index_select(0, places.flatten()).view(x.shape)
+    across = columns.clamp(0, width - 1)[:, :, None, None, :]
+    return torch.where(inside.unsqueeze(2), found.gather(-1, across.expand_as(x)), 0.0)
 
 
 def _shifted(side: int, drawn: Tensor, most: Tensor) -> Tensor:
@@ -163,14 +163,14 @@ def _rotate(x: Tensor, keys: Tensor, degrees: Tensor) -> Tensor:
     """Rotate about the centre, counter-clockwise for positive angles, linear between pixels."""
     height, width = x.shape[-2:]
     angle = _within(x, keys, _Layer.ANGLE, largest=degrees * (math.pi / 180.0))
-    cos, sin = angle.cos()[..., None, None], angle.sin()[..., None, None]
-    down = torch.arange(height, dtype=torch.float64, device=x.device) - (height - 1) / 2
-    right = torch.arange(width, dtype=torch.float64, device=x.device) - (width - 1) / 2
+    cos, sin = (part.to(x.dtype)[..., None, None] for part in (angle.cos(), angle.sin()))
+    down = torch.arange(height, dtype=x.dtype, device=x.device) - (height - 1) / 2
+    right = torch.arange(width, dtype=x.dtype, device=x.device) - (width - 1) / 2
     down = down.unsqueeze(-1)
     # Where a pixel comes from, counted from the centre, as shares of half an image.
     from_right = (cos * right - sin * down) * (2.0 / width)
     from_down = (sin * right + cos * down) * (2.0 / height)
-    grid = torch.stack([from_right, from_down], dim=-1).to(x.dtype)
+    grid = torch.stack([from_right, from_down], dim=-1)
     images, places = x.flatten(0, 1), grid.flatten(0, 1)
     turned = F.grid_sample(images, places, padding_mode="zeros", align_corners=False)
     return turned.view(x.shape)

@@ -78,7 +78,12 @@ def compare(data, recipe, asked, *, tier):
     """Train both ways; compare metrics, every stored array and predictions; return notes."""
     made = Recipe(FACTORIES[recipe], epochs=EPOCHS, dtype="float64")
     stores = (MemoryArtifacts(), MemoryArtifacts())
-    got = train(PopulationRunner(made, data, SEED, tier=tier), asked, stores[0])
+    runner = PopulationRunner(made, data, SEED, tier=tier)
+    got = train(runner, asked, stores[0])
+    if tier in {"leaves", "traced"}:
+        engines = list(runner._engines.values())  # noqa: SLF001 - how it was computed
+        assert engines
+        assert all(engine.direct for engine in engines)
     wanted = train(TrainerRunner(made, data, SEED), asked, stores[1])
     for mine, theirs in zip(got, wanted, strict=True):
         assert mine.status is theirs.status is OutcomeStatus.DONE, theirs.error

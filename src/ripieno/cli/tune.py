@@ -82,6 +82,21 @@ def tune(
         str | None,
         typer.Option(help="The column to predict, for a .csv.", show_default=False),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Cross-validate each trial on so many stratified folds; its metrics are means "
+            "over them [one split].",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="Models of a trial, or of each of its folds, that differ in their seed alone. "
+            "An epoch of all of a trial's models counts as one.",
+        ),
+    ] = 1,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
@@ -135,6 +150,8 @@ def tune(
             minutes=minutes,
             metric=metric,
             target_column=target,
+            folds=folds,
+            seeds=seeds,
             tier=tier,
             workers=workers,
             seed=seed,

@@ -12,6 +12,7 @@ from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.feasible import CheckedFactory, restricted
+from ripieno.recipes.folds import Folds
 from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
@@ -23,6 +24,15 @@ from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
 from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.replicas import (
+    Replica,
+    check_seeds,
+    in_equal_epochs,
+    join,
+    mean_metrics,
+    replicas_of,
+    split_state,
+)
 from ripieno.recipes.resnet import ResnetFactory, resnet
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.sizing import Sizing
@@ -43,12 +53,14 @@ __all__ = [
     "Data",
     "DropoutMode",
     "Finished",
+    "Folds",
     "Knob",
     "Knobs",
     "MlpFactory",
     "ModelFactory",
     "Preprocess",
     "Recipe",
+    "Replica",
     "ResnetFactory",
     "Setting",
     "Sizing",
@@ -66,21 +78,27 @@ __all__ = [
     "build_model",
     "build_optimizer",
     "check_logits",
+    "check_seeds",
     "cnn",
     "cross_entropy",
     "draws",
     "explain",
+    "in_equal_epochs",
     "initialize",
+    "join",
     "keep",
     "learning_rate_factor",
     "load",
     "log_loss",
+    "mean_metrics",
     "measure",
     "mlp",
     "predict_probabilities",
     "read_knobs",
+    "replicas_of",
     "resnet",
     "restricted",
+    "split_state",
     "state_slots",
     "take_up",
 ]

@@ -1,6 +1,7 @@
 """Data that are ready to be trained on: three parts of arrays, standardised."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ripieno.errors import DataError
 from ripieno.recipes import files, splits
+from ripieno.recipes.folds import Folds, check_folds, in_folds
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.splits import Label
 
@@ -22,10 +24,13 @@ class Split:
     Args:
         x: Features, float32, shape ``(rows, *features)``.
         y: Numbers of classes, int64, shape ``(rows,)``.
+        raw: The features before preprocessing, where models of several preprocessings are to
+            read them (the test part of folded data); else None.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
+    raw: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -61,6 +66,8 @@ class Data:
         name: What a record of the study calls the data.
         fingerprint: The same for data with the same validation rows and targets, so that
             predictions of different splits are never mixed.
+        folds: The search part (training and validation rows) as folds, the first of which the
+            parts above are; None for a single split.
     """
 
     train: Split
@@ -70,6 +77,20 @@ class Data:
     preprocess: Preprocess
     name: str
     fingerprint: str
+    folds: Folds | None = None
+
+    @property
+    def parts(self) -> tuple["Data", ...]:
+        """The data that single models are trained on: one a fold, or these themselves."""
+        return (self,) if self.folds is None else self.folds.parts
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Right classes of the rows that a trial leaves predictions of, ``(rows,)``.
+
+        Those of the validation part; with folds, of the whole search part in row order.
+        """
+        return self.validation.y if self.folds is None else self.folds.targets
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,6 +106,7 @@ class Data:
         y_test: NDArray[Any] | None = None,
         validation_share: float = 0.2,
         test_share: float = 0.2,
+        folds: int = 1,
         seed: int = 0,
         name: str = "arrays",
     ) -> "Data":
@@ -99,6 +121,8 @@ class Data:
             validation_share: Share of the rows of ``x`` for the validation part.
             test_share: Share of the rows of ``x`` for the test part; 0 for none. Not used
                 where a test part is given.
+            folds: Divide all rows but the test part into so many stratified folds, on each of
+                which one model of a trial is validated; ``validation_share`` is not used then.
             seed: The split depends on it and on the labels alone.
             name: What a record of the study calls the data.
 
@@ -117,6 +141,7 @@ class Data:
             np.asarray(y),
             test=test,
             shares=(validation_share, test_share),
+            folds=folds,
             seed=seed,
             name=name,
         )
@@ -128,20 +153,38 @@ def divide(
     *,
     test: tuple[NDArray[np.generic], NDArray[np.generic]] | None = None,
     shares: tuple[float, float] = (0.2, 0.2),
+    folds: int = 1,
     seed: int,
     name: str,
     columns: tuple[str, ...] | None = None,
     target: str | None = None,
+    rows: Sequence[NDArray[np.int64]] | None = None,
 ) -> Data:
     """Split raw rows, fit the preprocessing on the training part and apply it to all parts.
 
     Args and errors are those of :meth:`Data.from_arrays`; ``columns`` and ``target`` name
-    what a CSV file held.
+    what a CSV file held, and ``rows`` are the row numbers of the parts where those are not
+    drawn here.
     """
+    check_folds(folds, name)
     place = name if target is None else f"{name}, column {target!r}"
     labels = _labelled(x, y, names=columns, where=name, target_at=place)
     classes = splits.class_names(labels, place)
     codes = splits.encode_labels(labels, classes, place)
+    if folds > 1:
+        return in_folds(
+            lambda rows: divide(
+                x, y, test=test, seed=seed, name=name, columns=columns, target=target, rows=rows
+            ),
+            x,
+            codes,
+            folds=folds,
+            test_share=0.0 if test else shares[1],
+            test=None if test is None else test[0],
+            seed=seed,
+            names=classes,
+            where=name,
+        )
     wanted = [share for share in (shares[0], 0.0 if test else shares[1]) if share != 0.0]
     if shares[0] == 0.0:
         raise DataError(
@@ -149,7 +192,7 @@ def divide(
             where=name,
             fix="give a share above 0, such as 0.2: configs are compared on that part.",
         )
-    rows = splits.stratified_split(codes, wanted, seed=seed, names=classes, where=name)
+    rows = rows or splits.stratified_split(codes, wanted, seed=seed, names=classes, where=name)
     preprocess = Preprocess.fit(x[rows[0]], columns=columns, target=target)
     parts = [Split(preprocess.apply(x[part]), codes[part]) for part in rows]
     if test is not None:

@@ -51,6 +51,7 @@ class Purpose(IntEnum):
     DROPOUT = 3
     GENERATOR = 4
     SPLIT = 5
+    REPLICA = 6
     AUGMENTATION = 8
 
 

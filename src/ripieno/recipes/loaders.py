@@ -14,7 +14,7 @@ __all__ = ["load"]
 _USUAL_TARGETS = frozenset({"target", "label", "class", "y"})
 
 
-def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Data:
+def load(source: str | Path, *, target: str | None = None, folds: int = 1, seed: int = 0) -> Data:
     """Read data and split them into a training, a validation and a test part.
 
     Args:
@@ -23,6 +23,7 @@ def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Dat
             ``y_test``, or a ``.csv`` file with a header line.
         target: Name of the target column of a ``.csv`` file; where it is not given, the one
             column that is called target, label, class or y.
+        folds: Divide all rows but the test part into so many folds; see ``Data.from_arrays``.
         seed: The split depends on it and on the labels alone.
 
     Raises:
@@ -30,7 +31,7 @@ def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Dat
     """
     if source == "digits":
         _refuse_target(target, "digits")
-        return _digits(seed)
+        return _digits(seed, folds=folds)
     path = Path(source)
     if not path.suffix:
         raise DataError(
@@ -40,8 +41,8 @@ def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Dat
         )
     if files.suffix(path) == ".npz":
         _refuse_target(target, str(path))
-        return _npz(path, seed)
-    return _csv(path, target=target, seed=seed)
+        return _npz(path, seed, folds=folds)
+    return _csv(path, target=target, seed=seed, folds=folds)
 
 
 def _refuse_target(target: str | None, where: str) -> None:
@@ -53,14 +54,14 @@ def _refuse_target(target: str | None, where: str) -> None:
         )
 
 
-def _digits(seed: int) -> Data:
+def _digits(seed: int, *, folds: int) -> Data:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Data.from_arrays(digits.images, digits.target, seed=seed, name="digits")
+    return Data.from_arrays(digits.images, digits.target, folds=folds, seed=seed, name="digits")
 
 
-def _npz(path: Path, seed: int) -> Data:
+def _npz(path: Path, seed: int, *, folds: int) -> Data:
     arrays = files.read_npz(path)
     for key in ("x_train", "y_train"):
         files.first_key(arrays, (key,), path)
@@ -69,12 +70,13 @@ def _npz(path: Path, seed: int) -> Data:
         arrays["y_train"],
         x_test=arrays.get("x_test"),
         y_test=arrays.get("y_test"),
+        folds=folds,
         seed=seed,
         name=path.stem,
     )
 
 
-def _csv(path: Path, *, target: str | None, seed: int) -> Data:
+def _csv(path: Path, *, target: str | None, seed: int, folds: int) -> Data:
     table = files.read_csv(path)
     names = [str(name) for name in table.columns]
     chosen = _usual_target(names, path) if target is None else target
@@ -82,7 +84,7 @@ def _csv(path: Path, *, target: str | None, seed: int) -> Data:
     columns = tuple(name for name in names if name != chosen)
     _refuse_nameless(columns, path)
     x = files.feature_matrix(table, columns, where=str(path))
-    return divide(x, y, seed=seed, name=path.stem, columns=columns, target=chosen)
+    return divide(x, y, folds=folds, seed=seed, name=path.stem, columns=columns, target=chosen)
 
 
 def _refuse_nameless(columns: tuple[str, ...], path: Path) -> None:

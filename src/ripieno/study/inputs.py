@@ -28,32 +28,56 @@ _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {
 }
 
 
-def read_data(data: DataInput, *, target: str | None, seed: int) -> tuple[Data, DataReference]:
+def read_data(
+    data: DataInput, *, target: str | None, seed: int, folds: int | None = None
+) -> tuple[Data, DataReference]:
     """Return data that are split and scaled, and where they came from.
 
     Raises:
         DataError: The data cannot be read or trained on.
-        StudyError: A user's file does not give data.
+        StudyError: A user's file does not give data, or data of other folds are given.
     """
     if isinstance(data, Data):
+        _check_folds(data, folds, where="data=")
         return data, DataReference(None, target, data.fingerprint)
     if not isinstance(data, str | Path):
-        return _from_arrays(data, seed=seed, where="data=")
+        return _from_arrays(data, seed=seed, folds=folds, where="data=")
     source = str(data)
     if is_reference(source):
         made = load_object(source)
         made = made() if callable(made) else made
         path, _, name = source.rpartition(":")
-        read = made if isinstance(made, Data) else _from_arrays(made, seed=seed, where=source)[0]
+        if isinstance(made, Data):
+            read = made
+            _check_folds(read, folds, where=source)
+        else:
+            read, _ = _from_arrays(made, seed=seed, folds=folds, where=source)
         reference = f"{Path(path).resolve()}:{name}"
         return read, DataReference(reference, target, read.fingerprint)
-    read = recipes.load(source, target=target, seed=seed)
+    read = recipes.load(source, target=target, folds=_count(folds), seed=seed)
     if source != "digits":
         source = str(Path(source).resolve())
     return read, DataReference(source, target, read.fingerprint)
 
 
-def _from_arrays(data: object, *, seed: int, where: str) -> tuple[Data, DataReference]:
+def _count(folds: int | None) -> int:
+    return 1 if folds is None else folds
+
+
+def _check_folds(data: Data, folds: int | None, *, where: str) -> None:
+    """Refuse data that were divided otherwise than is asked for."""
+    if folds is not None and folds != len(data.parts):
+        raise StudyError(
+            f"folds = {folds} is asked for, and the data are divided into {len(data.parts)}.",
+            where=where,
+            fix=f"make the data with folds={folds} (Data.from_arrays(…, folds={folds})), or ask "
+            f"for the {len(data.parts)} that they have.",
+        )
+
+
+def _from_arrays(
+    data: object, *, seed: int, folds: int | None, where: str
+) -> tuple[Data, DataReference]:
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
@@ -62,7 +86,7 @@ def _from_arrays(data: object, *, seed: int, where: str) -> tuple[Data, DataRefe
         )
     x, y, *test = data
     x_test, y_test = test or (None, None)
-    made = Data.from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed)
+    made = Data.from_arrays(x, y, x_test=x_test, y_test=y_test, folds=_count(folds), seed=seed)
     return made, DataReference(None, None, made.fingerprint)
 
 

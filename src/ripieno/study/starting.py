@@ -12,6 +12,7 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
+from ripieno.recipes import check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
@@ -47,6 +48,8 @@ def tune(
     minutes: float | None = None,
     target: float | None = None,
     target_column: str | None = None,
+    folds: int | None = None,
+    seeds: int = 1,
     tier: str | None = None,
     workers: int | None = None,
     seed: int = 0,
@@ -77,6 +80,12 @@ def tune(
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
         target_column: The column to predict, for a ``.csv``.
+        folds: Divide all rows but the test part into so many stratified folds. A trial is
+            then one model a fold; its metrics are their means, with their spread beside, and
+            its predictions are of the whole search part, each row by the model that was not
+            trained on it. One split where absent, or that of the ``Data`` that is passed.
+        seeds: Train each of a trial's models so many times, each with another seed. An epoch
+            of a trial counts as one epoch, however many models it trains.
         tier: Train models of one architecture as rows of one stack, in this tier: ``auto``,
             ``compiled``, ``traced``, ``leaves``, ``vmap`` or ``loop``. The random searcher
             then draws nine configs of each architecture. None trains one model at a time.
@@ -96,7 +105,8 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
-    read, reference = read_data(data, target=target_column, seed=seed)
+    check_seeds(seeds, "tune(seeds=…)")
+    read, reference = read_data(data, target=target_column, seed=seed, folds=folds)
     recipe, searched, name = read_recipe(
         model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
     )
@@ -119,13 +129,15 @@ def tune(
         space=searched.to_json(),
         recipe=name,
         data=reference,
+        folds=len(read.parts),
+        seeds=seeds,
     )
     _check_metric(metric, recipe.metrics)
     strategy = _strategy(searcher, scheduler, settings, space=searched)
     folder = Folder(Path(out)) if out is not None else new_folder(read.name)
     folder.create(overwrite=overwrite)
     study = _begin(
-        settings, job=TuneJob(recipe, read), space=searched, strategy=strategy, folder=folder
+        settings, job=TuneJob(recipe, read, seeds), space=searched, strategy=strategy, folder=folder
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -312,7 +324,7 @@ def _find_job(
     data = data if data is not None else reference.source
     if model == "custom" or model is None or data is None:
         return None
-    read, _ = read_data(data, target=reference.target, seed=settings.seed)
+    read, _ = read_data(data, target=reference.target, seed=settings.seed, folds=settings.folds)
     if read.fingerprint != reference.fingerprint:
         raise StudyError(
             "the data are not those that the study was begun with.",
@@ -322,7 +334,7 @@ def _find_job(
     recipe, _, _ = read_recipe(
         model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
     )
-    return TuneJob(recipe, read)
+    return TuneJob(recipe, read, settings.seeds)
 
 
 def _check_metric(metric: str, known: tuple[str, ...]) -> None:

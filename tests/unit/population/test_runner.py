@@ -53,9 +53,28 @@ def test_a_model_that_fails_is_a_failed_outcome_beside_good_ones(data):
     assert outcomes[0].notes.startswith("2 rows; traced")
 
 
-def test_a_lonely_order_and_little_work_are_trained_one_by_one_and_say_why(data):
+class Sorted(nn.Module):
+    """A model that no leaf knows: it is computed under vmap."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(x.sort(dim=1).values)
+
+
+def test_little_work_is_not_traced(data):
     outcomes = carry_out(PopulationRunner(Recipe(model=model), data), [order(0), order(1)])
-    assert "too few to be worth tracing" in outcomes[0].notes
+    assert outcomes[0].notes.startswith("2 rows; leaves: ")
+    assert "too few to be worth a trace" in outcomes[0].notes
+
+
+def test_little_work_that_needs_vmap_and_a_lonely_order_are_trained_one_by_one(data):
+    runner = PopulationRunner(Recipe(model=lambda config: Sorted()), data)
+    carry_out(runner, [order(0), order(1)])
+    outcomes = carry_out(runner, [order(2), order(3)])
+    assert "too few to be worth tracing" in outcomes[2].notes
     alone = carry_out(PopulationRunner(Recipe(model=model), data, tier="traced"), [order(0)])
     assert "no other order has its signature" in alone[0].notes
 
@@ -77,7 +96,8 @@ def test_a_lost_state_is_no_fault_of_the_trial(data):
 def test_what_the_model_reads_decides_the_signature_but_for_dropout_and_slopes():
     space = rp.Space(
         hidden=rp.Int(1, 3), dropout=rp.Float(0, 0.5), dropout_1=rp.Float(0, 0.5),
-        negative_slope=rp.Float(0, 0.5), flip=rp.Float(0, 0.5), init=rp.Constant("torch"), lr=rp.Float(0.1, 0.2),
+        negative_slope=rp.Float(0, 0.5), flip=rp.Float(0, 0.5), init=rp.Constant("torch"),
+        lr=rp.Float(0.1, 0.2),
         optimizer=rp.Categorical("sgd", "adam"), batch_size=rp.Categorical(16, 32),
         schedule=rp.Categorical("cosine", "constant"),
     )  # fmt: skip

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from ripieno.recipes import ARCHITECTURE, KNOBS
 
 ROOT = Path(__file__).parents[2]
+BENCHMARKS = sorted(
+    path.name for path in (ROOT / "benchmarks").glob("*.py") if "\ndef main(" in path.read_text()
+)
 
 
 def rows_of(name: str) -> list[str]:
@@ -31,3 +36,9 @@ def test_the_table_of_architectures_is_that_of_the_code():
         knob = setting.knob
         expected.append(f"| `{name}` | {' | '.join(cells)} | {knob.meaning} | {knob.allowed} |")
     assert rows_of("architecture.md") == expected
+
+
+@pytest.mark.parametrize("script", BENCHMARKS)
+def test_make_benchmarks_runs_every_script_and_the_readme_names_it(script):
+    assert f"benchmarks/{script}\n" in (ROOT / "Makefile").read_text()
+    assert f"`{script}`" in (ROOT / "README.md").read_text()

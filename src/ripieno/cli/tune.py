@@ -102,13 +102,13 @@ def tune(
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
     tier: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="Train models of one architecture as one stack: auto, compiled, traced, "
-            "leaves, vmap or loop [one model at a time].",
-            show_default=False,
+            help="How models of one architecture are trained as one stack: compiled, traced, "
+            "leaves, vmap, or auto for the fastest; loop trains one model at a time, equal to "
+            "the last bit on any number of workers.",
         ),
-    ] = None,
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,

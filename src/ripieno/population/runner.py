@@ -83,7 +83,7 @@ class PopulationRunner:
     @property
     def width(self) -> int:
         """How many orders are worth being given at once."""
-        return max(1, self.rows // self._models)
+        return 1 if self.tier == "loop" else max(1, self.rows // self._models)
 
     def group(self, order: Order) -> str:
         """Name the orders that can be rows of one stack."""
@@ -112,6 +112,8 @@ class PopulationRunner:
 
     def _obstacle(self, orders: Sequence[Order]) -> str | None:
         """Say why orders of one group are not worth a stack, or None if they are."""
+        if self.tier == "loop":
+            return "the loop tier was asked for"
         if len(orders) * self._models == 1:
             return "no other order has its signature"
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))

@@ -35,7 +35,7 @@ class TuneJob:
     seeds: int = 1
 
     def runner(self, settings: Settings) -> Runner:
-        """Return the one-model trainer, or the population engine where a tier is given."""
+        """Return the population engine; the one-model trainer for a study without a tier."""
         if settings.tier is None:
             return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds)
         return PopulationRunner(

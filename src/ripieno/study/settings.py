@@ -44,7 +44,7 @@ class Settings:
         trials: Trials at most; None for no limit.
         minutes: Wall time at most, over all sessions; None for no limit.
         target: Value of the metric at which the study is done; None for no target.
-        tier: How stacks of models are trained; None for one model after the other.
+        tier: How stacks of models are trained; None where no recipe is trained.
         seed: Of the split, the searcher and every trial.
         space: The space as JSON.
         recipe: ``cnn``, ``mlp``, ``resnet``, ``FILE.py:NAME``, or ``custom`` for a Python object.

@@ -50,7 +50,7 @@ def tune(
     target_column: str | None = None,
     folds: int | None = None,
     seeds: int = 1,
-    tier: str | None = None,
+    tier: str = "auto",
     workers: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -86,9 +86,10 @@ def tune(
             trained on it. One split where absent, or that of the ``Data`` that is passed.
         seeds: Train each of a trial's models so many times, each with another seed. An epoch
             of a trial counts as one epoch, however many models it trains.
-        tier: Train models of one architecture as rows of one stack, in this tier: ``auto``,
-            ``compiled``, ``traced``, ``leaves``, ``vmap`` or ``loop``. The random searcher
-            then draws nine configs of each architecture. None trains one model at a time.
+        tier: How models of one architecture are trained as rows of one stack: ``compiled``,
+            ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
+            ``loop`` trains one model after the other: slower, and the same to the last bit
+            on any number of workers, where stacks are the same up to rounding.
         workers: Processes, each with one thread; every usable core where absent.
         seed: Of the split, the searcher and every trial.
         out: The study's folder; a new one under ``ripieno-studies`` where absent.
@@ -124,7 +125,7 @@ def tune(
         trials=trials,
         minutes=minutes,
         target=target,
-        tier=None if tier is None else check_tier(tier),
+        tier=check_tier(tier),
         seed=seed,
         space=searched.to_json(),
         recipe=name,

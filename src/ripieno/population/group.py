@@ -24,6 +24,8 @@ from ripieno.recipes import (
     Knobs,
     Recipe,
     State,
+    augment,
+    augmentation_strengths,
     batches,
     build_model,
     draws,
@@ -112,6 +114,7 @@ class Group:
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
+        self._shape = data.shape
         self._going = list(self.rows)
         self._decided = False
 
@@ -158,6 +161,8 @@ class Group:
         order = torch.stack([self._order(row) for row in rows])
         plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
+        stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
+        images = self._image_keys(len(plan))
         rates = self._rates(len(plan))
         mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
@@ -169,7 +174,7 @@ class Group:
                 return False
             x, y = self._inputs.batch(order[:, columns], readers)
             batch = {
-                "x": x,
+                "x": augment(x, images[:, step], stronger),
                 "y": y,
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
@@ -287,6 +292,13 @@ class Group:
             row.epoch,
             rows=self._inputs.rows(row.fold),
             size=self._recipe.epoch_rows,
+        )
+
+    def _image_keys(self, steps: int) -> Tensor:
+        """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""
+        purpose = draws.Purpose.AUGMENTATION
+        return torch.stack(
+            [draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in self._going]
         )
 
     def _rates(self, steps: int) -> Tensor:

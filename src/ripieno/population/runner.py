@@ -21,6 +21,7 @@ from ripieno.recipes import (
     TrainerRunner,
     alone,
     as_tensor,
+    augmentation_strengths,
     build_model,
     draws,
     keep,
@@ -144,6 +145,7 @@ class PopulationRunner:
             # Whether it takes features is part of its signature.
             parts = self.data.parts
             take_features(module, knobs, [x for p in parts for x in (p.train.x, p.validation.x)])
+            augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
         return f"{signature(module)} {common(knobs)}"

@@ -5,7 +5,8 @@
 ``optimizer/<name>/<s>``  what the optimizer keeps for a parameter, ``(members, ...)``
 ``row/<slot>``            what the optimizer keeps for a row, ``(members,)``
 ``steps``                 steps that the optimizer has taken, int64, ``(members,)``
-``number/<path>``         dropout rates and batch-norm momenta, float64, ``(members,)``
+``number/<path>``         dropout rates, momenta of batch norms and slopes of leaky ReLUs,
+                          float64, ``(members,)``
 ``hyper/<name>``          hyperparameters of training, float64, ``(members, ...)``
 ``flat/…``                only in a flat stack: see :meth:`Stack.flat`
 ========================  ==========================================================

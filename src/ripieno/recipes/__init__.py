@@ -1,13 +1,21 @@
 """How one model is trained: data, recipes, and the plain trainer that is the reference."""
 
 from ripieno.recipes import draws
+from ripieno.recipes.architecture import ARCHITECTURE, Architecture, Setting
+from ripieno.recipes.augmentation import (
+    AUGMENTATIONS,
+    augment,
+    augmentation_strengths,
+)
 from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.feasible import CheckedFactory, restricted
 from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
+from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
@@ -46,7 +54,9 @@ from ripieno.recipes.replicas import (
     replicas_of,
     split_state,
 )
+from ripieno.recipes.resnet import ResnetFactory, resnet
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
+from ripieno.recipes.sizing import Sizing
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
 from ripieno.recipes.together import hidden_matrices
@@ -54,12 +64,16 @@ from ripieno.recipes.trainer import TrainerRunner, batches
 from ripieno.recipes.watch import Watch
 
 __all__ = [
+    "ARCHITECTURE",
+    "AUGMENTATIONS",
     "KNOBS",
     "LOSSES",
     "MAXIMIZED",
     "METRICS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "Architecture",
+    "CheckedFactory",
     "CnnFactory",
     "Data",
     "DropoutMode",
@@ -77,14 +91,20 @@ __all__ = [
     "Preprocess",
     "Recipe",
     "Replica",
+    "ResnetFactory",
+    "Setting",
+    "Sizing",
     "Split",
     "State",
     "TrainerRunner",
     "Watch",
     "accuracy",
+    "activation_gain",
     "add_noise",
     "alone",
     "as_tensor",
+    "augment",
+    "augmentation_strengths",
     "balanced_weights",
     "batches",
     "build_model",
@@ -101,6 +121,7 @@ __all__ = [
     "fine_tune",
     "hidden_matrices",
     "in_equal_epochs",
+    "initialize",
     "join",
     "keep",
     "kept_slots",
@@ -120,6 +141,8 @@ __all__ = [
     "rate_scales",
     "read_knobs",
     "replicas_of",
+    "resnet",
+    "restricted",
     "split_state",
     "state_slots",
     "take",

@@ -185,6 +185,26 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             high=1.0,
             **_POSITIVE,
         ),
+        "init": _knob(
+            "torch",
+            "first weights of linear layers and convolutions; torch: the constructor's own",
+            "torch",
+            "kaiming_normal",
+            "kaiming_uniform",
+            "xavier_normal",
+            "xavier_uniform",
+            "orthogonal",
+        ),
+        "init_gain": _knob(1.0, "factor of the first weights, if init draws them", **_POSITIVE),
+        "flip": _knob(0.0, "images: probability of a mirror image, left for right", high=1.0),
+        "crop_padding": _knob(
+            0, "images: pixels by which they are shifted at most, in height and width", whole=True
+        ),
+        "rotation": _knob(0.0, "images: degrees by which they are rotated at most", high=180.0),
+        "cutout": _knob(0.0, "images: side of a blank rectangle, as a share of theirs", high=1.0),
+        "color_jitter": _knob(
+            0.0, "images: largest change of brightness, contrast and saturation", high=1.0
+        ),
     }
 )
 """Names of hyperparameters that configure training; every other one goes to the model."""
@@ -239,6 +259,13 @@ class Knobs:
     restore: str
     backbone_lr: float
     layer_decay: float
+    init: str
+    init_gain: float
+    flip: float
+    crop_padding: int
+    rotation: float
+    cutout: float
+    color_jitter: float
 
 
 def read_knobs(config: Mapping[str, Value], *, optimizers: Collection[str] = ()) -> Knobs:

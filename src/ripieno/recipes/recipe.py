@@ -13,7 +13,7 @@ from ripieno.recipes.metrics import METRICS
 from ripieno.recipes.optimizers import OptimizerFactory, find_optimizer
 from ripieno.space import Categorical, Config, Constant, Float, Int, Space, Value
 
-__all__ = ["ModelFactory", "Recipe"]
+__all__ = ["ModelFactory", "Recipe", "extremes"]
 
 ModelFactory = Callable[[Config], nn.Module]
 """A function that builds an untrained module out of a config."""
@@ -89,7 +89,7 @@ class Recipe:
                 fix="give a whole number of rows, or None for the whole training part.",
             )
         for name in self.space or ():
-            for value in _extremes(self.space, name):
+            for value in extremes(self.space, name):
                 check_knob(name, value, optimizers=self.optimizers)
                 if name == "optimizer":
                     find_optimizer(str(value), self.optimizers)
@@ -104,7 +104,7 @@ def _check_choice(kind: str, value: str, choices: Iterable[str]) -> None:
         )
 
 
-def _extremes(space: Space | None, name: str) -> tuple[Value, ...]:
+def extremes(space: Space | None, name: str) -> tuple[Value, ...]:
     """Return the values of a domain at which a knob would refuse it."""
     match space and space[name]:
         case Categorical(choices=choices):

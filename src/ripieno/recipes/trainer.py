@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ripieno.errors import RecipeError
 from ripieno.recipes import draws
 from ripieno.recipes.altering import Altering
+from ripieno.recipes.augmentation import augment, augmentation_strengths
 from ripieno.recipes.backbone import rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.data import Data
@@ -178,6 +179,7 @@ class _Training:
         if self._knobs.class_weights == "balanced":
             weights = balanced_weights(data.train.y, self._classes)
             self._weights = torch.from_numpy(weights).to(dtype)
+        self._strengths = augmentation_strengths([self._knobs], data.shape)
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
@@ -209,6 +211,8 @@ class _Training:
             steps=len(chunks),
             shape=tuple(self._x.shape[1:]),
         )
+        purpose = draws.Purpose.AUGMENTATION
+        images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose)
         loss_sum = weight_sum = rate = 0.0
         for step, rows in enumerate(chunks):
             self._check_stop()
@@ -220,8 +224,9 @@ class _Training:
                 values=values,
             )
             self._seed_generator(epoch, step)
+            x = augment(self._x[rows].unsqueeze(0), images[step : step + 1], self._strengths)[0]
             losses, weights = self._step(
-                rows, rate=rate, key=keys[step], altering=altering, step=step
+                x, self._y[rows], rate=rate, key=keys[step], altering=altering, step=step
             )
             if not math.isfinite(losses):
                 raise DivergedError(
@@ -241,10 +246,10 @@ class _Training:
         return Finished(metrics, state, np.exp(logs).astype(np.float32))
 
     def _step(
-        self, rows: Tensor, *, rate: float, key: Tensor, altering: Altering, step: int
+        self, x: Tensor, y: Tensor, *, rate: float, key: Tensor, altering: Altering, step: int
     ) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
-        x, y = altering.inputs(self._x[rows], step, key), self._y[rows]
+        x = altering.inputs(x, step, key)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"]
         self.optimizer.zero_grad()

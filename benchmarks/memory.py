@@ -39,8 +39,9 @@ def counted(name: str) -> dict[str, float]:
     images = np.random.default_rng(0).normal(size=(400, shape.side, shape.side))
     data = Data.from_arrays(images, np.arange(400) % 10)
     config = Config({"optimizer": "sgd", "momentum": 0.9, "batch_size": shape.batch})
-    rows = rows_of(Order(0, config, 0, 1), study_seed=0, folds=1, seeds=1)
     recipe = Recipe(model=lambda _: make(shape))
+    order = Order(0, config, 0, 1)
+    rows = rows_of(order, None, recipe=recipe, study_seed=0, folds=1, seeds=1)
     probe = Group(recipe, data, rows, tier="leaves", engines={}, name=name).probe()
     each, base = probe.bytes() or (0, 0)
     return {"counted_a_row": round(each / MIB, 3), "counted_besides": round(base / MIB, 3)}

@@ -217,6 +217,12 @@ CASES = {
         ),
         MAP,
     ),
+    "leaky relu": (rates(nn.LeakyReLU, 0.0, 0.01, 1.5), MAP),
+    "leaky relu of a row of features": (rates(nn.LeakyReLU, 0.2, 0.2, 0.0), images(7)),
+    "leaky relu in place behind a convolution": (
+        lambda row: nn.Sequential(nn.Conv2d(4, 3, 2), nn.LeakyReLU(0.1 * row, inplace=True)),
+        MAP,
+    ),
     "prelu": (always(nn.PReLU), MAP),
     "prelu a channel": (always(lambda: nn.PReLU(4)), MAP),
     "prelu behind a convolution": (

@@ -1,11 +1,12 @@
 """Rows that are trained together, and how they are divided when they are too many."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 
 from ripieno.population.group import Row
-from ripieno.recipes import State
+from ripieno.recipes import Judging, State
 from ripieno.records import Order, OutcomeStatus
 
 __all__ = ["Part", "shares"]
@@ -18,10 +19,18 @@ class Part:
     Args:
         rows: The rows, those of one trial beside each other, and as many for every trial.
         stored: A state for each, or None for one that starts anew.
+        judging: What each row's trial had seen of its metric before its order.
     """
 
     rows: tuple[Row, ...]
     stored: tuple[State | None, ...]
+    judging: tuple[Judging | None, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], stored: Sequence[State | None]) -> "Part":
+        """Return rows of orders that have not begun."""
+        # A shallow copy: judging replaces what it saw, and never changes it.
+        return cls(tuple(rows), tuple(stored), tuple(copy(row.judging) for row in rows))
 
     @property
     def orders(self) -> list[Order]:
@@ -35,8 +44,19 @@ class Part:
 
     @property
     def goes_on(self) -> bool:
-        """Whether any row needs more training."""
-        return any(row.status is OutcomeStatus.STOPPED for row in self.rows)
+        """Whether the rows of one trial need more training, or to be taken back."""
+        statuses = {row.status for row in self.rows}
+        return OutcomeStatus.STOPPED in statuses or len(statuses) > 1 or not self.judged
+
+    @property
+    def judged(self) -> bool:
+        """Whether the rows' one trial has judged what they finished, if it does so at all."""
+        first = self.rows[0]
+        if first.judging is None or first.status is OutcomeStatus.DIVERGED:
+            return True
+        return len(first.judged) == (
+            0 if first.finished is None else first.finished.state.epoch - first.order.start
+        )
 
     def left(self) -> "Part":
         """Return the trials that go on, each from the last epoch that all its rows finished."""
@@ -54,11 +74,9 @@ class Part:
         return found
 
     def _trials(self) -> list["Part"]:
-        pairs = zip(self.rows, self.stored, strict=True)
-        return [
-            Part(*zip(*own, strict=True))
-            for _, own in groupby(pairs, lambda pair: pair[0].order.trial)
-        ]
+        each = zip(self.rows, self.stored, self.judging, strict=True)
+        trials = groupby(each, lambda one: one[0].order.trial)
+        return [Part(*zip(*own, strict=True)) for _, own in trials]
 
 
 def _taken_back(trial: Part) -> Part:
@@ -70,20 +88,30 @@ def _taken_back(trial: Part) -> Part:
     start = trial.rows[0].order.start
     ends = {start if r.finished is None else r.finished.state.epoch for r in trial.rows}
     fallen = any(row.status is not OutcomeStatus.STOPPED for row in trial.rows)
-    if len(ends) > 1 or fallen:
-        for row in trial.rows:
-            row.status, row.error, row.finished = OutcomeStatus.STOPPED, None, None
+    if len(ends) > 1 or fallen or not trial.judged:
+        _begin_again(trial)
         ends = {start}
     for row in trial.rows:
         del row.metrics[min(ends) - start :]
     states = [row.finished.state if row.finished else None for row in trial.rows]
-    return Part(trial.rows, tuple(s or t for s, t in zip(states, trial.stored, strict=True)))
+    going_on = tuple(s or t for s, t in zip(states, trial.stored, strict=True))
+    return Part(trial.rows, going_on, trial.judging)
+
+
+def _begin_again(trial: Part) -> None:
+    """Take the rows of a trial back to the beginning of its order."""
+    seen = copy(trial.judging[0])  # one for all of them
+    for row in trial.rows:
+        row.status, row.error, row.note, row.finished = OutcomeStatus.STOPPED, None, None, None
+        row.judging = seen
+        row.judged.clear()
 
 
 def _together(parts: Sequence[Part]) -> Part:
     return Part(
         tuple(row for part in parts for row in part.rows),
         tuple(state for part in parts for state in part.stored),
+        tuple(seen for part in parts for seen in part.judging),
     )
 
 

@@ -10,7 +10,9 @@ import torch
 
 from ripieno.population.deciding import TierName
 from ripieno.population.group import EngineKey, Group, Row
+from ripieno.population.hyper import common
 from ripieno.population.memory import give_back_memory, keep_freed_memory
+from ripieno.population.optimizers import FAMILIES
 from ripieno.population.parts import Part
 from ripieno.population.remembered import Remembered
 from ripieno.population.signature import signature
@@ -24,12 +26,14 @@ from ripieno.recipes import (
     TrainerRunner,
     alone,
     as_tensor,
+    augmentation_strengths,
     build_model,
     draws,
     is_out_of_memory,
     keep,
     read_knobs,
     split_state,
+    take_features,
     take_up,
 )
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
@@ -124,6 +128,9 @@ class PopulationRunner:
             return "the loop tier was asked for"
         if len(orders) * self._models == 1:
             return "no other order has its signature"
+        knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
+        if knobs.optimizer not in FAMILIES or knobs.optimizer in self.recipe.optimizers:
+            return f"the optimizer {knobs.optimizer!r} has no stacked form"
         row_steps = self._row_steps(orders)
         if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
@@ -132,7 +139,8 @@ class PopulationRunner:
     def _row_steps(self, orders: Sequence[Order]) -> int:
         """Count the steps of orders of one group, for each row."""
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
-        steps = -(-rows // read_knobs(orders[0].config).batch_size)
+        knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
+        steps = -(-rows // knobs.batch_size)
         return steps * sum(order.epochs for order in orders) * self._models
 
     def _needs_vmap(self, order: Order) -> bool:
@@ -143,13 +151,17 @@ class PopulationRunner:
 
     def _signature(self, order: Order) -> str:
         try:
-            knobs = read_knobs(order.config)
+            knobs = read_knobs(order.config, optimizers=self.recipe.optimizers)
             seed = draws.trial_seed(self.seed, order.trial)
             example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
             module = build_model(self.recipe, order.config, seed, example=example)
+            # Whether it takes features is part of its signature.
+            parts = self.data.parts
+            take_features(module, knobs, [x for p in parts for x in (p.train.x, p.validation.x)])
+            augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
-        return f"{signature(module)} {knobs.optimizer} {knobs.nesterov} {knobs.batch_size}"
+        return f"{signature(module)} {common(knobs)}"
 
     def _chunks(self, orders: Sequence[Order]) -> Iterator[list[Order]]:
         """Divide orders into stacks: equal groups, and equal lengths beside each other."""
@@ -170,16 +182,17 @@ class PopulationRunner:
         reason: str,
     ) -> Iterator[Outcome]:
         for outcome in self._trainer.run(orders, artifacts, stop):
-            yield replace(outcome, notes=f"one model after another: {reason}")
+            notes = [f"one model after another: {reason}", outcome.notes]
+            yield replace(outcome, notes="; ".join(filter(None, notes)))
 
     def _together(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
     ) -> Iterator[Outcome]:
         """Train orders of one group, in as many stacks as their width and the memory ask for."""
         # Outside of any net: a damaged store is no fault of the trial.
-        stored = [self._split(take_up(order, artifacts)) for order in orders]
-        rows = [row for order in orders for row in self._rows_of(order)]
-        waiting = deque([Part(tuple(rows), tuple(state for own in stored for state in own))])
+        stored = [take_up(order, artifacts) for order in orders]
+        rows = [row for o, s in zip(orders, stored, strict=True) for row in self._rows_of(o, s)]
+        waiting = deque([Part.of(rows, [state for each in stored for state in self._split(each)])])
         steps = self._row_steps(orders)
         while waiting:
             begin = time.perf_counter()
@@ -228,9 +241,15 @@ class PopulationRunner:
         notes = f"{rows} ({width.reason}); {how}" if width.reason else group.notes
         return _Attempt(notes, trained=True)
 
-    def _rows_of(self, order: Order) -> list[Row]:
-        folds = len(self.data.parts)
-        return rows_of(order, study_seed=self.seed, folds=folds, seeds=self._seeds)
+    def _rows_of(self, order: Order, stored: State | None) -> list[Row]:
+        return rows_of(
+            order,
+            stored,
+            recipe=self.recipe,
+            study_seed=self.seed,
+            folds=len(self.data.parts),
+            seeds=self._seeds,
+        )
 
     def _split(self, stored: State | None) -> Sequence[State | None]:
         return [None] * self._models if stored is None else split_state(stored, self._models)
@@ -238,7 +257,9 @@ class PopulationRunner:
     def _outcome(
         self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float
     ) -> Outcome:
-        keys: tuple[str | None, str | None] = (None, None)
+        # An order for a trial that early stopping has ended already leaves all as it was.
+        done = row.status is OutcomeStatus.DONE
+        keys: tuple[str | None, str | None] = (row.order.state if done else None, None)
         if row.finished and row.status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
             keys = keep(row.order, row.finished, artifacts, recipe=self.recipe, data=self.data)
         return Outcome(
@@ -249,7 +270,7 @@ class PopulationRunner:
             state=keys[0],
             predictions=keys[1],
             error=row.error,
-            notes=notes,
+            notes="; ".join(filter(None, [notes, row.note])),
         )
 
 

@@ -24,9 +24,10 @@ from torch import Tensor
 from ripieno.population.footprint import peak_bytes
 from ripieno.population.machine import available_bytes, cache_bytes, workers
 from ripieno.population.remembered import Remembered
-from ripieno.population.step import Batch
+from ripieno.population.stack import Stack
+from ripieno.population.step import Batch, fresh_statistics
 from ripieno.population.tiers import Engine, Tier
-from ripieno.recipes import is_out_of_memory, raise_out_of_memory
+from ripieno.recipes import draws, is_out_of_memory, raise_out_of_memory
 
 __all__ = ["Probe", "Width", "Widths", "best_width"]
 
@@ -88,6 +89,24 @@ class Probe:
     engine: Engine
     arrays: Mapping[str, Tensor]
     batch: Batch
+
+    @classmethod
+    def of(cls, engine: Engine, stack: Stack, batch: Batch, *, seed: int, rate: float) -> "Probe":
+        """Return a probe of a stack of one row.
+
+        Args:
+            engine: What trains it.
+            stack: One row.
+            batch: What a step reads of data.
+            seed: The row's.
+            rate: The row's learning rate.
+        """
+        rest = {
+            "keys": draws.step_keys(seed, 0, 1),
+            "rates": torch.full((1,), rate, dtype=torch.float64),
+            "active": torch.ones(1, dtype=torch.bool),
+        }
+        return cls(engine, {**stack.arrays, **fresh_statistics(1)}, {**batch, **rest})
 
     @property
     def kept(self) -> int:

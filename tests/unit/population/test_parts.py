@@ -4,14 +4,15 @@ import pytest
 import ripieno as rp
 from ripieno.population.parts import Part, shares
 from ripieno.population.trials import rows_of
-from ripieno.recipes import Finished, State
+from ripieno.recipes import Finished, Recipe, State
 from ripieno.records import Order, OutcomeStatus
 
 
-def part(trials, replicas=1, start=0):
-    orders = [Order(t, rp.Config({"lr": 0.1}), start, start + 3) for t in range(trials)]
-    rows = [r for o in orders for r in rows_of(o, study_seed=0, folds=replicas, seeds=1)]
-    return Part(tuple(rows), (None,) * len(rows))
+def part(trials, replicas=1, start=0, **knobs):
+    orders = [Order(t, rp.Config({"lr": 0.1, **knobs}), start, start + 3) for t in range(trials)]
+    how = {"recipe": Recipe(model=rp.Config), "study_seed": 0, "folds": replicas, "seeds": 1}
+    rows = [row for order in orders for row in rows_of(order, None, **how)]
+    return Part.of(rows, [None] * len(rows))
 
 
 def trials(part):
@@ -48,7 +49,7 @@ def test_the_rows_of_a_trial_stay_together(width, expected):
 
 
 def test_nothing_is_divided_into_nothing():
-    assert Part((), ()).divide(4) == []
+    assert Part.of([], []).divide(4) == []
 
 
 def test_what_has_ended_is_kept_and_what_is_left_goes_on_from_its_last_epoch():
@@ -89,3 +90,33 @@ def test_a_trial_whose_rows_are_not_at_one_epoch_begins_again(fallen):
     assert [row.epoch for row in left.rows] == [0, 0, 0, 1, 1, 1]
     assert {row.status for row in left.rows} == {OutcomeStatus.STOPPED}
     assert whole.ended == ()
+
+
+def judge(row, epoch):
+    finish(row, epoch)
+    found = Finished({"log_loss": 1.0 / epoch}, row.finished.state, row.finished.probabilities)
+    row.judged.append(row.judging.judge(found))
+
+
+def test_a_trial_that_watches_its_metric_goes_on_with_what_it_saw():
+    whole = part(1, early_stopping=2)
+    judge(whole.rows[0], 1)
+    judge(whole.rows[0], 2)
+    left = whole.left()
+    assert left.rows[0].judging.values == (1.0, 0.5)
+    assert len(left.rows[0].judged) == 2
+    assert left.rows[0].epoch == 2
+
+
+def test_a_trial_that_could_not_judge_its_epoch_begins_again_with_what_it_saw_before():
+    whole = part(1, early_stopping=2)
+    judge(whole.rows[0], 1)
+    finish(whole.rows[0], 2)
+    whole.rows[0].status = OutcomeStatus.DONE  # as it would be after the last epoch
+    assert whole.ended == ()
+    left = whole.left()
+    assert left.rows[0].judging.values == ()
+    assert (left.rows[0].judged, left.rows[0].metrics) == ([], [])
+    assert left.rows[0].status is OutcomeStatus.STOPPED
+    judge(left.rows[0], 1)
+    assert whole.judging[0].values == ()  # and can begin again once more

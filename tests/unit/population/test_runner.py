@@ -104,9 +104,11 @@ def test_a_lost_state_is_no_fault_of_the_trial(data):
         carry_out(runner, lost)
 
 
-def test_what_the_model_reads_decides_the_signature_but_for_dropout():
+def test_what_the_model_reads_decides_the_signature_but_for_dropout_and_slopes():
     space = rp.Space(
-        hidden=rp.Int(1, 3), dropout=rp.Float(0, 0.5), lr=rp.Float(0.1, 0.2),
+        hidden=rp.Int(1, 3), dropout=rp.Float(0, 0.5), dropout_1=rp.Float(0, 0.5),
+        negative_slope=rp.Float(0, 0.5), flip=rp.Float(0, 0.5), init=rp.Constant("torch"),
+        lr=rp.Float(0.1, 0.2),
         optimizer=rp.Categorical("sgd", "adam"), batch_size=rp.Categorical(16, 32),
         schedule=rp.Categorical("cosine", "constant"),
     )  # fmt: skip
@@ -202,3 +204,13 @@ def test_a_model_that_does_not_even_fit_alone_has_failed_with_a_remedy(data):
         assert outcome.error.startswith("out of memory: ")
         assert "Fix: choose smaller models" in outcome.error
         assert outcome.notes.startswith("one model after another: memory ran out with 1 row")
+
+
+def test_augmentation_of_a_table_is_a_failed_outcome_beside_good_ones(data):
+    runner = PopulationRunner(Recipe(model=model), data, tier="leaves")
+    outcomes = carry_out(runner, [order(0), order(1, flip=0.5), order(2)])
+    assert [outcomes[t].status for t in range(3)] == [
+        OutcomeStatus.DONE, OutcomeStatus.FAILED, OutcomeStatus.DONE,
+    ]  # fmt: skip
+    assert "'flip' changes images" in outcomes[1].error
+    assert outcomes[0].notes == outcomes[2].notes == "2 rows; leaves: forced"

@@ -72,8 +72,10 @@ def group(data, rows=3, tier="leaves", layer=nn.Identity):
         return nn.Sequential(nn.Linear(4, 30), nn.ReLU(), layer(), nn.Linear(30, 2))
 
     orders = [Order(t, rp.Config({"lr": 0.01, "batch_size": 16}), 0, 1) for t in range(rows)]
-    made = [row for o in orders for row in rows_of(o, study_seed=0, folds=1, seeds=1)]
-    return Group(Recipe(model=model), data, made, tier=tier, engines={}, name="g")
+    recipe = Recipe(model=model)
+    how = {"recipe": recipe, "study_seed": 0, "folds": 1, "seeds": 1}
+    made = [row for order in orders for row in rows_of(order, None, **how)]
+    return Group(recipe, data, made, tier=tier, engines={}, name="g")
 
 
 def test_the_bytes_of_a_stack_are_a_line_that_one_and_two_rows_tell(data):

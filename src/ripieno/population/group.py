@@ -13,9 +13,10 @@ from ripieno.population.deciding import TierName
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.optimizers import Optimizer
-from ripieno.population.stack import Stack
+from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
+from ripieno.population.width import Probe
 from ripieno.recipes import (
     METRICS,
     Data,
@@ -58,6 +59,7 @@ class Row:
         fold: Number of the fold that it is validated on.
         name: What a message calls the replica; empty where it is the order's only one.
         judging: What the trial's epochs count for, shared by all rows of the trial.
+        unjudged: The same as it was before the first epoch.
         judged: What they counted for, and what the last one left, kept by the trial's first
             row where the trial watches its metric.
         note: Why early stopping ended the trial, where it did.
@@ -73,6 +75,7 @@ class Row:
     fold: int = 0
     name: str = ""
     judging: Judging | None = None
+    unjudged: Judging | None = None
     judged: list[Finished] = field(default_factory=list)
     note: str | None = None
 
@@ -136,7 +139,30 @@ class Group:
             if state is not None:
                 self._stack.insert(number, state)
             self.rows[number].end_early()
-        self._engine = self._find_engine(models[0])
+        self._engine = self._find_engine(models[0], self._stack.layout)
+
+    def probe(self) -> Probe:
+        """Return the first row, untrained, for trying how steps behave."""
+        row, inputs = self.rows[0], self._inputs
+        model = build_model(self._recipe, row.order.config, row.seed, example=inputs.example)
+        self._model = model
+        self._take_features([model])
+        hyper = {name: values[:1] for name, values in self._hyper().items()}
+        stack = Stack.of([model], self._optimizer(), hyper)
+        count = min(row.knobs.batch_size, inputs.rows(row.fold))
+        x, y = inputs.batch(torch.arange(count).unsqueeze(0), inputs.members([row.fold]))
+        batch = {
+            "x": x,
+            "y": y,
+            "keys": draws.step_keys(row.seed, 0, 1),
+            "rates": torch.full((1,), row.knobs.lr, dtype=torch.float64),
+            "active": torch.ones(1, dtype=torch.bool),
+            **{name: numbers[:1, 0].contiguous() for name, numbers in self._mixing(1).items()},
+        }
+        engine = self._find_engine(model, stack.layout)
+        # Features of a frozen backbone may have taken the place of the inputs.
+        self._inputs = Inputs(self._data, getattr(torch, self._recipe.dtype))
+        return Probe(engine, {**stack.arrays, **fresh_statistics(1)}, batch)
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
@@ -185,6 +211,8 @@ class Group:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
                 self._decide(arrays, batch, steps_left=left)
                 arrays = {**self._stack.arrays, **statistics}
+            if step == 0:
+                self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1)
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
         logs = self._validate(stop)
@@ -340,7 +368,7 @@ class Group:
         """Train on the features of a frozen backbone, where all rows can."""
         arrays = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
         features = None
-        for model, row in zip(models, self.rows, strict=True):
+        for model, row in zip(models, self.rows, strict=False):
             features = take_features(model, row.knobs, arrays)
         if features is not None:
             self._inputs.replace(features[0::2], features[1::2])
@@ -365,9 +393,9 @@ class Group:
     def _uses(self) -> frozenset[str]:
         return used([row.knobs for row in self.rows])
 
-    def _find_engine(self, model: nn.Module) -> Engine:
+    def _find_engine(self, model: nn.Module, layout: Layout) -> Engine:
         rules = Rules(loss=self._recipe.loss, uses=self._uses())
-        key = (self._name, self._stack.layout.optimizer, rules)
+        key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
-            self._engines[key] = Engine(model, self._stack.layout, rules, tier=self._tier)
+            self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]

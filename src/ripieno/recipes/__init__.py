@@ -22,6 +22,7 @@ from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import load
 from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
+from ripieno.recipes.memory import is_out_of_memory, raise_out_of_memory
 from ripieno.recipes.metrics import MAXIMIZED, METRICS, accuracy, log_loss, measure
 from ripieno.recipes.mixing import (
     Mixing,
@@ -122,6 +123,7 @@ __all__ = [
     "hidden_matrices",
     "in_equal_epochs",
     "initialize",
+    "is_out_of_memory",
     "join",
     "keep",
     "kept_slots",
@@ -137,6 +139,7 @@ __all__ = [
     "partners",
     "plan_mixing",
     "predict_probabilities",
+    "raise_out_of_memory",
     "rate_scale",
     "rate_scales",
     "read_knobs",

@@ -16,7 +16,7 @@ from ripieno.ensembles import folders, metrics
 from ripieno.ensembles.rebuilding import rebuild
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Preprocess, Split
+from ripieno.recipes import Preprocess, Split, Stream, Table
 from ripieno.space import Config
 
 __all__ = ["Ensemble"]
@@ -89,14 +89,15 @@ class Ensemble(nn.Module):
         stacked = torch.stack(votes)  # (members, batch, classes)
         return torch.logsumexp(stacked + self.log_weights.to(stacked.dtype), dim=0)
 
-    def predict_proba(self, x: ArrayLike | Split) -> NDArray[np.float32]:
+    def predict_proba(self, x: ArrayLike | Split | Table) -> NDArray[np.float32]:
         """Return class probabilities, float32, shape ``(rows, classes)``.
 
         Rows go through in batches of 1,024, in evaluation mode and without gradients; the
         mode of every submodule is left as it was.
 
         Args:
-            x: Raw rows, shape ``(rows, *features)``, or a split.
+            x: Raw rows, shape ``(rows, *features)``, a table (of :meth:`Preprocess.read
+                <ripieno.recipes.Preprocess.read>`, or a pandas DataFrame), or a split.
 
         Raises:
             DataError: The rows have other features than those that were trained on.
@@ -119,7 +120,7 @@ class Ensemble(nn.Module):
             ) from error
         return answers
 
-    def predict(self, x: ArrayLike | Split) -> NDArray[Any]:
+    def predict(self, x: ArrayLike | Split | Table) -> NDArray[Any]:
         """Return the name of each row's likeliest class, shape ``(rows,)``.
 
         Raises:
@@ -130,7 +131,7 @@ class Ensemble(nn.Module):
         likeliest: NDArray[Any] = names[self.predict_proba(x).argmax(axis=1)]
         return likeliest
 
-    def score(self, x: ArrayLike | Split, y: ArrayLike | None = None) -> dict[str, float]:
+    def score(self, x: ArrayLike | Split | Table, y: ArrayLike | None = None) -> dict[str, float]:
         """Measure accuracy and log loss.
 
         Args:
@@ -214,15 +215,14 @@ class Ensemble(nn.Module):
             )
         return logits  # type: ignore[no-any-return]
 
-    def _standardised(self, x: ArrayLike | Split) -> NDArray[np.float32]:
+    def _standardised(self, x: ArrayLike | Split | Table) -> NDArray[np.float32] | Stream:
         if isinstance(x, Split):
             return x.x
-        raw = np.asarray(x)
-        rows = raw if self.preprocess is None else self.preprocess.apply(raw)
+        rows = np.asarray(x) if self.preprocess is None else self.preprocess.apply(x)
         standardised: NDArray[np.float32] = rows.astype(np.float32, copy=False)
         return standardised
 
-    def _targets(self, x: ArrayLike | Split, y: ArrayLike | None) -> NDArray[np.int64]:
+    def _targets(self, x: ArrayLike | Split | Table, y: ArrayLike | None) -> NDArray[np.int64]:
         if isinstance(x, Split):
             return x.y
         if y is None:

@@ -20,12 +20,17 @@ from ripieno.recipes import (
     Knobs,
     Recipe,
     State,
+    Stream,
+    as_features,
     as_tensor,
     balanced_weights,
     batches,
     build_model,
     draws,
+    feed,
+    first_rows,
     learning_rate_factor,
+    pieces,
     read_knobs,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
@@ -79,6 +84,7 @@ class Group:
         tier: How the stack is computed.
         engines: Engines by what they compute, kept for later groups.
         name: The group's name.
+        seed: The study's seed, from which the order of streamed rows comes.
     """
 
     def __init__(
@@ -90,14 +96,17 @@ class Group:
         tier: TierName,
         engines: dict[object, Engine],
         name: str,
+        seed: int = 0,
     ) -> None:
         self.rows = list(rows)
+        self._seed = seed
         self._recipe, self._data = recipe, data
         self._tier, self._engines, self._name = tier, engines, name
         dtype = getattr(torch, recipe.dtype)
-        self._x = as_tensor(data.train.x).to(dtype)
+        self._dtype = dtype
+        self._x = as_features(data.train.x, dtype)
         self._y = as_tensor(data.train.y)
-        self._validation_x = as_tensor(data.validation.x).to(dtype)
+        self._validation_x = as_features(data.validation.x, dtype)
         self._going = list(self.rows)
 
     @property
@@ -107,8 +116,9 @@ class Group:
 
     def start(self, stored: Sequence[State | None]) -> None:
         """Build the stack, and load what rows go on from."""
+        example = first_rows(self._x, 2, self._dtype)
         models = [
-            build_model(self._recipe, row.order.config, row.seed, example=self._x[:2])
+            build_model(self._recipe, row.order.config, row.seed, example=example)
             for row in self.rows
         ]
         self._model = models[0]
@@ -137,12 +147,15 @@ class Group:
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
         active = torch.ones(members, dtype=torch.bool)
+        shared = [order[0, columns] for columns in plan] if self._data.streamed else []
+        key = draws.fold(self._seed, draws.Purpose.STREAM, rows[0].epoch)
+        fed = feed(self._x, shared, dtype=self._dtype, key=key)
         for step, columns in enumerate(plan):
             if stop():
                 return False
             chosen = order[:, columns]
             batch = {
-                "x": self._x[chosen],
+                "x": next(fed) if isinstance(self._x, Stream) else self._x[chosen],
                 "y": self._y[chosen],
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
@@ -204,17 +217,17 @@ class Group:
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
         """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
         parts = []
-        for x in torch.split(self._validation_x, _VALIDATION_ROWS):
+        for x in pieces(self._validation_x, _VALIDATION_ROWS):
             if stop():
                 return None
-            logits = self._engine.predict(self._stack.arrays, x)
+            logits = self._engine.predict(self._stack.arrays, x.to(self._dtype))
             parts.append(torch.log_softmax(logits.double(), dim=-1))
         return torch.cat(parts, dim=1).numpy()
 
     def _order(self, row: Row) -> Tensor:
-        return draws.epoch_order(
-            row.seed, row.epoch, rows=len(self._y), size=self._recipe.epoch_rows
-        )
+        # One order for all rows, where they share the batches of a stream.
+        seed = self._seed if self._data.streamed else row.seed
+        return draws.epoch_order(seed, row.epoch, rows=len(self._y), size=self._recipe.epoch_rows)
 
     def _rates(self, steps: int) -> Tensor:
         """Return the learning rates of an epoch, float64, ``(members, steps)``."""
@@ -267,7 +280,7 @@ class Group:
         return frozenset(n for n in names if any(getattr(row.knobs, n) for row in self.rows))
 
     def _find_engine(self, model: nn.Module) -> Engine:
-        rules = Rules(loss=self._recipe.loss, uses=self._uses())
+        rules = Rules(loss=self._recipe.loss, shared=self._data.streamed, uses=self._uses())
         key = (self._name, self._stack.layout.optimizer, rules)
         if key not in self._engines:
             self._engines[key] = Engine(model, self._stack.layout, rules, tier=self._tier)

@@ -81,7 +81,9 @@ class PopulationRunner:
         digest = order.config.digest
         if digest not in self._groups:
             self._groups[digest] = self._signature(order)
-        return self._groups[digest]
+        # Rows that share the batches of a stream are in the same epoch.
+        begin = f" from {order.start}" if self.data.streamed else ""
+        return self._groups[digest] + begin
 
     def run(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
@@ -146,6 +148,7 @@ class PopulationRunner:
                 tier=self.tier,
                 engines=self._engines,
                 name=self.group(orders[0]),
+                seed=self.seed,
             )
             group.start(stored)
             group.train(stop)

@@ -5,18 +5,23 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pieces
+from ripieno.recipes.images import image_size
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
-from ripieno.recipes.loaders import load
+from ripieno.recipes.loaders import from_frame, load, read
 from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
 from ripieno.recipes.metrics import METRICS, accuracy, log_loss, measure
 from ripieno.recipes.mlp import MlpFactory, mlp
 from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
-from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
+from ripieno.recipes.prediction import check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
+from ripieno.recipes.reading import Reading
 from ripieno.recipes.recipe import ModelFactory, Recipe
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.state import State
+from ripieno.recipes.streams import Stream
+from ripieno.recipes.tables import NumericTransform, Table
 from ripieno.recipes.trainer import TrainerRunner, batches
 
 __all__ = [
@@ -33,13 +38,18 @@ __all__ = [
     "Knobs",
     "MlpFactory",
     "ModelFactory",
+    "NumericTransform",
     "Preprocess",
+    "Reading",
     "Recipe",
     "Split",
     "State",
+    "Stream",
+    "Table",
     "TrainerRunner",
     "accuracy",
     "alone",
+    "as_features",
     "as_tensor",
     "balanced_weights",
     "batches",
@@ -50,13 +60,19 @@ __all__ = [
     "cross_entropy",
     "draws",
     "explain",
+    "feed",
+    "first_rows",
+    "from_frame",
+    "image_size",
     "keep",
     "learning_rate_factor",
     "load",
     "log_loss",
     "measure",
     "mlp",
+    "pieces",
     "predict_probabilities",
+    "read",
     "read_knobs",
     "state_slots",
     "take_up",

@@ -51,6 +51,7 @@ class Purpose(IntEnum):
     DROPOUT = 3
     GENERATOR = 4
     SPLIT = 5
+    STREAM = 6
 
 
 def fold(key: int, *numbers: int) -> int:

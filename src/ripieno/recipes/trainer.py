@@ -16,12 +16,13 @@ from ripieno.recipes import draws
 from ripieno.recipes.building import build_model
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
+from ripieno.recipes.feeding import Features, as_features, as_tensor, feed, first_rows
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
 from ripieno.recipes.metrics import METRICS
 from ripieno.recipes.optimizers import build_optimizer, state_slots
-from ripieno.recipes.prediction import as_tensor, check_logits, log_probabilities
+from ripieno.recipes.prediction import check_logits, log_probabilities
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, penalty
 from ripieno.recipes.schedules import learning_rate_factor
@@ -133,9 +134,12 @@ class _Training:
         self._knobs = read_knobs(order.config)
         self._classes = len(data.classes)
         dtype = getattr(torch, recipe.dtype)
-        self._x = as_tensor(data.train.x).to(dtype)
+        self._dtype = dtype
+        self._x = as_features(data.train.x, dtype)
         self._y = as_tensor(data.train.y)
-        self._validation_x = as_tensor(data.validation.x)
+        # Models that stream may share their batches, so they see one order.
+        self._order_seed = seed if data.streamed else self._seed
+        self._validation_x = as_features(data.validation.x, torch.float32)
         self._validation_y = data.validation.y
         self._weights = None
         if self._knobs.class_weights == "balanced":
@@ -144,10 +148,9 @@ class _Training:
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
-        with self._naming_the_batch(self._x[:2]):
-            self.module = build_model(
-                self._recipe, self._order.config, self._seed, example=self._x[:2]
-            )
+        example = first_rows(self._x, 2, self._dtype)
+        with self._naming_the_batch(example):
+            self.module = build_model(self._recipe, self._order.config, self._seed, example=example)
         self.optimizer = build_optimizer(self.module, self._knobs)
         if stored is not None:
             stored.load_into(self.module, self.optimizer, slots=state_slots(self._knobs))
@@ -155,12 +158,14 @@ class _Training:
     def epoch(self, epoch: int) -> Finished:
         """Train one epoch, measure, and copy the state."""
         order = draws.epoch_order(
-            self._seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
+            self._order_seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
         )
         chunks = batches(order, self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks))
         loss_sum = weight_sum = rate = 0.0
-        for step, rows in enumerate(chunks):
+        key = draws.fold(self._order_seed, draws.Purpose.STREAM, epoch)
+        fed = feed(self._x, chunks, dtype=self._dtype, key=key)
+        for step, (rows, x) in enumerate(zip(chunks, fed, strict=True)):
             self._check_stop()
             rate = self._knobs.lr * learning_rate_factor(
                 epoch * len(chunks) + step,
@@ -169,7 +174,7 @@ class _Training:
                 knobs=self._knobs,
             )
             self._seed_generator(epoch, step)
-            losses, weights = self._step(rows, rate=rate, key=keys[step])
+            losses, weights = self._step(x, self._y[rows], rate=rate, key=keys[step])
             if not math.isfinite(losses):
                 raise _DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
@@ -187,9 +192,8 @@ class _Training:
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
         return Finished(metrics, state, np.exp(logs).astype(np.float32))
 
-    def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
+    def _step(self, x: Tensor, y: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
-        x, y = self._x[rows], self._y[rows]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
@@ -234,7 +238,7 @@ class _Training:
             raise _StopAskedError
 
     @contextmanager
-    def _naming_the_batch(self, x: Tensor) -> Iterator[None]:
+    def _naming_the_batch(self, x: Features) -> Iterator[None]:
         """Add the model and the shape of its input to an error that the model raises."""
         try:
             yield

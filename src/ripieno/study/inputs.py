@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Dataset
+
 from ripieno import recipes
 from ripieno.errors import StudyError
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Reading, Recipe
 from ripieno.space import Space
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
@@ -18,48 +20,70 @@ __all__ = ["ModelInput", "read_data", "read_recipe"]
 ModelInput = str | Recipe | Callable[..., Any]
 """``"cnn"``, ``"mlp"``, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
 
-DataInput = str | Path | Data | Sequence[Any]
-"""``"digits"``, a file, ``"FILE.py:NAME"``, data, or arrays ``(x, y)`` with or without test."""
+DataInput = Any
+"""``"digits"``, a file or folder, ``"FILE.py:NAME"``, data, a pandas DataFrame, a torch
+``Dataset``, or arrays ``(x, y)`` with or without test."""
 
 _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {"cnn": recipes.cnn, "mlp": recipes.mlp}
 
 
-def read_data(data: DataInput, *, target: str | None, seed: int) -> tuple[Data, DataReference]:
+def read_data(data: DataInput, reading: Reading, *, seed: int) -> tuple[Data, DataReference]:
     """Return data that are split and scaled, and where they came from.
 
     Raises:
         DataError: The data cannot be read or trained on.
         StudyError: A user's file does not give data.
     """
-    if isinstance(data, Data):
-        return data, DataReference(None, target, data.fingerprint)
     if not isinstance(data, str | Path):
-        return _from_arrays(data, seed=seed, where="data=")
+        read = _from_object(data, reading, seed=seed, where="data=")
+        return read, _reference(None, reading, read)
     source = str(data)
     if is_reference(source):
         made = load_object(source)
         made = made() if callable(made) else made
         path, _, name = source.rpartition(":")
-        read = made if isinstance(made, Data) else _from_arrays(made, seed=seed, where=source)[0]
-        reference = f"{Path(path).resolve()}:{name}"
-        return read, DataReference(reference, target, read.fingerprint)
-    read = recipes.load(source, target=target, seed=seed)
+        read = _from_object(made, reading, seed=seed, where=source)
+        return read, _reference(f"{Path(path).resolve()}:{name}", reading, read)
+    read = recipes.read(source, reading, seed=seed)
     if source != "digits":
         source = str(Path(source).resolve())
-    return read, DataReference(source, target, read.fingerprint)
+    return read, _reference(source, reading, read)
 
 
-def _from_arrays(data: object, *, seed: int, where: str) -> tuple[Data, DataReference]:
+def _reference(source: str | None, reading: Reading, read: Data) -> DataReference:
+    said = {name: value for name, value in reading.to_dict().items() if name != "target"}
+    return DataReference(source, reading.target, read.fingerprint, said)
+
+
+def _from_object(data: object, reading: Reading, *, seed: int, where: str) -> Data:
+    if isinstance(data, Data):
+        return data
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        return recipes.from_frame(data, reading, seed=seed, name="table", where=where)
+    reading.refuse(
+        "groups", "time", "drop", "categorical", "image_size",
+        where=where,
+        because="arrays have no columns by name (rp.Data.from_arrays takes arrays of them)",
+    )  # fmt: skip
+    if isinstance(data, Dataset):
+        return Data.from_dataset(data, seed=seed)
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
             where=where,
-            fix="give (x, y) or (x, y, x_test, y_test), a rp.Data, 'digits' or a file.",
+            fix="give (x, y) or (x, y, x_test, y_test), a rp.Data, a DataFrame, a torch "
+            "Dataset, 'digits', a file or a folder of images.",
         )
     x, y, *test = data
     x_test, y_test = test or (None, None)
-    made = Data.from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed)
-    return made, DataReference(None, None, made.fingerprint)
+    return Data.from_arrays(
+        x,
+        y,
+        x_test=x_test,
+        y_test=y_test,
+        numeric=reading.numeric or "standardize",
+        seed=seed,
+    )
 
 
 def read_recipe(
@@ -78,7 +102,7 @@ def read_recipe(
         StudyError: The model is unknown, or has no space.
     """
     if model is None:
-        model = "cnn" if data.train.x.ndim == 4 else "mlp"
+        model = "cnn" if len(data.shape) == 3 else "mlp"
     recipe, reference = _make_recipe(model, data)
     recipe = replace(recipe, epochs=epochs, epoch_rows=epoch_rows)
     searched = recipe.space if space is None else space

@@ -5,13 +5,14 @@ import difflib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
+from ripieno.recipes import NumericTransform, Reading
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
@@ -50,6 +51,12 @@ def tune(
     minutes: float | None = None,
     target: float | None = None,
     target_column: str | None = None,
+    groups: str | None = None,
+    time_column: str | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    numeric: NumericTransform | None = None,
+    image_size: int | tuple[int, int] | None = None,
     tier: str | None = None,
     workers: int | None = None,
     seed: int = 0,
@@ -63,8 +70,9 @@ def tune(
         model: ``"cnn"``, ``"mlp"``, ``"FILE.py:NAME"``, a recipe, or your own function
             ``model(config)`` that returns an ``nn.Module``; None takes ``cnn`` for images
             and ``mlp`` for tables.
-        data: ``"digits"``, an ``.npz`` or ``.csv`` file, ``"FILE.py:NAME"``, a ``Data``, or
-            arrays ``(x, y)`` or ``(x, y, x_test, y_test)``.
+        data: ``"digits"``, a ``.csv``, ``.parquet`` or ``.npz`` file, a folder of images,
+            ``"FILE.py:NAME"``, a ``Data``, a pandas DataFrame, a torch ``Dataset``, or arrays
+            ``(x, y)`` or ``(x, y, x_test, y_test)``.
         space: What is searched; the recipe's own space where absent.
         metric: What the search is after: ``log_loss`` or ``accuracy`` on the validation part.
         direction: ``minimize`` or ``maximize``; known for the recipes' own metrics.
@@ -77,7 +85,14 @@ def tune(
             much on one; the epochs of a trial go through all rows one after the other.
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
-        target_column: The column to predict, for a ``.csv``.
+        target_column: The column to predict, for a table.
+        groups: A column of the table; rows with equal values stay in one part.
+        time_column: A column of the table; the latest rows are the validation and test part.
+        drop: Columns of the table that are not read.
+        categorical: Columns of the table that hold categories, whatever they look like.
+        numeric: How numeric columns are scaled: ``quantile`` (tables) or ``standardize``
+            (arrays).
+        image_size: Height and width that a folder's images are resized to.
         tier: Train models of one architecture as rows of one stack, in this tier: ``auto``,
             ``compiled``, ``traced``, ``leaves``, ``vmap`` or ``loop``. The random searcher
             then draws nine configs of each architecture. None trains one model at a time.
@@ -97,7 +112,16 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
-    read, reference = read_data(data, target=target_column, seed=seed)
+    reading = Reading(
+        target=target_column,
+        groups=groups,
+        time=time_column,
+        drop=tuple(drop),
+        categorical=tuple(categorical),
+        numeric=numeric,
+        image_size=image_size,
+    )
+    read, reference = read_data(data, reading, seed=seed)
     if epoch_rows is None and len(read.train) > LARGE_ROWS:
         epoch_rows = LARGE_EPOCH_ROWS
     recipe, searched, name = read_recipe(
@@ -261,7 +285,7 @@ def starting_folder(data: str, out: Path | None) -> Path:
     if out is not None:
         return out
     path, _, name = data.rpartition(":")
-    return new_folder(name if path.endswith(".py") else Path(data).stem).path
+    return new_folder(name if path.endswith(".py") else Path(data).absolute().stem).path
 
 
 def _begin(
@@ -311,7 +335,8 @@ def _find_job(
     data = data if data is not None else reference.source
     if model == "custom" or model is None or data is None:
         return None
-    read, _ = read_data(data, target=reference.target, seed=settings.seed)
+    reading = Reading.from_dict({**reference.reading, "target": reference.target})
+    read, _ = read_data(data, reading, seed=settings.seed)
     if read.fingerprint != reference.fingerprint:
         raise StudyError(
             "the data are not those that the study was begun with.",

@@ -40,7 +40,9 @@ class Ensemble(nn.Module):
         facts: What :meth:`load` needs to build the members again, JSON-able:
             ``"input_shape"``, the shape of one standardised row, and ``"members"``, for each
             member a mapping with its ``"id"``, the name of its ``"recipe"`` and its
-            ``"config"``. More facts are kept. Without facts an ensemble cannot be saved.
+            ``"config"``; for an mlp that reads tables also ``"numbers"`` and
+            ``"cardinalities"`` of its factory. More facts are kept. Without facts an ensemble
+            cannot be saved.
 
     Raises:
         EnsembleError: No member, weights that are not positive numbers, one a member, fewer

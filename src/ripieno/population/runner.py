@@ -110,7 +110,8 @@ class PopulationRunner:
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
         steps = -(-rows // read_knobs(orders[0].config).batch_size)
         row_steps = steps * sum(order.epochs for order in orders)
-        if self.tier == "auto" and row_steps < _WORTH_TRACING:
+        # Of a stream, every row saves a reading of all batches.
+        if self.tier == "auto" and row_steps < _WORTH_TRACING and not self.data.streamed:
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
 

@@ -5,6 +5,7 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.duplicates import Duplicates, find_duplicates
 from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pieces
 from ripieno.recipes.images import image_size
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
@@ -33,6 +34,7 @@ __all__ = [
     "CnnFactory",
     "Data",
     "DropoutMode",
+    "Duplicates",
     "Finished",
     "Knob",
     "Knobs",
@@ -61,6 +63,7 @@ __all__ = [
     "draws",
     "explain",
     "feed",
+    "find_duplicates",
     "first_rows",
     "from_frame",
     "image_size",

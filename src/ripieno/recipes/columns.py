@@ -48,37 +48,45 @@ class NumericColumn:
     quantiles: tuple[float, ...] = ()
 
     @classmethod
-    def fit(cls, name: str, values: NDArray[np.float64], *, numeric: NumericTransform) -> Self:
-        """Learn from the training part: float64 with NaN for what is missing."""
+    def fit(
+        cls,
+        name: str,
+        values: NDArray[np.float64],
+        *,
+        numeric: NumericTransform,
+        indicator: bool | None = None,
+    ) -> Self:
+        """Learn from the training part.
+
+        Args:
+            name: The column.
+            values: float64 with NaN for what is missing.
+            numeric: How it is to be scaled.
+            indicator: Whether there is to be one; None where something is missing.
+        """
         known = values[~np.isnan(values)]
+        if indicator is None:
+            indicator = 0 < len(known) < len(values)
         if not len(known):
-            return cls(name, fill=0.0, indicator=False, center=0.0, scale=1.0)
+            return cls(name, fill=0.0, indicator=indicator, center=0.0, scale=1.0)
         constant = bool(known.min() == known.max())
         made_normal = numeric == "quantile" and len(np.unique(known)) >= _FEW_VALUES
         return cls(
             name,
             fill=float(np.median(known)),
-            indicator=len(known) < len(values),
+            indicator=indicator,
             center=float(known.mean()),
             scale=1.0 if constant else float(known.std()),
             quantiles=tuple(quantiles(known).tolist()) if made_normal else (),
         )
 
     def apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the column's features, shape ``(rows, 1)``, or 2 with an indicator."""
-        missing = np.isnan(values)
-        filled = np.where(missing, self.fill, values)
+        """Return the scaled numbers, the gaps filled, shape ``(rows,)``."""
+        filled = np.where(np.isnan(values), self.fill, values)
         if self.quantiles:
-            scaled = normal_scores(filled, np.array(self.quantiles))
-        else:
-            scaled = np.clip((filled - self.center) / self.scale, -_FAR, _FAR)
-        features = [scaled, missing.astype(np.float64)] if self.indicator else [scaled]
-        return np.stack(features, axis=1)
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the features."""
-        return (self.name, f"{self.name} is missing") if self.indicator else (self.name,)
+            return normal_scores(filled, np.array(self.quantiles))
+        scaled: NDArray[np.float64] = np.clip((filled - self.center) / self.scale, -_FAR, _FAR)
+        return scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +150,7 @@ class CategoricalColumn:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the features."""
-        if self.embedded:
-            return (self.name,)
+        """Names of the zeros and ones."""
         extra = ["missing"] * self.missing + ["rare"] * self.rare
         return (
             *(f"{self.name} = {category}" for category in self.categories),

@@ -3,23 +3,20 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import DataError
 from ripieno.recipes import files, splits
-from ripieno.recipes.grouping import Dividing, divide_rows
+from ripieno.recipes.grouping import Dividing, divide_by
 from ripieno.recipes.preprocess import Preprocess, Raw
 from ripieno.recipes.raw import raw_rows
+from ripieno.recipes.sources import Sources
 from ripieno.recipes.splits import Label
 from ripieno.recipes.streams import DatasetRows, Stream
 from ripieno.recipes.tables import NumericTransform, as_array
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch.utils.data import Dataset
 
 __all__ = ["Data", "Split", "divide"]
 
@@ -59,7 +56,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Data:
+class Data(Sources):
     """A training, a validation and a test part, and how raw rows become theirs.
 
     Args:
@@ -169,112 +166,6 @@ class Data:
             name=name,
         )
 
-    @staticmethod
-    def from_frame(
-        frame: "pd.DataFrame",
-        *,
-        target: str | None = None,
-        groups: str | None = None,
-        time: str | None = None,
-        drop: Sequence[str] = (),
-        categorical: Sequence[str] = (),
-        numeric: NumericTransform = "quantile",
-        validation_share: float = 0.2,
-        test_share: float = 0.2,
-        seed: int = 0,
-        name: str = "table",
-    ) -> "Data":
-        """Split and encode a pandas table; see :func:`~ripieno.recipes.load` for what is said.
-
-        Args:
-            frame: One row an example; numbers, booleans and categories, with gaps. Left
-                unchanged.
-            target: The column to predict.
-            groups: A column; rows with equal values stay in one part.
-            time: A column; the latest rows are the validation and the test part.
-            drop: Columns that are not read.
-            categorical: Columns that hold categories, whatever they look like.
-            numeric: How numeric columns are scaled.
-            validation_share: Share of the rows for the validation part.
-            test_share: Share of the rows for the test part; 0 for none.
-            seed: Of the split.
-            name: What a record of the study calls the data.
-
-        Raises:
-            DataError: A column is missing, or cannot be what it is said to be.
-        """
-        from ripieno.recipes.loaders import from_frame
-        from ripieno.recipes.reading import Reading
-
-        reading = Reading(
-            target=target,
-            groups=groups,
-            time=time,
-            drop=tuple(drop),
-            categorical=tuple(categorical),
-            numeric=numeric,
-        )
-        shares = (validation_share, test_share)
-        return from_frame(frame, reading, shares=shares, seed=seed, name=name, where=name)
-
-    @staticmethod
-    def from_dataset(
-        dataset: "Dataset[Any]",
-        *,
-        test: "Dataset[Any] | None" = None,
-        targets: Any = None,
-        groups: Any = None,
-        time: Any = None,
-        in_memory: bool | None = None,
-        standardize: bool = True,
-        loader_workers: int = 0,
-        validation_share: float = 0.2,
-        test_share: float = 0.2,
-        seed: int = 0,
-        name: str = "dataset",
-    ) -> "Data":
-        """Split a torch ``Dataset``, and read it now or batch by batch.
-
-        A streamed dataset is read through a ``DataLoader`` in an order that is a function of
-        seed and epoch; all models see the same order, so that they can share the batches.
-        Means and deviations are then those of 10,000 training rows.
-
-        Args:
-            dataset: Map-style; items are ``(features, label)``.
-            test: A given test part.
-            targets: One label an item; where absent, what the dataset calls ``targets`` or
-                ``labels``, else every item is read once to learn them.
-            groups: One value an item; items with equal values stay in one part.
-            time: One number or date an item; the latest are validation and test part.
-            in_memory: Whether everything is read now; None reads up to two gigabytes.
-            standardize: Whether features get mean 0 and deviation 1, or stay as they are.
-            loader_workers: Processes that read ahead, for each process that trains.
-            validation_share: Share of the items for the validation part.
-            test_share: Share of the items for the test part; 0 for none.
-            seed: Of the split, with the labels.
-            name: What a record of the study calls the data.
-
-        Raises:
-            DataError: The dataset cannot be read or trained on.
-        """
-        from ripieno.recipes.loaders import open_parts
-
-        parts = open_parts(
-            [dataset] if test is None else [dataset, test],
-            targets=targets,
-            in_memory=in_memory,
-            workers=loader_workers,
-        )
-        return divide(
-            *parts[0],
-            test=parts[1] if len(parts) > 1 else None,
-            by=Dividing.of(groups, time),
-            shares=(validation_share, test_share),
-            seed=seed,
-            name=name,
-            standardize=standardize,
-        )
-
 
 def divide(
     x: Raw,
@@ -313,7 +204,7 @@ def divide(
         )
     rows = [np.arange(len(codes))]
     if wanted and by:
-        rows = divide_rows(by, codes, wanted, seed=seed, where=name)
+        rows = divide_by(by, codes, wanted, seed=seed, where=name)
     elif wanted:
         rows = splits.stratified_split(codes, wanted, seed=seed, names=classes, where=name)
     preprocess = Preprocess.fit(

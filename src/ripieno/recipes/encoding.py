@@ -21,8 +21,9 @@ _CHUNK = 4096
 class TableEncoder:
     """Turns raw columns into features.
 
-    The features of one row are, in this order: the numbers with their indicators, the zeros
-    and ones of the categories, and last one whole number for each embedded column.
+    The features of one row are, in this order: the numbers, zeros and ones for the numbers
+    that are missing, zeros and ones for the categories, and last one whole number for each
+    embedded column.
 
     Args:
         columns: The table's columns in order.
@@ -31,23 +32,39 @@ class TableEncoder:
     columns: tuple[NumericColumn | CategoricalColumn, ...]
 
     @classmethod
-    def fit(cls, table: Table) -> Self:
-        """Learn every column from the training part."""
-        return cls(
-            tuple(
-                CategoricalColumn.fit(name, cast("NDArray[np.object_]", values))
-                if categorical
-                else NumericColumn.fit(name, _numbers(values), numeric=table.numeric)
-                for name, values, categorical in zip(
-                    table.names, table.columns, table.categorical, strict=True
+    def fit(cls, table: Table, *, like: Self | None = None) -> Self:
+        """Learn every column from the training part.
+
+        Args:
+            table: The training rows.
+            like: Where given, which features there are is taken from it, and only what the
+                numbers are scaled with is learned.
+        """
+        columns: list[NumericColumn | CategoricalColumn] = []
+        for i, (name, values) in enumerate(zip(table.names, table.columns, strict=True)):
+            known = like.columns[i] if like is not None else None
+            if isinstance(known, CategoricalColumn):
+                columns.append(known)
+            elif table.categorical[i]:
+                columns.append(CategoricalColumn.fit(name, cast("NDArray[np.object_]", values)))
+            else:
+                indicator = None if known is None else known.indicator
+                columns.append(
+                    NumericColumn.fit(
+                        name, _numbers(values), numeric=table.numeric, indicator=indicator
+                    )
                 )
-            )
-        )
+        return cls(tuple(columns))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the raw columns."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def numbers(self) -> int:
+        """How many columns of numbers there are; those are the first features."""
+        return len(self._numeric)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -57,7 +74,12 @@ class TableEncoder:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features."""
-        return tuple(name for column in self._ordered for name in column.features)
+        return (
+            *(column.name for column in self._numeric),
+            *(f"{column.name} is missing" for column in self._numeric if column.indicator),
+            *(name for column in self._hot for name in column.features),
+            *(column.name for column in self._embedded),
+        )
 
     def apply(self, table: Table) -> NDArray[np.float32]:
         """Return the features, float32, shape ``(rows, features)``.
@@ -67,12 +89,41 @@ class TableEncoder:
                 fitted; left unchanged.
         """
         result = np.empty((len(table), len(self.features)), dtype=np.float32)
-        raw = dict(zip(self.names, table.columns, strict=True))
         for start in range(0, len(table), _CHUNK):
             piece = slice(start, start + _CHUNK)
-            parts = [_encoded(column, raw[column.name][piece]) for column in self._ordered]
-            result[piece] = np.concatenate(parts, axis=1)
+            result[piece] = self._encode(table[piece])
         return result
+
+    def _encode(self, table: Table) -> NDArray[np.float64]:
+        raw = dict(zip(self.names, table.columns, strict=True))
+        numbers = {column: _numbers(raw[column.name]) for column in self._numeric}
+        texts = {
+            column: cast("NDArray[np.object_]", raw[column.name])
+            for column in (*self._hot, *self._embedded)
+        }
+        parts = [
+            *(column.apply(values)[:, None] for column, values in numbers.items()),
+            *(np.isnan(v)[:, None] for column, v in numbers.items() if column.indicator),
+            *(column.apply(texts[column]) for column in self._hot),
+            *(column.codes(texts[column])[:, None] for column in self._embedded),
+        ]
+        return np.concatenate(parts, axis=1, dtype=np.float64)
+
+    def select(self, table: Table) -> Table:
+        """Return the fitted columns of a table, in their order.
+
+        Raises:
+            DataError: One is missing.
+        """
+        columns = dict(zip(table.names, table.columns, strict=True))
+        missing = [name for name in self.names if name not in columns]
+        if missing:
+            raise DataError(
+                f"the table has no column {quoted(missing)}.",
+                where=f"columns {quoted(table.names)}",
+                fix="give every column that the model was trained on.",
+            )
+        return Table(self.names, tuple(columns[name] for name in self.names))
 
     def table(self, rows: NDArray[np.generic]) -> Table:
         """Return an array ``(rows, columns)`` as a table with the fitted columns.
@@ -110,14 +161,16 @@ class TableEncoder:
         return cls(tuple(_column(column) for column in tree["columns"]))
 
     @property
-    def _embedded(self) -> list[CategoricalColumn]:
-        return [c for c in self.columns if isinstance(c, CategoricalColumn) and c.embedded]
+    def _numeric(self) -> list[NumericColumn]:
+        return [c for c in self.columns if isinstance(c, NumericColumn)]
 
     @property
-    def _ordered(self) -> list[NumericColumn | CategoricalColumn]:
-        numbers = [c for c in self.columns if isinstance(c, NumericColumn)]
-        hot = [c for c in self.columns if isinstance(c, CategoricalColumn) and not c.embedded]
-        return [*numbers, *hot, *self._embedded]
+    def _hot(self) -> list[CategoricalColumn]:
+        return [c for c in self.columns if isinstance(c, CategoricalColumn) and not c.embedded]
+
+    @property
+    def _embedded(self) -> list[CategoricalColumn]:
+        return [c for c in self.columns if isinstance(c, CategoricalColumn) and c.embedded]
 
 
 def as_kind(
@@ -167,17 +220,6 @@ def _finite(numbers: NDArray[np.float64], name: str) -> NDArray[np.float64]:
 
 def _numbers(values: NDArray[np.generic]) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
-
-
-def _encoded(
-    column: NumericColumn | CategoricalColumn, values: NDArray[np.generic]
-) -> NDArray[np.float64]:
-    if isinstance(column, NumericColumn):
-        return column.apply(_numbers(values))
-    categories = cast("NDArray[np.object_]", values)
-    if column.embedded:
-        return column.codes(categories)[:, None].astype(np.float64)
-    return column.apply(categories)
 
 
 def _categorical(column: NumericColumn | CategoricalColumn) -> bool:

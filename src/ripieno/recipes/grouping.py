@@ -11,7 +11,7 @@ from ripieno.errors import DataError
 from ripieno.recipes.draws import Purpose, fold
 from ripieno.recipes.tables import as_array, category_texts, is_absent
 
-__all__ = ["Dividing", "divide_rows"]
+__all__ = ["Dividing", "divide_by"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class Dividing:
         return self.groups is not None or self.time is not None
 
 
-def divide_rows(
+def divide_by(
     by: Dividing, y: NDArray[Any], shares: Sequence[float], *, seed: int, where: str
 ) -> list[NDArray[np.int64]]:
     """Divide rows by group or by time.

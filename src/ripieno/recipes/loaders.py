@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch.utils.data import Dataset
 
-__all__ = ["from_frame", "load", "open_parts", "read"]
+__all__ = ["from_datasets", "from_frame", "load", "read"]
 
 _USUAL_TARGETS = frozenset({"target", "label", "class", "y"})
 _COLUMNS = ("target", "groups", "time", "drop", "categorical")
@@ -161,19 +161,22 @@ def from_frame(
     )
 
 
-def open_parts(
-    datasets: "Sequence[Dataset[Any]]", *, targets: Any, in_memory: bool | None, workers: int
-) -> list[tuple[Raw, NDArray[np.generic]]]:
-    """Return features and targets of each dataset, read now if they are small enough.
-
-    Args:
-        datasets: Map-style; items are ``(features, label)``.
-        targets: Labels of the first one; None if it tells them.
-        in_memory: Whether everything is read now; None reads up to two gigabytes.
-        workers: Processes that read ahead.
+def from_datasets(
+    datasets: "Sequence[Dataset[Any]]",
+    *,
+    targets: Any,
+    in_memory: bool | None,
+    workers: int,
+    by: Dividing,
+    shares: tuple[float, float],
+    seed: int,
+    name: str,
+    standardize: bool,
+) -> Data:
+    """Split a torch dataset, beside a given test part or not; see ``Data.from_dataset``.
 
     Raises:
-        DataError: A dataset cannot be read.
+        DataError: A dataset cannot be read or trained on.
     """
     opened = [
         open_dataset(dataset, targets=None if number else targets, workers=workers)
@@ -181,7 +184,18 @@ def open_parts(
     ]
     if in_memory is None:
         in_memory = sum(rows.bytes for rows, _ in opened) <= _MEMORY
-    return [(rows.read() if in_memory else rows, y) for rows, y in opened]
+    parts: list[tuple[Raw, NDArray[np.generic]]] = [
+        (rows.read() if in_memory else rows, y) for rows, y in opened
+    ]
+    return divide(
+        *parts[0],
+        test=parts[1] if len(parts) > 1 else None,
+        by=by,
+        shares=shares,
+        seed=seed,
+        name=name,
+        standardize=standardize,
+    )
 
 
 def _digits(seed: int) -> Data:

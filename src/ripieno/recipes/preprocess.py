@@ -80,7 +80,7 @@ class Preprocess:
                 scale=(),
                 columns=raw.names,
                 target=target,
-                table=TableEncoder.fit(raw),
+                table=TableEncoder.fit(raw, like=raw.layout),
             )
         layout = _layout(raw.shape)
         mean, scale = _statistics(raw, layout) if standardize else (np.zeros(1), np.ones(1))
@@ -92,6 +92,13 @@ class Preprocess:
             target=target,
             image_size=image_size,
         )
+
+    @property
+    def numbers(self) -> int:
+        """How many of the first features of a row are scaled numbers; 0 but for tables."""
+        if self.table is not None:
+            return self.table.numbers
+        return self.shape[0] if self.layout == "table" else 0
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -205,7 +212,7 @@ class Preprocess:
     @staticmethod
     def _table(encoder: TableEncoder, raw: ArrayLike | Table, where: str) -> Table:
         if isinstance(raw, Table):
-            return raw
+            return raw if raw.names == encoder.names else encoder.select(raw)
         if hasattr(raw, "columns") and hasattr(raw, "iloc"):
             return frames.table_of(raw, encoder.kinds, where=where)
         return encoder.table(np.asarray(raw))

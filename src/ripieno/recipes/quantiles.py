@@ -1,7 +1,9 @@
 """A column of numbers made normal by its own quantiles, with a small stored array.
 
 Source: scikit-learn, ``sklearn.preprocessing.QuantileTransformer`` with
-``output_distribution="normal"``, whose numbers these are.
+``output_distribution="normal"``. Its numbers are these, but for a smallest or largest value
+that many rows share, such as the zeros of a column that mostly holds zeros: scikit-learn sends
+them to the far end, and here they stand in the middle of their places, as any other value does.
 """
 
 import numpy as np

@@ -154,7 +154,7 @@ def open_dataset(
     """
     if not hasattr(dataset, "__len__"):
         raise DataError(
-            f"a {type(dataset).__name__} has no length, and rows are drawn by their numbers.",
+            f"{type(dataset).__name__} has no length, and rows are drawn by their numbers.",
             where="Data.from_dataset",
             fix="give a map-style dataset, with __len__ and __getitem__.",
         )

@@ -1,12 +1,15 @@
 """Rows of a table as they come from a file: columns of numbers and columns of text."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import DataError
+
+if TYPE_CHECKING:
+    from ripieno.recipes.encoding import TableEncoder
 
 __all__ = [
     "NumericTransform",
@@ -32,11 +35,13 @@ class Table:
         columns: One array a column, all of one length: float64 with NaN where a number is
             missing, or objects, strings with None where a category is missing.
         numeric: How the numeric columns are to be scaled.
+        layout: Which features there are to be; None leaves it to the rows that are fitted.
     """
 
     names: tuple[str, ...]
     columns: tuple[NDArray[np.generic], ...]
     numeric: NumericTransform = "quantile"
+    layout: "TableEncoder | None" = None
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -46,7 +51,8 @@ class Table:
 
     def __getitem__(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Table":
         """Return some of the rows."""
-        return Table(self.names, tuple(c[rows] for c in self.columns), self.numeric)
+        columns = tuple(column[rows] for column in self.columns)
+        return replace(self, columns=columns)
 
     @property
     def categorical(self) -> tuple[bool, ...]:
@@ -78,7 +84,8 @@ def as_array(x: Any) -> NDArray[np.generic]:
         x = (x.float() if x.is_floating_point() and x.itemsize < 4 else x).numpy()
     if hasattr(x, "to_numpy"):
         # Of a pandas series: its own types of text and of whole numbers with gaps.
-        x = x.to_numpy(dtype=object) if x.dtype.kind not in "biufM" else x.to_numpy()
+        told = x.dtype.kind in "biufM" and not x.hasnans
+        x = x.to_numpy() if told else x.to_numpy(dtype=object, na_value=None)
     return np.asarray(x)
 
 

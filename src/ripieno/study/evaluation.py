@@ -56,7 +56,12 @@ class Chosen:
             self.weights,
             classes=data.classes,
             preprocess=data.preprocess,
-            facts={"input_shape": list(data.shape), "members": members},
+            facts={
+                "input_shape": list(data.shape),
+                "numbers": data.preprocess.numbers,
+                "cardinalities": list(data.preprocess.cardinalities),
+                "members": members,
+            },
         )
 
     def load(self, trial: Trial) -> nn.Module:

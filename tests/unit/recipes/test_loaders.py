@@ -195,7 +195,7 @@ def test_a_target_needs_a_table(archive):
     for source in ("digits", archive(x_train=x, y_train=y)):
         with pytest.raises(DataError, match=r"only a table \(\.csv, \.parquet\) has columns"):
             load(source, target="y")
-        with pytest.raises(DataError, match="drop = .* only a table"):
+        with pytest.raises(DataError, match=r"drop = .* only a table"):
             load(source, drop=["y"])
 
 

@@ -174,7 +174,7 @@ class TableEncoder:
 
 
 def as_kind(
-    values: NDArray[np.generic], name: str, *, categorical: bool
+    values: NDArray[np.generic], name: str, *, categorical: bool, where: str = "the rows"
 ) -> NDArray[np.float64] | NDArray[np.object_]:
     """Return a raw column as numbers with NaN, or as categories with None.
 
@@ -183,10 +183,10 @@ def as_kind(
     """
     if categorical:
         return category_texts(values)
-    return _finite(_parsed(values, name), name)
+    return _finite(_parsed(values, name, where), name, where)
 
 
-def _parsed(values: NDArray[np.generic], name: str) -> NDArray[np.float64]:
+def _parsed(values: NDArray[np.generic], name: str, where: str) -> NDArray[np.float64]:
     if values.dtype.kind in "biuf":
         return values.astype(np.float64)
     texts = category_texts(values).tolist()
@@ -197,7 +197,7 @@ def _parsed(values: NDArray[np.generic], name: str) -> NDArray[np.float64]:
         except ValueError as error:
             raise DataError(
                 f"the column {name!r} holds {text[:40]!r} in row {row + 1}, which is no number.",
-                where=f"column {name!r}, which held numbers in training",
+                where=f"{where}, column {name!r}, which holds numbers",
                 fix="write every value of the column as a number, or leave it empty.",
             ) from error
     return numbers
@@ -206,13 +206,14 @@ def _parsed(values: NDArray[np.generic], name: str) -> NDArray[np.float64]:
 _WORDS: Mapping[str, float] = {"true": 1.0, "false": 0.0}
 
 
-def _finite(numbers: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+def _finite(numbers: NDArray[np.float64], name: str, where: str) -> NDArray[np.float64]:
     bad = np.abs(numbers) > np.finfo(np.float32).max
     if bad.any():
         raise DataError(
-            f"{int(bad.sum())} values are infinite or too large in {name!r}, "
+            f"{int(bad.sum())} value{'s are' if bad.sum() > 1 else ' is'} infinite or too large "
+            f"in {name!r}, "
             f"first in row {int(bad.argmax()) + 1}.",
-            where=f"column {name!r}",
+            where=f"{where}, column {name!r}",
             fix="leave such values empty (they are filled), or correct them.",
         )
     return numbers

@@ -170,7 +170,7 @@ def table_of(
         )
     named = dict(zip(present, frame.columns, strict=True))
     columns = tuple(
-        as_kind(raw_values(frame[named[name]]), name, categorical=categorical)
+        as_kind(raw_values(frame[named[name]]), name, categorical=categorical, where=where)
         for name, categorical in kinds.items()
     )
     return Table(tuple(kinds), columns, numeric)

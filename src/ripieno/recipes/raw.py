@@ -103,5 +103,8 @@ def _table(
             fix="give the same columns to every part.",
         )
     called = tuple(names or (f"column {i}" for i in range(len(flags))))
-    columns = [as_kind(array[:, i], called[i], categorical=flag) for i, flag in enumerate(flags)]
+    columns = [
+        as_kind(array[:, i], called[i], categorical=flag, where=where)
+        for i, flag in enumerate(flags)
+    ]
     return Table(called, tuple(columns), numeric)

@@ -1,6 +1,6 @@
 """How a table, an archive or a folder is read: which columns are what, and how it is split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,8 +19,8 @@ class Reading:
         groups: A column; rows with equal values stay in one part. It is no feature.
         time: A column of numbers or dates; the latest rows are the validation and the test
             part. It is no feature.
-        drop: Columns that are not read.
-        categorical: Columns that hold categories, whatever they look like.
+        drop: A column that is not read, or several.
+        categorical: A column that holds categories, whatever it looks like, or several.
         numeric: ``"quantile"`` makes numeric columns normal by their quantiles,
             ``"standardize"`` gives them mean 0 and deviation 1. Where absent, tables take
             ``quantile`` and arrays take ``standardize``.
@@ -33,8 +33,8 @@ class Reading:
     target: str | None = None
     groups: str | None = None
     time: str | None = None
-    drop: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
+    drop: str | Sequence[str] = ()
+    categorical: str | Sequence[str] = ()
     numeric: NumericTransform | None = None
     image_size: int | tuple[int, int] | None = None
 

@@ -28,8 +28,8 @@ class Sources:
         target: str | None = None,
         groups: str | None = None,
         time: str | None = None,
-        drop: Sequence[str] = (),
-        categorical: Sequence[str] = (),
+        drop: str | Sequence[str] = (),
+        categorical: str | Sequence[str] = (),
         numeric: NumericTransform = "quantile",
         validation_share: float = 0.2,
         test_share: float = 0.2,
@@ -62,8 +62,8 @@ class Sources:
             target=target,
             groups=groups,
             time=time,
-            drop=tuple(drop),
-            categorical=tuple(categorical),
+            drop=drop,
+            categorical=categorical,
             numeric=numeric,
         )
         shares = (validation_share, test_share)

@@ -52,7 +52,8 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
         rows: A ``.csv``, ``.parquet`` or ``.npz`` file as the study was trained on, with or
             without the target; or an image, or a folder of images.
         out: A ``.csv`` (label and one probability a class, for images the file first) or
-            ``.npz`` file (arrays ``prediction`` and ``probabilities``); None for text.
+            ``.npz`` file (arrays ``prediction`` and ``probabilities``, for images ``files``);
+            None for text.
 
     Returns:
         The CSV text if ``out`` is None, else the path that was written, as a line.
@@ -70,7 +71,7 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
         buffer = io.BytesIO()
         arrays = {"prediction": labels, "probabilities": probabilities}
         if files is not None:
-            arrays["file"] = np.array(files)
+            arrays["files"] = np.array(files)
         np.savez(buffer, allow_pickle=False, **arrays)
         return _write(out, buffer.getvalue())
     table = pd.DataFrame({"prediction": labels})

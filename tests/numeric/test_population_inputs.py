@@ -11,7 +11,7 @@ from ripieno.population import PopulationRunner
 from ripieno.recipes import Data, Recipe, TrainerRunner, mlp
 from ripieno.records import Order, OutcomeStatus
 
-TIERS = ("leaves", "traced", "vmap", "loop")
+TIERS = ("leaves", "traced", "vmap")
 
 
 def tables() -> Data:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ripieno.records import Objective, Trial
+from ripieno.records import Metrics, Objective, Trial, spread_of
 from ripieno.study import Results, Study
 
 __all__ = ["print_results", "print_trials"]
@@ -26,6 +26,8 @@ def print_results(results: Results, *, as_json: bool) -> None:
     console.print(
         f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}"
     )
+    if results.folds * results.seeds > 1:
+        console.print(_models(results))
     if results.best is not None:
         console.print(_scores(results))
     if results.best is not None:
@@ -68,13 +70,27 @@ def _scores(results: Results) -> Table:
         numbers = {"validation": found.validation, "test": found.test}
         lines.append((f"ensemble of {len(found.members)}", numbers))
     for title, numbers in lines:
-        table.add_row(title, *(f"{numbers[part][name]:.4f}" for part, name in parts))
+        table.add_row(title, *(_number(numbers[part], name) for part, name in parts))
     return table
+
+
+def _models(results: Results) -> str:
+    """Say what a trial is where it is several models."""
+    counts = (("folds", results.folds), ("seeds", results.seeds))
+    words = " x ".join(f"{count} {word}" for word, count in counts if count > 1)
+    models = results.folds * results.seeds
+    return f"{models} models a trial ({words}); ± is their standard deviation"
+
+
+def _number(metrics: Metrics, name: str) -> str:
+    spread = spread_of(metrics, name)
+    beside = "" if spread is None else f" ± {spread:.4f}"
+    return f"{metrics[name]:.4f}{beside}"
 
 
 def _value(trial: Trial, objective: Objective) -> str:
     value = trial.value(objective)
-    return "-" if math.isnan(value) else f"{value:.4f}"
+    return "-" if math.isnan(value) else _number(trial.metrics, objective.metric)
 
 
 def _config(config: Mapping[str, Any]) -> str:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from ripieno.ensembles import folders, metrics
 from ripieno.ensembles.rebuilding import rebuild
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
+from ripieno.ensembles.views import as_preprocesses, checked_reads, checked_views, standardised
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Preprocess, Split, Stream, Table
+from ripieno.recipes import Preprocess, Split, Table
 from ripieno.space import Config
 
 __all__ = ["Ensemble"]
@@ -36,17 +37,18 @@ class Ensemble(nn.Module):
         members: Modules that map ``(batch, *features)`` to logits ``(batch, classes)``.
         weights: Shares of the members, positive; divided by their sum.
         classes: Name of each class: strings, whole numbers or booleans.
-        preprocess: Turns raw rows into what the members read; None if they read raw rows.
+        preprocess: Turns raw rows into what the members read; None if they read raw rows. With
+            several, as models of different folds have, ``reads`` says whose is whose.
+        reads: The number of each member's preprocessing; where absent all read the first.
         facts: What :meth:`load` needs to build the members again, JSON-able:
             ``"input_shape"``, the shape of one standardised row, and ``"members"``, for each
             member a mapping with its ``"id"``, the name of its ``"recipe"`` and its
-            ``"config"``; for an mlp that reads tables also ``"numbers"`` and
-            ``"cardinalities"`` of its factory. More facts are kept. Without facts an ensemble
-            cannot be saved.
+            ``"config"``. More facts are kept. Without facts an ensemble cannot be saved.
 
     Raises:
         EnsembleError: No member, weights that are not positive numbers, one a member, fewer
-            than two classes, a class twice, or facts that are incomplete.
+            than two classes, a class twice, ``reads`` that name no preprocessing, or facts
+            that are incomplete.
     """
 
     log_weights: Tensor
@@ -57,14 +59,16 @@ class Ensemble(nn.Module):
         weights: ArrayLike,
         *,
         classes: Sequence[Any],
-        preprocess: Preprocess | None = None,
+        preprocess: Preprocess | Sequence[Preprocess] | None = None,
+        reads: Sequence[int] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.weights = _shares(weights, len(self.members))
         self.classes = plain_classes(classes)
-        self.preprocess = preprocess
+        self.preprocesses = as_preprocesses(preprocess)
+        self.reads = checked_reads(reads, len(self.members), self.preprocesses)
         self.facts = None if facts is None else plain_facts(facts, len(self.members))
         # Derived from `weights`, which is stored as JSON: a state_dict holds members alone.
         self.register_buffer(
@@ -74,20 +78,29 @@ class Ensemble(nn.Module):
     def __repr__(self) -> str:
         return f"Ensemble({len(self.members)} members, {len(self.classes)} classes)"
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """What reads raw rows: the only preprocessing, or the first of several."""
+        return self.preprocesses[0] if self.preprocesses else None
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
         """Return the logarithm of the weighted mean probability.
 
         Args:
             x: Standardised rows, shape ``(batch, *features)``.
+            others: The same rows by the second and every further preprocessing, if there
+                are several.
 
         Returns:
             Shape ``(batch, classes)``; the exponentials of a row sum to 1. Nothing underflows:
             the mean is taken by ``logsumexp`` over ``log_softmax(logits) + log(weight)``.
 
         Raises:
-            EnsembleError: A member answers in another shape.
+            EnsembleError: A member answers in another shape, or there are fewer or more
+                tensors than preprocessings.
         """
-        votes = [F.log_softmax(self._logits(i, x), dim=-1) for i in range(len(self.members))]
+        views = checked_views((x, *others), self.preprocesses)
+        votes = [F.log_softmax(self._logits(i, views), dim=-1) for i in range(len(self.members))]
         stacked = torch.stack(votes)  # (members, batch, classes)
         return torch.logsumexp(stacked + self.log_weights.to(stacked.dtype), dim=0)
 
@@ -98,22 +111,23 @@ class Ensemble(nn.Module):
         mode of every submodule is left as it was.
 
         Args:
-            x: Raw rows, shape ``(rows, *features)``, a table (of :meth:`Preprocess.read
-                <ripieno.recipes.Preprocess.read>`, or a pandas DataFrame), or a split.
+            x: Raw rows, shape ``(rows, *features)``, or a split.
 
         Raises:
             DataError: The rows have other features than those that were trained on.
             EnsembleError: A member cannot read the rows.
         """
-        rows = self._standardised(x)
+        views = standardised(x, self.preprocesses)
+        rows = views[0]
         answers = np.empty((len(rows), len(self.classes)), dtype=np.float32)
         like = next(self.parameters(), self.log_weights)
         try:
             with _evaluating(self), torch.no_grad():
                 for start in range(0, len(rows), _BATCH):
                     # A copy: torch refuses negative strides and warns of read-only arrays.
-                    batch = torch.from_numpy(rows[start : start + _BATCH].copy()).to(like)
-                    answers[start : start + _BATCH] = self(batch).exp().float().cpu().numpy()
+                    batches = (torch.from_numpy(v[start : start + _BATCH].copy()) for v in views)
+                    logs = self(*(batch.to(like) for batch in batches))
+                    answers[start : start + _BATCH] = logs.exp().float().cpu().numpy()
         except RuntimeError as error:
             raise EnsembleError(
                 f"a member cannot read rows of shape {rows.shape[1:]}: {error}",
@@ -172,7 +186,8 @@ class Ensemble(nn.Module):
             Stored(
                 weights=self.weights,
                 classes=self.classes,
-                preprocess=None if self.preprocess is None else self.preprocess.to_json(),
+                preprocesses=tuple(each.to_json() for each in self.preprocesses),
+                reads=self.reads,
                 facts=self.facts,
             ),
             [member.state_dict() for member in self.members],
@@ -197,17 +212,18 @@ class Ensemble(nn.Module):
         """
         stored, states = folders.read(folder)
         members = rebuild(stored, states, model)
-        preprocess = stored.preprocess
         ensemble = cls(
             members,
             stored.weights,
             classes=stored.classes,
-            preprocess=None if preprocess is None else Preprocess.from_json(preprocess),
+            preprocess=[Preprocess.from_json(text) for text in stored.preprocesses],
+            reads=stored.reads,
             facts=stored.facts,
         )
         return ensemble.eval()
 
-    def _logits(self, index: int, x: Tensor) -> Tensor:
+    def _logits(self, index: int, views: Sequence[Tensor]) -> Tensor:
+        x = views[self.reads[index]]
         logits = self.members[index](x)
         if logits.shape != (len(x), len(self.classes)):
             raise EnsembleError(
@@ -216,13 +232,6 @@ class Ensemble(nn.Module):
                 fix=f"use members that give logits of shape (batch, {len(self.classes)}).",
             )
         return logits  # type: ignore[no-any-return]
-
-    def _standardised(self, x: ArrayLike | Split | Table) -> NDArray[np.float32] | Stream:
-        if isinstance(x, Split):
-            return x.x
-        rows = np.asarray(x) if self.preprocess is None else self.preprocess.apply(x)
-        standardised: NDArray[np.float32] = rows.astype(np.float32, copy=False)
-        return standardised
 
     def _targets(self, x: ArrayLike | Split | Table, y: ArrayLike | None) -> NDArray[np.int64]:
         if isinstance(x, Split):

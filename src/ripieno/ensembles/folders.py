@@ -19,6 +19,8 @@ from ripieno.errors import ArtifactError, EnsembleError
 __all__ = ["read", "write"]
 
 _VERSION = 1
+_OF_FOLDS = 2
+"""The version of an ensemble whose members read several preprocessings."""
 _JSON = "ensemble.json"
 _TENSORS = "members.safetensors"
 
@@ -51,7 +53,7 @@ def write(folder: str | os.PathLike[str], stored: Stored, states: Sequence[State
     try:
         target.mkdir(parents=True, exist_ok=True)
         save_file(tensors, tensors_half)
-        tree = {"version": _VERSION, "checksum": _checksum(tensors_half), **asdict(stored)}
+        tree = _tree(stored, _checksum(tensors_half))
         json_half.write_text(json.dumps(tree, indent=1), encoding="utf-8")
         for half, name in halves.items():
             _to_disk(half)
@@ -98,13 +100,34 @@ def read(folder: str | os.PathLike[str]) -> tuple[Stored, list[dict[str, Tensor]
     return stored, states
 
 
+def _tree(stored: Stored, checksum: str) -> dict[str, Any]:
+    """Return what is written as JSON: the first version, wherever it can say everything."""
+    if len(stored.preprocesses) > 1:
+        return {"version": _OF_FOLDS, "checksum": checksum, **asdict(stored)}
+    return {
+        "version": _VERSION,
+        "checksum": checksum,
+        "weights": stored.weights,
+        "classes": stored.classes,
+        "preprocess": next(iter(stored.preprocesses), None),
+        "facts": stored.facts,
+    }
+
+
 def _stored(tree: Mapping[str, Any]) -> Stored:
-    if tree["version"] != _VERSION:
-        raise ValueError(f"version {tree['version']!r}; this Ripieno reads {_VERSION}")
+    match tree["version"]:
+        case 1:
+            texts = [] if tree["preprocess"] is None else [tree["preprocess"]]
+            reads = [0] * len(tree["weights"])
+        case 2:
+            texts, reads = tree["preprocesses"], tree["reads"]
+        case other:
+            raise ValueError(f"version {other!r}; this Ripieno reads {_VERSION} and {_OF_FOLDS}")
     stored = Stored(
         weights=tuple(float(weight) for weight in tree["weights"]),
         classes=plain_classes(tree["classes"]),
-        preprocess=None if tree["preprocess"] is None else str(tree["preprocess"]),
+        preprocesses=tuple(str(text) for text in texts),
+        reads=tuple(int(number) for number in reads),
         facts=tree["facts"],
     )
     plain_facts(stored.facts, len(stored.weights))

@@ -1,6 +1,6 @@
 """One stack on its way through the epochs of its rows' orders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.inputs import Inputs
 from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
 from ripieno.population.stack import Stack
-from ripieno.population.step import Rules, fresh_statistics
+from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
     METRICS,
@@ -20,38 +21,34 @@ from ripieno.recipes import (
     Knobs,
     Recipe,
     State,
-    Stream,
-    as_features,
-    as_tensor,
-    balanced_weights,
     batches,
     build_model,
     draws,
-    feed,
-    first_rows,
+    in_equal_epochs,
     learning_rate_factor,
-    pieces,
-    read_knobs,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
 
-__all__ = ["Group", "Row"]
+__all__ = ["EngineKey", "Group", "Row"]
 
-_VALIDATION_ROWS = 256
+EngineKey = tuple[str, Optimizer, Rules]
+"""What an engine computes: the group's name, the optimizer, and what else rows have in common."""
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One order as a row of a stack.
+    """One order, or one of its replicas, as a row of a stack.
 
     Args:
         order: What is carried out.
-        seed: The trial's seed.
+        seed: The replica's seed.
         knobs: The trial's knobs.
         metrics: One row of metrics an epoch, as they come.
         status: How the order ended; ``stopped`` while it goes on.
         error: Why it diverged.
         finished: What its last epoch left.
+        fold: Number of the fold that it is validated on.
+        name: What a message calls the replica; empty where it is the order's only one.
     """
 
     order: Order
@@ -61,12 +58,8 @@ class Row:
     status: OutcomeStatus = OutcomeStatus.STOPPED
     error: str | None = None
     finished: Finished | None = None
-
-    @classmethod
-    def of(cls, order: Order, study_seed: int) -> "Row":
-        """Make the row of an order."""
-        seed = draws.trial_seed(study_seed, order.trial)
-        return cls(order, seed, read_knobs(order.config))
+    fold: int = 0
+    name: str = ""
 
     @property
     def epoch(self) -> int:
@@ -94,20 +87,17 @@ class Group:
         rows: Sequence[Row],
         *,
         tier: TierName,
-        engines: dict[object, Engine],
+        engines: dict[EngineKey, Engine],
         name: str,
         seed: int = 0,
     ) -> None:
         self.rows = list(rows)
         self._seed = seed
-        self._recipe, self._data = recipe, data
+        self._recipe = in_equal_epochs(recipe, data)
         self._tier, self._engines, self._name = tier, engines, name
-        dtype = getattr(torch, recipe.dtype)
-        self._dtype = dtype
-        self._x = as_features(data.train.x, dtype)
-        self._y = as_tensor(data.train.y)
-        self._validation_x = as_features(data.validation.x, dtype)
+        self._inputs = Inputs(data, getattr(torch, recipe.dtype))
         self._going = list(self.rows)
+        self._decided = False
 
     @property
     def notes(self) -> str:
@@ -116,9 +106,8 @@ class Group:
 
     def start(self, stored: Sequence[State | None]) -> None:
         """Build the stack, and load what rows go on from."""
-        example = first_rows(self._x, 2, self._dtype)
         models = [
-            build_model(self._recipe, row.order.config, row.seed, example=example)
+            build_model(self._recipe, row.order.config, row.seed, example=self._inputs.example)
             for row in self.rows
         ]
         self._model = models[0]
@@ -131,10 +120,12 @@ class Group:
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
         while self._going and self._epoch(stop):
+            self._fall_together()
             going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
             if len(going) < len(self._going):
                 kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
                 self._stack = self._stack.select(kept)
+                self._lay_out()
             self._going = going
 
     def _epoch(self, stop: Callable[[], bool]) -> bool:
@@ -146,24 +137,25 @@ class Group:
         rates = self._rates(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
+        readers = self._inputs.members([row.fold for row in rows])
         active = torch.ones(members, dtype=torch.bool)
-        shared = [order[0, columns] for columns in plan] if self._data.streamed else []
         key = draws.fold(self._seed, draws.Purpose.STREAM, rows[0].epoch)
-        fed = feed(self._x, shared, dtype=self._dtype, key=key)
-        for step, columns in enumerate(plan):
+        batches_read = self._inputs.batches(order, plan, readers=readers, key=key)
+        for step in range(len(plan)):
             if stop():
                 return False
-            chosen = order[:, columns]
+            x, y = next(batches_read)
             batch = {
-                "x": next(fed) if isinstance(self._x, Stream) else self._x[chosen],
-                "y": self._y[chosen],
+                "x": x,
+                "y": y,
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
                 "active": active,
             }
-            if self._engine.choice is None:
+            if not self._decided:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
-                self._engine.decide(arrays, batch, steps_left=left)
+                self._decide(arrays, batch, steps_left=left)
+                arrays = {**self._stack.arrays, **statistics}
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
         logs = self._validate(stop)
@@ -174,6 +166,31 @@ class Group:
                 number, row, statistics, logs=logs[number], rates=rates[number], steps=len(plan)
             )
         return True
+
+    def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, *, steps_left: float) -> None:
+        """Choose the tier, and lay the stack out for it."""
+        choice = self._engine.choice
+        if choice is None or not choice.lasting:
+            choice = self._engine.decide(arrays, batch, steps_left=steps_left)
+        self._decided = True
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        choice = self._engine.choice
+        if choice is not None and choice.tier in {"leaves", "vmap"}:
+            self._stack = self._stack.flat()
+
+    def _fall_together(self) -> None:
+        """Let a trial diverge with the first of its rows that does."""
+        fallen: dict[int, str] = {}
+        for row in self._going:
+            if row.error is not None:
+                reason = f"{row.name}: {row.error}" if row.name else row.error
+                fallen.setdefault(row.order.trial, reason)
+        for row in self._going:
+            if row.order.trial in fallen:
+                row.status, row.finished = OutcomeStatus.DIVERGED, None
+                row.error = fallen[row.order.trial]
 
     def _finish(
         self,
@@ -186,6 +203,7 @@ class Group:
         steps: int,
     ) -> None:
         epoch = row.epoch + 1
+        logs, targets = self._inputs.measured(logs, row.fold)
         if not statistics["statistic/alive"][number]:
             step = int(statistics["statistic/steps_taken"][number])
             loss = float(statistics["statistic/last_loss"][number])
@@ -202,7 +220,7 @@ class Group:
         row.metrics.append(
             {
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
-                **{n: METRICS[n](logs, self._data.validation.y) for n in self._recipe.metrics},
+                **{n: METRICS[n](logs, targets) for n in self._recipe.metrics},
                 "learning_rate": float(rates[-1]),
             }
         )
@@ -217,17 +235,21 @@ class Group:
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
         """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
         parts = []
-        for x in pieces(self._validation_x, _VALIDATION_ROWS):
+        for x in self._inputs.validation([row.fold for row in self._going]):
             if stop():
                 return None
-            logits = self._engine.predict(self._stack.arrays, x.to(self._dtype))
+            logits = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
             parts.append(torch.log_softmax(logits.double(), dim=-1))
         return torch.cat(parts, dim=1).numpy()
 
     def _order(self, row: Row) -> Tensor:
-        # One order for all rows, where they share the batches of a stream.
-        seed = self._seed if self._data.streamed else row.seed
-        return draws.epoch_order(seed, row.epoch, rows=len(self._y), size=self._recipe.epoch_rows)
+        return draws.epoch_order(
+            # One order for all rows, where they share the batches of a stream.
+            self._seed if self._inputs.streamed else row.seed,
+            row.epoch,
+            rows=self._inputs.rows(row.fold),
+            size=self._recipe.epoch_rows,
+        )
 
     def _rates(self, steps: int) -> Tensor:
         """Return the learning rates of an epoch, float64, ``(members, steps)``."""
@@ -268,10 +290,13 @@ class Group:
             if name != "class_weights"
         }
         if "class_weights" in self._uses():
-            classes = len(self._data.classes)
-            balanced = torch.from_numpy(balanced_weights(self._data.train.y, classes))
-            plain = torch.ones(classes, dtype=torch.float64)
-            chosen = [balanced if row.knobs.class_weights else plain for row in self.rows]
+            balanced = [
+                torch.from_numpy(self._inputs.balanced_weights(row.fold)) for row in self.rows
+            ]
+            chosen = [
+                weights if row.knobs.class_weights else torch.ones_like(weights)
+                for row, weights in zip(self.rows, balanced, strict=True)
+            ]
             hyper["class_weights"] = torch.stack(chosen)
         return hyper
 
@@ -280,7 +305,7 @@ class Group:
         return frozenset(n for n in names if any(getattr(row.knobs, n) for row in self.rows))
 
     def _find_engine(self, model: nn.Module) -> Engine:
-        rules = Rules(loss=self._recipe.loss, shared=self._data.streamed, uses=self._uses())
+        rules = Rules(loss=self._recipe.loss, shared=self._inputs.streamed, uses=self._uses())
         key = (self._name, self._stack.layout.optimizer, rules)
         if key not in self._engines:
             self._engines[key] = Engine(model, self._stack.layout, rules, tier=self._tier)

@@ -17,7 +17,7 @@ from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Found, Rules, apply, named
 from ripieno.recipes import LOSSES, DropoutMode
 
-__all__ = ["LoopStep", "loop_forward"]
+__all__ = ["LoopStep", "load_row", "loop_forward"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

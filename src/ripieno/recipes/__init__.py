@@ -7,6 +7,7 @@ from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.duplicates import Duplicates, find_duplicates
 from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pieces
+from ripieno.recipes.folds import Folds
 from ripieno.recipes.images import image_size
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
@@ -19,6 +20,15 @@ from ripieno.recipes.prediction import check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.reading import Reading
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.replicas import (
+    Replica,
+    check_seeds,
+    in_equal_epochs,
+    join,
+    mean_metrics,
+    replicas_of,
+    split_state,
+)
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.state import State
 from ripieno.recipes.streams import Stream
@@ -36,6 +46,7 @@ __all__ = [
     "DropoutMode",
     "Duplicates",
     "Finished",
+    "Folds",
     "Knob",
     "Knobs",
     "MlpFactory",
@@ -44,6 +55,7 @@ __all__ = [
     "Preprocess",
     "Reading",
     "Recipe",
+    "Replica",
     "Split",
     "State",
     "Stream",
@@ -58,6 +70,7 @@ __all__ = [
     "build_model",
     "build_optimizer",
     "check_logits",
+    "check_seeds",
     "cnn",
     "cross_entropy",
     "draws",
@@ -67,16 +80,21 @@ __all__ = [
     "first_rows",
     "from_frame",
     "image_size",
+    "in_equal_epochs",
+    "join",
     "keep",
     "learning_rate_factor",
     "load",
     "log_loss",
+    "mean_metrics",
     "measure",
     "mlp",
     "pieces",
     "predict_probabilities",
     "read",
     "read_knobs",
+    "replicas_of",
+    "split_state",
     "state_slots",
     "take_up",
 ]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ripieno.errors import DataError
 from ripieno.recipes import files, splits
+from ripieno.recipes.folds import Folds, check_foldable, check_folds, in_folds
 from ripieno.recipes.grouping import Dividing, divide_by
 from ripieno.recipes.preprocess import Preprocess, Raw
 from ripieno.recipes.raw import raw_rows
@@ -29,10 +30,13 @@ class Split:
         x: Features, float32, shape ``(rows, *features)``; a stream of them, where the data
             are larger than the memory.
         y: Numbers of classes, int64, shape ``(rows,)``.
+        raw: The features before preprocessing, where models of several preprocessings are to
+            read them (the test part of folded data); else None.
     """
 
     x: NDArray[np.float32] | Stream
     y: NDArray[np.int64]
+    raw: Raw | None = None
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -68,6 +72,8 @@ class Data(Sources):
         name: What a record of the study calls the data.
         fingerprint: The same for data with the same validation rows and targets, so that
             predictions of different splits are never mixed.
+        folds: The search part (training and validation rows) as folds, the first of which the
+            parts above are; None for a single split.
     """
 
     train: Split
@@ -77,6 +83,20 @@ class Data(Sources):
     preprocess: Preprocess
     name: str
     fingerprint: str
+    folds: Folds | None = None
+
+    @property
+    def parts(self) -> tuple["Data", ...]:
+        """The data that single models are trained on: one a fold, or these themselves."""
+        return (self,) if self.folds is None else self.folds.parts
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Right classes of the rows that a trial leaves predictions of, ``(rows,)``.
+
+        Those of the validation part; with folds, of the whole search part in row order.
+        """
+        return self.validation.y if self.folds is None else self.folds.targets
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -103,6 +123,7 @@ class Data(Sources):
         numeric: NumericTransform = "standardize",
         validation_share: float = 0.2,
         test_share: float = 0.2,
+        folds: int = 1,
         seed: int = 0,
         name: str = "arrays",
     ) -> "Data":
@@ -127,6 +148,8 @@ class Data(Sources):
             validation_share: Share of the rows of ``x`` for the validation part.
             test_share: Share of the rows of ``x`` for the test part; 0 for none. Not used
                 where a test part is given.
+            folds: Divide all rows but the test part into so many stratified folds, on each of
+                which one model of a trial is validated; ``validation_share`` is not used then.
             seed: The split depends on it and on the labels alone.
             name: What a record of the study calls the data.
 
@@ -162,6 +185,7 @@ class Data(Sources):
             test=parts.get("test"),
             by=Dividing.of(groups, time),
             shares=(validation_share, test_share),
+            folds=folds,
             seed=seed,
             name=name,
         )
@@ -175,22 +199,50 @@ def divide(
     test: tuple[Raw, NDArray[np.generic]] | None = None,
     by: Dividing | None = None,
     shares: tuple[float, float] = (0.2, 0.2),
+    folds: int = 1,
     seed: int,
     name: str,
     target: str | None = None,
     image_size: tuple[int, int] | None = None,
     standardize: bool = True,
+    rows: Sequence[NDArray[np.int64]] | None = None,
 ) -> Data:
     """Split raw rows, fit the preprocessing on the training part and apply it to all parts.
 
     Args and errors are those of :meth:`Data.from_arrays`; ``target`` names the column of a
-    table, ``image_size`` is what image files were resized to, and without ``standardize``
-    the features stay as they are.
+    table, ``image_size`` is what image files were resized to, without ``standardize`` the
+    features stay as they are, and ``rows`` are the row numbers of the parts where those are
+    not drawn here.
     """
+    check_folds(folds, name)
     place = name if target is None else f"{name}, column {target!r}"
     labels = _labelled(x, y, where=name, target_at=place)
     classes = splits.class_names(labels, place)
     codes = splits.encode_labels(labels, classes, place)
+    if folds > 1:
+        check_foldable(x, given=validation is not None, by=by, where=name)
+        return in_folds(
+            lambda x, rows: divide(
+                x,
+                y,
+                test=test,
+                seed=seed,
+                name=name,
+                target=target,
+                image_size=image_size,
+                standardize=standardize,
+                rows=rows,
+            ),
+            x,
+            codes,
+            by=by,
+            folds=folds,
+            test_share=0.0 if test else shares[1],
+            test=None if test is None else test[0],
+            seed=seed,
+            names=classes,
+            where=name,
+        )
     wanted = [
         share
         for share, given in zip(shares, (validation, test), strict=True)
@@ -202,15 +254,15 @@ def divide(
             where=name,
             fix="give a share above 0, such as 0.2: configs are compared on that part.",
         )
-    rows = [np.arange(len(codes))]
-    if wanted and by:
-        rows = divide_by(by, codes, wanted, seed=seed, where=name)
-    elif wanted:
-        rows = splits.stratified_split(codes, wanted, seed=seed, names=classes, where=name)
+    parts_rows = list(rows or [np.arange(len(codes))])
+    if rows is None and wanted and by:
+        parts_rows = divide_by(by, codes, wanted, seed=seed, where=name)
+    elif rows is None and wanted:
+        parts_rows = splits.stratified_split(codes, wanted, seed=seed, names=classes, where=name)
     preprocess = Preprocess.fit(
-        x[rows[0]], target=target, image_size=image_size, standardize=standardize
+        x[parts_rows[0]], target=target, image_size=image_size, standardize=standardize
     )
-    parts = [Split(_applied(preprocess, x[part]), codes[part]) for part in rows]
+    parts = [Split(_applied(preprocess, x[part]), codes[part]) for part in parts_rows]
     for position, word, pair in ((1, "validation", validation), (2, "test", test)):
         if pair is None:
             continue
@@ -219,7 +271,7 @@ def divide(
         numbers = splits.encode_labels(given, classes, where)
         parts.insert(position, Split(_applied(preprocess, pair[0]), numbers))
         if position == 1:
-            rows.insert(1, np.arange(len(numbers)))
+            parts_rows.insert(1, np.arange(len(numbers)))
     return Data(
         train=parts[0],
         validation=parts[1],
@@ -227,7 +279,7 @@ def divide(
         classes=classes,
         preprocess=preprocess,
         name=name,
-        fingerprint=_fingerprint(rows[1], parts[1].y),
+        fingerprint=_fingerprint(parts_rows[1], parts[1].y),
     )
 
 

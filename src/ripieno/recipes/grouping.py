@@ -11,7 +11,7 @@ from ripieno.errors import DataError
 from ripieno.recipes.draws import Purpose, fold
 from ripieno.recipes.tables import as_array, category_texts, is_absent
 
-__all__ = ["Dividing", "divide_by"]
+__all__ = ["Dividing", "divide_by", "fold_groups"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +93,25 @@ def divide_by(
         parts = _cut(_instants(values, where), shares, where=where)
     _refuse_unseen(classes, parts, name=name, where=where)
     return parts
+
+
+def fold_groups(
+    groups: NDArray[np.generic], y: NDArray[Any], folds: int, *, seed: int, where: str
+) -> tuple[NDArray[np.int64], ...]:
+    """Divide rows into folds of about equal size, no group in two of them.
+
+    Args and errors are those of :func:`divide_by`.
+
+    Returns:
+        Row numbers of each fold, ascending.
+    """
+    classes = _class_counts(y)
+    shares = [1.0 / folds] * (folds - 1)
+    numbers = _group_numbers(groups, where)
+    parts = _deal(numbers, classes, shares, seed=seed, where=where)
+    for part in parts:
+        _refuse_unseen(classes, [np.delete(np.arange(len(y)), part)], name="groups", where=where)
+    return tuple(parts)
 
 
 def _class_counts(y: NDArray[Any]) -> NDArray[np.int64]:

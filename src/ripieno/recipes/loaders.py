@@ -41,6 +41,7 @@ def load(
     categorical: str | Sequence[str] = (),
     numeric: NumericTransform | None = None,
     image_size: int | tuple[int, int] | None = None,
+    folds: int = 1,
     seed: int = 0,
 ) -> Data:
     """Read data and split them into a training, a validation and a test part.
@@ -59,6 +60,7 @@ def load(
         categorical: Names of columns that hold categories, whatever they look like.
         numeric: ``"quantile"`` or ``"standardize"``; see :class:`Reading`.
         image_size: Height and width that image files are resized to.
+        folds: Divide all rows but the test part into so many folds; see ``Data.from_arrays``.
         seed: The split depends on it and on the labels (and groups, or times) alone.
 
     Raises:
@@ -73,10 +75,10 @@ def load(
         numeric=numeric,
         image_size=image_size,
     )
-    return read(source, reading, seed=seed)
+    return read(source, reading, folds=folds, seed=seed)
 
 
-def read(source: str | Path, reading: Reading, *, seed: int = 0) -> Data:
+def read(source: str | Path, reading: Reading, *, folds: int = 1, seed: int = 0) -> Data:
     """Read data as :func:`load` does, with what is said about them in one object.
 
     Raises:
@@ -84,10 +86,10 @@ def read(source: str | Path, reading: Reading, *, seed: int = 0) -> Data:
     """
     if source == "digits":
         reading.refuse(*_COLUMNS, "image_size", where="digits", because=_NO_COLUMNS)
-        return _digits(seed)
+        return _digits(seed, folds=folds)
     path = Path(source)
     if images.holds_images(path) and path.is_dir():
-        return _images(path, reading, seed)
+        return _images(path, reading, seed=seed, folds=folds)
     if not path.suffix:
         raise DataError(
             f"there are no built-in data {str(source)!r}, and no folder or file of this name.",
@@ -98,11 +100,12 @@ def read(source: str | Path, reading: Reading, *, seed: int = 0) -> Data:
     suffix = files.suffix(path)
     reading.refuse("image_size", where=str(path), because="only image files have a size")
     if suffix == ".npz":
-        return _npz(path, reading, seed)
+        return _npz(path, reading, seed=seed, folds=folds)
     texts = reading.categorical
     frame = frames.read_frame(path, texts=texts)
     _refuse_nameless([str(name) for name in frame.columns], reading, path)
-    return from_frame(frame, reading, seed=seed, name=path.stem, where=str(path))
+    where = str(path)
+    return from_frame(frame, reading, folds=folds, seed=seed, name=path.stem, where=where)
 
 
 def from_frame(
@@ -112,6 +115,7 @@ def from_frame(
     y: NDArray[np.generic] | None = None,
     is_test: NDArray[np.bool_] | None = None,
     shares: tuple[float, float] = (0.2, 0.2),
+    folds: int = 1,
     seed: int,
     name: str,
     where: str,
@@ -124,6 +128,7 @@ def from_frame(
         y: The targets, where they are no column.
         is_test: True for the rows of a given test part.
         shares: Of the validation and the test part.
+        folds: Into which the search part is divided; 1 for a single split.
         seed: Of the split.
         name: What a record of the study calls the data.
         where: Where the table comes from, for messages.
@@ -155,6 +160,7 @@ def from_frame(
         test=None if is_test is None else (table[is_test], y[is_test]),
         by=Dividing(**split_by),
         shares=shares,
+        folds=folds,
         seed=seed,
         name=name,
         target=target,
@@ -169,6 +175,7 @@ def from_datasets(
     workers: int,
     by: Dividing,
     shares: tuple[float, float],
+    folds: int,
     seed: int,
     name: str,
     standardize: bool,
@@ -192,36 +199,38 @@ def from_datasets(
         test=parts[1] if len(parts) > 1 else None,
         by=by,
         shares=shares,
+        folds=folds,
         seed=seed,
         name=name,
         standardize=standardize,
     )
 
 
-def _digits(seed: int) -> Data:
+def _digits(seed: int, *, folds: int) -> Data:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Data.from_arrays(digits.images, digits.target, seed=seed, name="digits")
+    return Data.from_arrays(digits.images, digits.target, folds=folds, seed=seed, name="digits")
 
 
-def _images(path: Path, reading: Reading, seed: int) -> Data:
+def _images(path: Path, reading: Reading, *, seed: int, folds: int) -> Data:
     reading.refuse(*_COLUMNS, "numeric", where=str(path), because=_NO_COLUMNS)
     parts = images.read_folder(path, size=reading.size).parts
     return divide(
         *parts["train"],
         validation=parts.get("validation"),
         test=parts.get("test"),
+        folds=folds,
         seed=seed,
         name=path.absolute().name,
         image_size=reading.size,
     )
 
 
-def _npz(path: Path, reading: Reading, seed: int) -> Data:
+def _npz(path: Path, reading: Reading, *, seed: int, folds: int) -> Data:
     arrays = files.read_npz(path)
     if "x_train" not in arrays and {"X", "y"} <= set(arrays):
-        return _archived_table(path, arrays, reading, seed=seed)
+        return _archived_table(path, arrays, reading, seed=seed, folds=folds)
     reading.refuse(*_COLUMNS, where=str(path), because=_NO_COLUMNS)
     for key in ("x_train", "y_train"):
         files.first_key(arrays, (key,), path)
@@ -233,19 +242,25 @@ def _npz(path: Path, reading: Reading, seed: int) -> Data:
         x_test=arrays.get("x_test"),
         y_test=arrays.get("y_test"),
         numeric=reading.numeric or "standardize",
+        folds=folds,
         seed=seed,
         name=path.stem,
     )
 
 
 def _archived_table(
-    path: Path, arrays: dict[str, NDArray[np.generic]], reading: Reading, *, seed: int
+    path: Path,
+    arrays: dict[str, NDArray[np.generic]],
+    reading: Reading,
+    *,
+    seed: int,
+    folds: int,
 ) -> Data:
     """Read ``X, y`` with what may tell of their columns and rows."""
     x, y = arrays["X"], arrays["y"]
     reading.refuse("target", where=str(path), because="the target is the array 'y'")
     if x.ndim != 2:
-        return Data.from_arrays(x, y, seed=seed, name=path.stem)
+        return Data.from_arrays(x, y, folds=folds, seed=seed, name=path.stem)
     frame = frames.frame_of(arrays, path)
     _refuse_length("y", y, rows=len(x), path=path)
     flags = _flags(arrays, "is_cat", length=x.shape[1], path=path)
@@ -258,6 +273,7 @@ def _archived_table(
         replace(reading, categorical=tuple(sorted(categorical))),
         y=y,
         is_test=is_test,
+        folds=folds,
         seed=seed,
         name=path.stem,
         where=str(path),

@@ -33,6 +33,7 @@ class Sources:
         numeric: NumericTransform = "quantile",
         validation_share: float = 0.2,
         test_share: float = 0.2,
+        folds: int = 1,
         seed: int = 0,
         name: str = "table",
     ) -> "Data":
@@ -49,6 +50,7 @@ class Sources:
             numeric: How numeric columns are scaled.
             validation_share: Share of the rows for the validation part.
             test_share: Share of the rows for the test part; 0 for none.
+            folds: Into which the search part is divided; see ``Data.from_arrays``.
             seed: Of the split.
             name: What a record of the study calls the data.
 
@@ -67,7 +69,9 @@ class Sources:
             numeric=numeric,
         )
         shares = (validation_share, test_share)
-        return from_frame(frame, reading, shares=shares, seed=seed, name=name, where=name)
+        return from_frame(
+            frame, reading, shares=shares, folds=folds, seed=seed, name=name, where=name
+        )
 
     @staticmethod
     def from_dataset(
@@ -82,6 +86,7 @@ class Sources:
         loader_workers: int = 0,
         validation_share: float = 0.2,
         test_share: float = 0.2,
+        folds: int = 1,
         seed: int = 0,
         name: str = "dataset",
     ) -> "Data":
@@ -103,6 +108,7 @@ class Sources:
             loader_workers: Processes that read ahead, for each process that trains.
             validation_share: Share of the items for the validation part.
             test_share: Share of the items for the test part; 0 for none.
+            folds: Into which the search part is divided, of a dataset that is read now.
             seed: Of the split, with the labels.
             name: What a record of the study calls the data.
 
@@ -118,6 +124,7 @@ class Sources:
             workers=loader_workers,
             by=Dividing.of(groups, time),
             shares=(validation_share, test_share),
+            folds=folds,
             seed=seed,
             name=name,
             standardize=standardize,

@@ -17,7 +17,15 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
 from ripieno.recipes.feeding import Features, as_features, as_tensor, feed, first_rows
-from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
+from ripieno.recipes.keeping import (
+    DivergedError,
+    Finished,
+    StopAskedError,
+    alone,
+    explain,
+    keep,
+    take_up,
+)
 from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
 from ripieno.recipes.metrics import METRICS
@@ -25,6 +33,7 @@ from ripieno.recipes.optimizers import build_optimizer, state_slots
 from ripieno.recipes.prediction import check_logits, log_probabilities
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, penalty
+from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
 from ripieno.recipes.schedules import learning_rate_factor
 from ripieno.recipes.state import State
 from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus
@@ -44,11 +53,14 @@ class TrainerRunner:
         recipe: How models are trained.
         data: What they are trained on and measured on.
         seed: The study's seed.
+        seeds: How many times a trial is trained on each fold of the data, each with another
+            seed.
     """
 
     recipe: Recipe
     data: Data
     seed: int = 0
+    seeds: int = 1
 
     @property
     def width(self) -> int:
@@ -82,14 +94,14 @@ class TrainerRunner:
         finished: Finished | None = None
         status, message = OutcomeStatus.DONE, None
         try:
-            training = _Training(self.recipe, self.data, order, seed=self.seed, stop=stop)
+            training = self._training(order, stop)
             training.start(stored)
             for epoch in range(order.start, order.stop):
                 finished = training.epoch(epoch)
                 rows.append(finished.metrics)
-        except _StopAskedError:
+        except StopAskedError:
             status = OutcomeStatus.STOPPED
-        except _DivergedError as error:
+        except DivergedError as error:
             status, message = OutcomeStatus.DIVERGED, str(error)
         except Exception as error:  # noqa: BLE001 - the user's model may raise anything
             status, message = OutcomeStatus.FAILED, explain(error)
@@ -106,13 +118,27 @@ class TrainerRunner:
             error=message,
         )
 
-
-class _StopAskedError(Exception):
-    """The study is being stopped."""
-
-
-class _DivergedError(Exception):
-    """A number is no longer finite."""
+    def _training(self, order: Order, stop: Callable[[], bool]) -> Training:
+        """Return the order's one model, or all of them where there are folds or seeds."""
+        parts = self.data.parts
+        recipe = in_equal_epochs(self.recipe, self.data)
+        replicas = replicas_of(
+            order.trial, study_seed=self.seed, folds=len(parts), seeds=self.seeds
+        )
+        made = [
+            _Training(
+                recipe,
+                parts[replica.fold],
+                order,
+                replica=replica,
+                order_seed=self.seed,
+                stop=stop,
+            )
+            for replica in replicas
+        ]
+        if len(made) == 1:
+            return made[0]
+        return Replicated(replicas, made, data=self.data, measured=self.recipe.metrics)
 
 
 class _Training:
@@ -124,13 +150,14 @@ class _Training:
         data: Data,
         order: Order,
         *,
-        seed: int,
+        replica: Replica,
+        order_seed: int,
         stop: Callable[[], bool],
     ) -> None:
         self._recipe = recipe
         self._order = order
         self._stop = stop
-        self._seed = draws.trial_seed(seed, order.trial)
+        self._seed = replica.seed
         self._knobs = read_knobs(order.config)
         self._classes = len(data.classes)
         dtype = getattr(torch, recipe.dtype)
@@ -138,7 +165,7 @@ class _Training:
         self._x = as_features(data.train.x, dtype)
         self._y = as_tensor(data.train.y)
         # Models that stream may share their batches, so they see one order.
-        self._order_seed = seed if data.streamed else self._seed
+        self._order_seed = order_seed if data.streamed else self._seed
         self._validation_x = as_features(data.validation.x, torch.float32)
         self._validation_y = data.validation.y
         self._weights = None
@@ -176,7 +203,7 @@ class _Training:
             self._seed_generator(epoch, step)
             losses, weights = self._step(x, self._y[rows], rate=rate, key=keys[step])
             if not math.isfinite(losses):
-                raise _DivergedError(
+                raise DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
                     f"step {step + 1} of {len(chunks)} (learning rate {rate:.3g})."
                 )
@@ -223,7 +250,7 @@ class _Training:
                 between=self._check_stop,
             )
         if not np.isfinite(logs).all():
-            raise _DivergedError(
+            raise DivergedError(
                 f"the validation predictions were not finite after epoch {epoch + 1}."
             )
         return logs
@@ -235,14 +262,14 @@ class _Training:
 
     def _check_stop(self) -> None:
         if self._stop():
-            raise _StopAskedError
+            raise StopAskedError
 
     @contextmanager
     def _naming_the_batch(self, x: Features) -> Iterator[None]:
         """Add the model and the shape of its input to an error that the model raises."""
         try:
             yield
-        except (_StopAskedError, RecipeError):  # they say by themselves where they were
+        except (StopAskedError, RecipeError):  # they say by themselves where they were
             raise
         except Exception as error:
             error.add_note(

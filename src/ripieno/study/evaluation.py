@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from ripieno.ensembles import Ensemble, Predictions, gain_interval, greedy_selection
-from ripieno.recipes import State, build_model, measure, predict_probabilities
+from ripieno.recipes import measure
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
+from ripieno.study.members import assemble, load_models, predict_test
 from ripieno.study.results import EnsembleResult
 
 __all__ = ["Chosen", "Evaluation", "choose", "evaluate"]
@@ -46,35 +46,13 @@ class Chosen:
 
     def build(self) -> Ensemble:
         """Return the ensemble as one module, its members' weights loaded."""
-        data = self.job.data
-        members = [
-            {"id": str(trial.id), "recipe": self.reference, "config": dict(trial.config)}
-            for trial in self.members
-        ]
-        return Ensemble(
-            [self.load(trial) for trial in self.members],
+        return assemble(
+            self.job,
+            self.members,
             self.weights,
-            classes=data.classes,
-            preprocess=data.preprocess,
-            facts={
-                "input_shape": list(data.shape),
-                "numbers": data.preprocess.numbers,
-                "cardinalities": list(data.preprocess.cardinalities),
-                "members": members,
-            },
+            artifacts=self.artifacts,
+            reference=self.reference,
         )
-
-    def load(self, trial: Trial) -> nn.Module:
-        """Return a trial's model with its trained weights.
-
-        Raises:
-            ArtifactError: The stored state is missing or damaged.
-        """
-        assert trial.state is not None  # noqa: S101 - what makes it part of the library
-        module = build_model(self.job.recipe, trial.config, seed=0)
-        arrays, _ = self.artifacts.read(trial.state)
-        State.from_arrays(arrays, epoch=trial.epochs).load_into(module)
-        return module.eval()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +123,7 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
     if test is None:
         return Evaluation(chosen, result, best_test={})
     parts = {
-        trial.id: predict_probabilities(chosen.load(trial), test.x)
+        trial.id: predict_test(chosen.job, load_models(chosen.job, trial, chosen.artifacts))
         for trial in {trial.id: trial for trial in (best, *chosen.members)}.values()
     }
     votes = np.stack([parts[trial.id] for trial in chosen.members])
@@ -177,7 +155,7 @@ def _read_predictions(
         parts.append(
             Predictions(
                 np.asarray(arrays["probabilities"], dtype=np.float32)[None],
-                job.data.validation.y,
+                job.data.targets,
                 (str(trial.id),),
                 str(facts["fingerprint"]),
             )

@@ -27,24 +27,26 @@ DataInput = Any
 _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {"cnn": recipes.cnn, "mlp": recipes.mlp}
 
 
-def read_data(data: DataInput, reading: Reading, *, seed: int) -> tuple[Data, DataReference]:
+def read_data(
+    data: DataInput, reading: Reading, *, seed: int, folds: int | None = None
+) -> tuple[Data, DataReference]:
     """Return data that are split and scaled, and where they came from.
 
     Raises:
         DataError: The data cannot be read or trained on.
-        StudyError: A user's file does not give data.
+        StudyError: A user's file does not give data, or data of other folds are given.
     """
     if not isinstance(data, str | Path):
-        read = _from_object(data, reading, seed=seed, where="data=")
+        read = _from_object(data, reading, seed=seed, folds=folds, where="data=")
         return read, _reference(None, reading, read)
     source = str(data)
     if is_reference(source):
         made = load_object(source)
         made = made() if callable(made) else made
         path, _, name = source.rpartition(":")
-        read = _from_object(made, reading, seed=seed, where=source)
+        read = _from_object(made, reading, seed=seed, folds=folds, where=source)
         return read, _reference(f"{Path(path).resolve()}:{name}", reading, read)
-    read = recipes.read(source, reading, seed=seed)
+    read = recipes.read(source, reading, folds=_count(folds), seed=seed)
     if source != "digits":
         source = str(Path(source).resolve())
     return read, _reference(source, reading, read)
@@ -55,18 +57,37 @@ def _reference(source: str | None, reading: Reading, read: Data) -> DataReferenc
     return DataReference(source, reading.target, read.fingerprint, said)
 
 
-def _from_object(data: object, reading: Reading, *, seed: int, where: str) -> Data:
+def _count(folds: int | None) -> int:
+    return 1 if folds is None else folds
+
+
+def _check_folds(data: Data, folds: int | None, *, where: str) -> None:
+    """Refuse data that were divided otherwise than is asked for."""
+    if folds is not None and folds != len(data.parts):
+        raise StudyError(
+            f"folds = {folds} is asked for, and the data are divided into {len(data.parts)}.",
+            where=where,
+            fix=f"make the data with folds={folds} (Data.from_arrays(…, folds={folds})), or ask "
+            f"for the {len(data.parts)} that they have.",
+        )
+
+
+def _from_object(
+    data: object, reading: Reading, *, seed: int, folds: int | None, where: str
+) -> Data:
     if isinstance(data, Data):
+        _check_folds(data, folds, where=where)
         return data
+    count = _count(folds)
     if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return recipes.from_frame(data, reading, seed=seed, name="table", where=where)
+        return recipes.from_frame(data, reading, folds=count, seed=seed, name="table", where=where)
     reading.refuse(
         "groups", "time", "drop", "categorical", "image_size",
         where=where,
         because="arrays have no columns by name (rp.Data.from_arrays takes arrays of them)",
     )  # fmt: skip
     if isinstance(data, Dataset):
-        return Data.from_dataset(data, seed=seed)
+        return Data.from_dataset(data, folds=count, seed=seed)
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
@@ -82,6 +103,7 @@ def _from_object(data: object, reading: Reading, *, seed: int, where: str) -> Da
         x_test=x_test,
         y_test=y_test,
         numeric=reading.numeric or "standardize",
+        folds=count,
         seed=seed,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
-from ripieno.recipes import NumericTransform, Reading
+from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
@@ -57,7 +57,9 @@ def tune(
     categorical: str | Sequence[str] = (),
     numeric: NumericTransform | None = None,
     image_size: int | tuple[int, int] | None = None,
-    tier: str | None = None,
+    folds: int | None = None,
+    seeds: int = 1,
+    tier: str = "auto",
     workers: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -93,9 +95,16 @@ def tune(
         numeric: How numeric columns are scaled: ``quantile`` (tables) or ``standardize``
             (arrays).
         image_size: Height and width that a folder's images are resized to.
-        tier: Train models of one architecture as rows of one stack, in this tier: ``auto``,
-            ``compiled``, ``traced``, ``leaves``, ``vmap`` or ``loop``. The random searcher
-            then draws nine configs of each architecture. None trains one model at a time.
+        folds: Divide all rows but the test part into so many stratified folds. A trial is
+            then one model a fold; its metrics are their means, with their spread beside, and
+            its predictions are of the whole search part, each row by the model that was not
+            trained on it. One split where absent, or that of the ``Data`` that is passed.
+        seeds: Train each of a trial's models so many times, each with another seed. An epoch
+            of a trial counts as one epoch, however many models it trains.
+        tier: How models of one architecture are trained as rows of one stack: ``compiled``,
+            ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
+            ``loop`` trains one model after the other: slower, and the same to the last bit
+            on any number of workers, where stacks are the same up to rounding.
         workers: Processes, each with one thread; every usable core where absent.
         seed: Of the split, the searcher and every trial.
         out: The study's folder; a new one under ``ripieno-studies`` where absent.
@@ -112,6 +121,7 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
+    check_seeds(seeds, "tune(seeds=…)")
     reading = Reading(
         target=target_column,
         groups=groups,
@@ -121,7 +131,7 @@ def tune(
         numeric=numeric,
         image_size=image_size,
     )
-    read, reference = read_data(data, reading, seed=seed)
+    read, reference = read_data(data, reading, seed=seed, folds=folds)
     if epoch_rows is None and len(read.train) > LARGE_ROWS:
         epoch_rows = LARGE_EPOCH_ROWS
     recipe, searched, name = read_recipe(
@@ -138,18 +148,20 @@ def tune(
         trials=DEFAULT_TRIALS if trials is None and minutes is None else trials,
         minutes=minutes,
         target=target,
-        tier=None if tier is None else check_tier(tier),
+        tier=check_tier(tier),
         seed=seed,
         space=searched.to_json(),
         recipe=name,
         data=reference,
+        folds=len(read.parts),
+        seeds=seeds,
     )
     _check_metric(metric, recipe.metrics)
     strategy = _strategy(searcher, scheduler, settings, space=searched)
     folder = Folder(Path(out)) if out is not None else new_folder(read.name)
     folder.create(overwrite=overwrite)
     study = _begin(
-        settings, job=TuneJob(recipe, read), space=searched, strategy=strategy, folder=folder
+        settings, job=TuneJob(recipe, read, seeds), space=searched, strategy=strategy, folder=folder
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -336,7 +348,7 @@ def _find_job(
     if model == "custom" or model is None or data is None:
         return None
     reading = Reading.from_dict({**reference.reading, "target": reference.target})
-    read, _ = read_data(data, reading, seed=settings.seed)
+    read, _ = read_data(data, reading, seed=settings.seed, folds=settings.folds)
     if read.fingerprint != reference.fingerprint:
         raise StudyError(
             "the data are not those that the study was begun with.",
@@ -346,7 +358,7 @@ def _find_job(
     recipe, _, _ = read_recipe(
         model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
     )
-    return TuneJob(recipe, read)
+    return TuneJob(recipe, read, settings.seeds)
 
 
 def _check_metric(metric: str, known: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """From a study to the records that its page is made of."""
 
 import platform
+from collections.abc import Sized
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -81,14 +82,24 @@ def _answers(evaluation: Evaluation | None) -> Answers | None:
     )
 
 
+def _replicas(study: "Study") -> dict[str, str]:
+    """Say what a trial's models are, where it has several."""
+    counts = {"folds": study.settings.folds, "seeds of a trial": study.settings.seeds}
+    return {name: str(count) for name, count in counts.items() if count > 1}
+
+
 def _data(study: "Study") -> dict[str, str]:
     if not isinstance(study.job, TuneJob):
         return {}
     data = study.job.data
+    rows: dict[str, Sized | None]
     rows = {"training rows": data.train, "validation rows": data.validation, "test rows": data.test}
+    if data.folds is not None:
+        rows = {"search rows": data.targets, "test rows": data.test}
     return {
         "data": data.name,
         **{name: f"{len(part):,}" for name, part in rows.items() if part is not None},
+        **_replicas(study),
         "features": " by ".join(map(str, data.shape)),
         "classes": str(len(data.classes)),
     }

@@ -1,0 +1,156 @@
+"""The rows of data that the members of a stack read: all the same, or each of its own fold."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ripieno.recipes import (
+    Data,
+    Stream,
+    as_features,
+    as_tensor,
+    balanced_weights,
+    feed,
+    first_rows,
+    pieces,
+)
+
+__all__ = ["Inputs"]
+
+_VALIDATION_ROWS = 256
+
+
+class Inputs:
+    """The training and validation parts of data, of every fold where there are folds.
+
+    Args:
+        data: What models are trained on and measured on.
+        dtype: Floating-point type of the features.
+    """
+
+    def __init__(self, data: Data, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._train = [
+            (as_features(part.train.x, dtype), as_tensor(part.train.y)) for part in data.parts
+        ]
+        self._validation = [as_features(part.validation.x, dtype) for part in data.parts]
+        self.streamed = data.streamed
+        """Whether batches are read when their turn comes, once for all members."""
+        self._classes = len(data.classes)
+        self.targets = [part.validation.y for part in data.parts]
+        self.shared = len(self._train) == 1
+        """Whether all members read the same rows."""
+
+    @property
+    def example(self) -> Tensor:
+        """Two training rows, which a lazy module learns its shapes from."""
+        return first_rows(self._train[0][0], 2, self._dtype)
+
+    def rows(self, fold: int) -> int:
+        """Return the number of training rows of a fold."""
+        return len(self._train[fold][1])
+
+    def balanced_weights(self, fold: int) -> NDArray[np.float64]:
+        """Return the class weights of a fold's training part, shape ``(classes,)``."""
+        return balanced_weights(self._train[fold][1].numpy(), self._classes)
+
+    def members(self, folds: Sequence[int]) -> dict[int, Tensor]:
+        """Return which members read each fold, int64, for :meth:`batch`.
+
+        Args:
+            folds: Each member's fold.
+        """
+        return {
+            fold: torch.tensor([i for i, own in enumerate(folds) if own == fold])
+            for fold in sorted(set(folds))
+        }
+
+    def batches(
+        self,
+        order: Tensor,
+        plan: Sequence[Tensor],
+        *,
+        readers: Mapping[int, Tensor],
+        key: int,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the features and targets of each batch; see :meth:`batch`.
+
+        Args:
+            order: Each member's training rows in the order of its epoch, int64, ``(members,
+                rows)``; those of a stream have one order.
+            plan: Places in that order that each batch takes.
+            readers: Which members read each fold.
+            key: What random transforms of a stream depend on.
+
+        Yields:
+            As :meth:`batch`; of a stream the features are ``(batch, *features)``, for all.
+        """
+        x, y = self._train[0]
+        if not isinstance(x, Stream):
+            yield from (self.batch(order[:, columns], readers) for columns in plan)
+            return
+        fed = feed(x, [order[0, columns] for columns in plan], dtype=self._dtype, key=key)
+        for columns, batch in zip(plan, fed, strict=True):
+            yield batch, y[order[:, columns]]
+
+    def batch(self, rows: Tensor, members: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the features and targets of one batch of every member.
+
+        Args:
+            rows: Numbers of training rows, int64, shape ``(members, batch)``.
+            members: Which members read each fold.
+
+        Returns:
+            Shapes ``(members, batch, *features)`` and ``(members, batch)``.
+        """
+        x, y = self._rows(0)
+        if self.shared:
+            return x[rows], y[rows]
+        # One gather a fold: joined in one array, the folds' rows would be held twice.
+        batch_x, batch_y = x.new_empty(*rows.shape, *x.shape[1:]), y.new_empty(rows.shape)
+        for fold, own in members.items():
+            x, y = self._rows(fold)
+            batch_x[own], batch_y[own] = x[rows[own]], y[rows[own]]
+        return batch_x, batch_y
+
+    def validation(self, folds: Sequence[int]) -> Iterator[Tensor]:
+        """Yield the validation rows in batches.
+
+        Args:
+            folds: Each member's fold.
+
+        Yields:
+            Shapes ``(batch, *features)`` if ``shared``, else ``(members, batch, *features)``:
+            each member's own. A fold that is shorter than the longest one is filled up with
+            its last row, which :meth:`measured` drops.
+        """
+        if self.shared:
+            parts = pieces(self._validation[0], _VALIDATION_ROWS)
+            yield from (part.to(self._dtype) for part in parts)
+            return
+        held = [x for x in self._validation if isinstance(x, Tensor)]
+        longest = max(map(len, held))
+        for begin in range(0, longest, _VALIDATION_ROWS):
+            rows = torch.arange(begin, min(begin + _VALIDATION_ROWS, longest))
+            own = [x[rows.clamp(max=len(x) - 1)] for x in held]
+            yield torch.stack([own[fold] for fold in folds])
+
+    def _rows(self, fold: int) -> tuple[Tensor, Tensor]:
+        x, y = self._train[fold]
+        assert isinstance(x, Tensor)  # noqa: S101 - what is streamed goes by `batches`
+        return x, y
+
+    def measured(
+        self, logs: NDArray[np.float64], fold: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return what a member says of its validation rows, and their right classes.
+
+        Args:
+            logs: Its outputs on the batches of :meth:`validation`, ``(rows, classes)``.
+            fold: Its fold.
+        """
+        targets = self.targets[fold]
+        return logs[: len(targets)], targets

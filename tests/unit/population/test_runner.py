@@ -6,7 +6,7 @@ import ripieno as rp
 from ripieno.errors import ArtifactError, RecipeError
 from ripieno.ledger import MemoryArtifacts
 from ripieno.population import PopulationRunner, check_tier, deciding_names
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Recipe, TrainerRunner
 from ripieno.records import Order, OutcomeStatus
 
 
@@ -80,10 +80,20 @@ def test_little_work_that_needs_vmap_and_a_lonely_order_are_trained_one_by_one(d
 
 
 def test_a_stack_is_no_wider_than_it_may_be(data):
-    runner = PopulationRunner(Recipe(model=model), data, tier="loop", width=2)
+    runner = PopulationRunner(Recipe(model=model), data, tier="leaves", width=2)
     assert runner.width == 2
     outcomes = carry_out(runner, [order(t) for t in range(4)])
-    assert {o.notes for o in outcomes.values()} == {"2 rows; loop: forced"}
+    assert {o.notes for o in outcomes.values()} == {"2 rows; leaves: forced"}
+
+
+def test_the_loop_tier_trains_one_model_after_the_other(data):
+    runner = PopulationRunner(Recipe(model=model), data, tier="loop")
+    assert runner.width == 1
+    outcomes = carry_out(runner, [order(0), order(1)])
+    wanted = carry_out(TrainerRunner(Recipe(model=model), data), [order(0), order(1)])
+    for trial, outcome in outcomes.items():
+        assert outcome.notes == "one model after another: the loop tier was asked for"
+        assert outcome.metrics == wanted[trial].metrics
 
 
 def test_a_lost_state_is_no_fault_of_the_trial(data):

@@ -43,7 +43,9 @@ class Ensemble(nn.Module):
         facts: What :meth:`load` needs to build the members again, JSON-able:
             ``"input_shape"``, the shape of one standardised row, and ``"members"``, for each
             member a mapping with its ``"id"``, the name of its ``"recipe"`` and its
-            ``"config"``. More facts are kept. Without facts an ensemble cannot be saved.
+            ``"config"``; for an mlp that reads tables also the ``"numbers"`` and
+            ``"cardinalities"`` of its factory. More facts are kept. Without facts an ensemble
+            cannot be saved.
 
     Raises:
         EnsembleError: No member, weights that are not positive numbers, one a member, fewer
@@ -111,7 +113,8 @@ class Ensemble(nn.Module):
         mode of every submodule is left as it was.
 
         Args:
-            x: Raw rows, shape ``(rows, *features)``, or a split.
+            x: Raw rows, shape ``(rows, *features)``; a table, as ``preprocess.read`` gives
+                one, or a pandas DataFrame; or a split.
 
         Raises:
             DataError: The rows have other features than those that were trained on.

@@ -188,7 +188,7 @@ class Preprocess:
         if not images.holds_images(path):
             return None
         root = path if path.is_dir() else path.parent
-        return [str(file.relative_to(root)) for file in images.find_images(path)]
+        return [file.relative_to(root).as_posix() for file in images.find_images(path)]
 
     def _images(self, path: Path) -> NDArray[np.uint8]:
         if self.layout not in {"gray", "channels_last"}:

@@ -31,7 +31,7 @@ def configs() -> list[rp.Config]:
     return [
         rp.Config(
             {
-                "depth": 1, "width": 6, "activation": "tanh", "batch_norm": True,
+                "depth": 1, "width": 6, "activation": "tanh", "norm": "batch",
                 "dropout": 0.1 * row, "numeric_embedding": "periodic",
                 "frequency_scale": 0.1 + 0.2 * row, "optimizer": "adam", "lr": 0.01 * (1 + row),
                 "weight_decay": 1e-3, "batch_size": 16,

@@ -26,7 +26,7 @@ def test_an_ensemble_of_embedding_networks_reads_raw_tables_before_and_after_sav
     data = Data.from_frame(frame, folds=2)
     config = Config(
         {
-            "depth": 1, "width": 8, "activation": "relu", "batch_norm": True, "dropout": 0.1,
+            "depth": 1, "width": 8, "activation": "relu", "norm": "batch", "dropout": 0.1,
             "numeric_embedding": "periodic", "frequency_scale": 0.3,
         }
     )  # fmt: skip

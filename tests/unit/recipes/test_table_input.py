@@ -71,9 +71,7 @@ def test_the_recipe_offers_embeddings_to_tables_alone(few_digits):
 def test_rare_and_large_columns_are_looked_up_whatever_the_config_says():
     data = table(9000)
     factory = MlpFactory(data.shape, 2, numbers=2, cardinalities=data.preprocess.cardinalities)
-    config = Config(
-        {"depth": 1, "width": 8, "activation": "relu", "batch_norm": False, "dropout": 0.0}
-    )
+    config = Config({"depth": 1, "width": 8, "activation": "relu", "norm": "none", "dropout": 0.0})
     first = factory(config)[0]
     assert first.periodic is None
     assert first.tables[0].num_embeddings == 81

@@ -101,6 +101,7 @@ class Group:
         tier: How the stack is computed.
         engines: Engines by what they compute, kept for later groups.
         name: The group's name.
+        seed: The study's seed, from which the order of streamed rows comes.
     """
 
     def __init__(
@@ -112,12 +113,17 @@ class Group:
         tier: TierName,
         engines: dict[EngineKey, Engine],
         name: str,
+        seed: int = 0,
     ) -> None:
         self.rows = list(rows)
+        self._seed = seed
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
         self._shape = data.shape
+        # Where images are changed, each row has its own: what is shared is the reading alone.
+        changed = augmentation_strengths([row.knobs for row in self.rows], data.shape)
+        self._shared = self._inputs.streamed and not changed
         self._going = list(self.rows)
         self._decided = False
 
@@ -150,7 +156,11 @@ class Group:
         hyper = {name: values[:1] for name, values in self._hyper().items()}
         stack = Stack.of([model], self._optimizer(), hyper)
         count = min(row.knobs.batch_size, inputs.rows(row.fold))
-        x, y = inputs.batch(torch.arange(count).unsqueeze(0), inputs.members([row.fold]))
+        first = torch.arange(count)
+        readers = inputs.members([row.fold])
+        x, y = next(inputs.batches(first.unsqueeze(0), [first], readers=readers, key=0))
+        if inputs.streamed and not self._shared:
+            x = x.unsqueeze(0)
         batch = {
             "x": x,
             "y": y,
@@ -195,10 +205,14 @@ class Group:
         arrays = {**self._stack.arrays, **statistics}
         readers = self._inputs.members([row.fold for row in rows])
         active = torch.ones(members, dtype=torch.bool)
-        for step, columns in enumerate(plan):
+        key = draws.fold(self._seed, draws.Purpose.STREAM, rows[0].epoch)
+        batches_read = self._inputs.batches(order, plan, readers=readers, key=key)
+        for step in range(len(plan)):
             if stop():
                 return False
-            x, y = self._inputs.batch(order[:, columns], readers)
+            x, y = next(batches_read)
+            if self._inputs.streamed and not self._shared:
+                x = x.expand(members, *x.shape)
             batch = {
                 "x": augment(x, images[:, step], stronger),
                 "y": y,
@@ -316,7 +330,8 @@ class Group:
 
     def _order(self, row: Row) -> Tensor:
         return draws.epoch_order(
-            row.seed,
+            # One order for all rows, where they share the batches of a stream.
+            self._seed if self._inputs.streamed else row.seed,
             row.epoch,
             rows=self._inputs.rows(row.fold),
             size=self._recipe.epoch_rows,
@@ -366,7 +381,10 @@ class Group:
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""
-        arrays = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
+        given = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
+        arrays = [x for x in given if isinstance(x, np.ndarray)]
+        if not arrays:
+            return  # a stream is read batch by batch
         features = None
         for model, row in zip(models, self.rows, strict=False):
             features = take_features(model, row.knobs, arrays)
@@ -394,7 +412,7 @@ class Group:
         return used([row.knobs for row in self.rows])
 
     def _find_engine(self, model: nn.Module, layout: Layout) -> Engine:
-        rules = Rules(loss=self._recipe.loss, uses=self._uses())
+        rules = Rules(loss=self._recipe.loss, shared=self._shared, uses=self._uses())
         key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)

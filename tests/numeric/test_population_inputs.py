@@ -63,6 +63,29 @@ def test_rows_of_a_stack_equal_the_trainer(make, tier):
             assert np.allclose(mine[name], array, rtol=1e-9, atol=1e-10), name
 
 
+@pytest.mark.parametrize("changes", [{"mixup": 0.4, "input_noise": 0.1}, {"flip": 0.5}])
+def test_a_stream_is_changed_row_by_row_as_the_trainer_changes_it(changes):
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.normal(size=(90, 1, 4, 4)))
+    dataset = TensorDataset(images, (images[:, 0, 0, 0] > 0).long())
+    data = Data.from_dataset(dataset, in_memory=False)
+    config = {"depth": 1, "width": 5, "norm": "none", "dropout": 0.0, "batch_size": 16}
+    recipe = Recipe(mlp(data).model, epochs=2, dtype="float64")
+    orders = [
+        Order(trial, rp.Config({**config, "lr": 0.01 * (1 + trial), **changes}), 0, 2)
+        for trial in range(2)
+    ]
+    store = MemoryArtifacts()
+    alone = list(TrainerRunner(recipe, data, 3).run(orders, store, lambda: False))
+    runner = PopulationRunner(recipe, data, 3, tier="leaves")
+    stacked = {o.order.trial: o for o in runner.run(orders, store, lambda: False)}
+    for expected in alone:
+        got = stacked[expected.order.trial]
+        assert got.notes.startswith("2 rows; leaves")
+        for one, other in zip(got.metrics, expected.metrics, strict=True):
+            assert one == pytest.approx(other, rel=1e-9)
+
+
 def test_rows_of_a_stream_are_grouped_by_their_epoch():
     data = stream()
     recipe = Recipe(mlp(data).model, epochs=3)

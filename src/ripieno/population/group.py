@@ -59,6 +59,7 @@ class Row:
         fold: Number of the fold that it is validated on.
         name: What a message calls the replica; empty where it is the order's only one.
         judging: What the trial's epochs count for, shared by all rows of the trial.
+        unjudged: The same as it was before the first epoch.
         judged: What they counted for, and what the last one left, kept by the trial's first
             row where the trial watches its metric.
         note: Why early stopping ended the trial, where it did.
@@ -74,6 +75,7 @@ class Row:
     fold: int = 0
     name: str = ""
     judging: Judging | None = None
+    unjudged: Judging | None = None
     judged: list[Finished] = field(default_factory=list)
     note: str | None = None
 
@@ -99,6 +101,7 @@ class Group:
         tier: How the stack is computed.
         engines: Engines by what they compute, kept for later groups.
         name: The group's name.
+        seed: The study's seed, from which the order of streamed rows comes.
     """
 
     def __init__(
@@ -110,12 +113,17 @@ class Group:
         tier: TierName,
         engines: dict[EngineKey, Engine],
         name: str,
+        seed: int = 0,
     ) -> None:
         self.rows = list(rows)
+        self._seed = seed
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
         self._shape = data.shape
+        # Where images are changed, each row has its own: what is shared is the reading alone.
+        changed = augmentation_strengths([row.knobs for row in self.rows], data.shape)
+        self._shared = self._inputs.streamed and not changed
         self._going = list(self.rows)
         self._decided = False
 
@@ -137,22 +145,23 @@ class Group:
     def probe(self) -> Probe:
         """Return the first row, untrained, for trying how steps behave."""
         row, inputs = self.rows[0], self._inputs
-        self._going = self.rows[:1]
-        models = self._build(self._going)
+        models = self._build(self.rows[:1])
         hyper = {name: values[:1] for name, values in self._hyper().items()}
         stack = Stack.of(models, self._optimizer(), hyper)
-        count = min(row.knobs.batch_size, inputs.rows(row.fold))
-        x, y = inputs.batch(torch.arange(count).unsqueeze(0), inputs.members([row.fold]))
-        batch = {"x": x, "y": y, **{n: each[:, 0] for n, each in self._mixing(1).items()}}
-        self._going = list(self.rows)
+        first = torch.arange(min(row.knobs.batch_size, inputs.rows(row.fold)))
+        readers = inputs.members([row.fold])
+        x, y = next(inputs.batches(first.unsqueeze(0), [first], readers=readers, key=0))
+        x = x.unsqueeze(0) if inputs.streamed and not self._shared else x
+        mixing = {name: numbers[:1, 0].contiguous() for name, numbers in self._mixing(1).items()}
+        # Features of a frozen backbone may have taken the place of the inputs.
+        self._inputs = Inputs(self._data, getattr(torch, self._recipe.dtype))
         engine = self._find_engine(models[0], stack.layout)
+        batch = {"x": x, "y": y, **mixing}
         return Probe.of(engine, stack, batch, seed=row.seed, rate=row.knobs.lr)
 
     def _build(self, rows: Sequence[Row]) -> list[nn.Module]:
-        models = [
-            build_model(self._recipe, row.order.config, row.seed, example=self._inputs.example)
-            for row in rows
-        ]
+        example = self._inputs.example
+        models = [build_model(self._recipe, r.order.config, r.seed, example=example) for r in rows]
         self._model = models[0]
         self._take_features(models)
         return models
@@ -188,10 +197,14 @@ class Group:
         arrays = {**self._stack.arrays, **statistics}
         readers = self._inputs.members([row.fold for row in rows])
         active = torch.ones(members, dtype=torch.bool)
-        for step, columns in enumerate(plan):
+        key = draws.fold(self._seed, draws.Purpose.STREAM, rows[0].epoch)
+        batches_read = self._inputs.batches(order, plan, readers=readers, key=key)
+        for step in range(len(plan)):
             if stop():
                 return False
-            x, y = self._inputs.batch(order[:, columns], readers)
+            x, y = next(batches_read)
+            if self._inputs.streamed and not self._shared:
+                x = x.expand(members, *x.shape)
             batch = {
                 "x": augment(x, images[:, step], stronger),
                 "y": y,
@@ -309,7 +322,8 @@ class Group:
 
     def _order(self, row: Row) -> Tensor:
         return draws.epoch_order(
-            row.seed,
+            # One order for all rows, where they share the batches of a stream.
+            self._seed if self._inputs.streamed else row.seed,
             row.epoch,
             rows=self._inputs.rows(row.fold),
             size=self._recipe.epoch_rows,
@@ -359,7 +373,10 @@ class Group:
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""
-        arrays = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
+        given = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
+        arrays = [x for x in given if isinstance(x, np.ndarray)]
+        if not arrays:
+            return  # a stream is read batch by batch
         features = None
         for model, row in zip(models, self.rows, strict=False):
             features = take_features(model, row.knobs, arrays)
@@ -387,7 +404,7 @@ class Group:
         return used([row.knobs for row in self.rows])
 
     def _find_engine(self, model: nn.Module, layout: Layout) -> Engine:
-        rules = Rules(loss=self._recipe.loss, uses=self._uses())
+        rules = Rules(loss=self._recipe.loss, shared=self._shared, uses=self._uses())
         key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)

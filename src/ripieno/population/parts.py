@@ -1,12 +1,12 @@
 """Rows that are trained together, and how they are divided when they are too many."""
 
+import copy
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 
 from ripieno.population.group import Row
-from ripieno.recipes import Judging, State
+from ripieno.recipes import State
 from ripieno.records import Order, OutcomeStatus
 
 __all__ = ["Part", "shares"]
@@ -19,18 +19,10 @@ class Part:
     Args:
         rows: The rows, those of one trial beside each other, and as many for every trial.
         stored: A state for each, or None for one that starts anew.
-        judging: What each row's trial had seen of its metric before its order.
     """
 
     rows: tuple[Row, ...]
     stored: tuple[State | None, ...]
-    judging: tuple[Judging | None, ...]
-
-    @classmethod
-    def of(cls, rows: Sequence[Row], stored: Sequence[State | None]) -> "Part":
-        """Return rows of orders that have not begun."""
-        # A shallow copy: judging replaces what it saw, and never changes it.
-        return cls(tuple(rows), tuple(stored), tuple(copy(row.judging) for row in rows))
 
     @property
     def orders(self) -> list[Order]:
@@ -73,10 +65,19 @@ class Part:
             begin += share
         return found
 
+    def by_epoch(self) -> list["Part"]:
+        """Return parts whose rows are in one epoch, as those must be that share a stream."""
+        epochs: dict[int, list[Part]] = {}
+        for trial in self._trials():
+            epochs.setdefault(trial.rows[0].epoch, []).append(trial)
+        return [_together(trials) for _, trials in sorted(epochs.items())]
+
     def _trials(self) -> list["Part"]:
-        each = zip(self.rows, self.stored, self.judging, strict=True)
-        trials = groupby(each, lambda one: one[0].order.trial)
-        return [Part(*zip(*own, strict=True)) for _, own in trials]
+        pairs = zip(self.rows, self.stored, strict=True)
+        return [
+            Part(*zip(*own, strict=True))
+            for _, own in groupby(pairs, lambda pair: pair[0].order.trial)
+        ]
 
 
 def _taken_back(trial: Part) -> Part:
@@ -89,29 +90,23 @@ def _taken_back(trial: Part) -> Part:
     ends = {start if r.finished is None else r.finished.state.epoch for r in trial.rows}
     fallen = any(row.status is not OutcomeStatus.STOPPED for row in trial.rows)
     if len(ends) > 1 or fallen or not trial.judged:
-        _begin_again(trial)
+        for row in trial.rows:
+            row.status, row.error, row.finished = OutcomeStatus.STOPPED, None, None
         ends = {start}
+        judging = copy.deepcopy(trial.rows[0].unjudged)
+        for row in trial.rows:
+            row.judging = judging
+            row.judged.clear()
     for row in trial.rows:
         del row.metrics[min(ends) - start :]
     states = [row.finished.state if row.finished else None for row in trial.rows]
-    going_on = tuple(s or t for s, t in zip(states, trial.stored, strict=True))
-    return Part(trial.rows, going_on, trial.judging)
-
-
-def _begin_again(trial: Part) -> None:
-    """Take the rows of a trial back to the beginning of its order."""
-    seen = copy(trial.judging[0])  # one for all of them
-    for row in trial.rows:
-        row.status, row.error, row.note, row.finished = OutcomeStatus.STOPPED, None, None, None
-        row.judging = seen
-        row.judged.clear()
+    return Part(trial.rows, tuple(s or t for s, t in zip(states, trial.stored, strict=True)))
 
 
 def _together(parts: Sequence[Part]) -> Part:
     return Part(
         tuple(row for part in parts for row in part.rows),
         tuple(state for part in parts for state in part.stored),
-        tuple(seen for part in parts for seen in part.judging),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 
 from ripieno.population.deciding import TierName
@@ -102,10 +103,9 @@ class PopulationRunner:
 
     def group(self, order: Order) -> str:
         """Name the orders that can be rows of one stack."""
-        digest = order.config.digest
-        if digest not in self._groups:
-            self._groups[digest] = self._signature(order)
-        return self._groups[digest]
+        # Rows that share the batches of a stream are in the same epoch.
+        begin = f" from {order.start}" if self.data.streamed else ""
+        return self._name(order) + begin
 
     def run(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
@@ -145,9 +145,16 @@ class PopulationRunner:
 
     def _needs_vmap(self, order: Order) -> bool:
         """Say whether models of this signature were found not to run without vmap."""
-        name = self.group(order)
+        name = self._name(order)
         engines = [engine for key, engine in self._engines.items() if key[0] == name]
         return bool(engines) and not engines[0].direct
+
+    def _name(self, order: Order) -> str:
+        """Name what an order's models have in common."""
+        digest = order.config.digest
+        if digest not in self._groups:
+            self._groups[digest] = self._signature(order)
+        return self._groups[digest]
 
     def _signature(self, order: Order) -> str:
         try:
@@ -156,8 +163,10 @@ class PopulationRunner:
             example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
             module = build_model(self.recipe, order.config, seed, example=example)
             # Whether it takes features is part of its signature.
-            parts = self.data.parts
-            take_features(module, knobs, [x for p in parts for x in (p.train.x, p.validation.x)])
+            given = [x for p in self.data.parts for x in (p.train.x, p.validation.x)]
+            arrays = [x for x in given if isinstance(x, np.ndarray)]
+            if arrays:  # a stream has none, and is read batch by batch
+                take_features(module, knobs, arrays)
             augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
@@ -192,7 +201,8 @@ class PopulationRunner:
         # Outside of any net: a damaged store is no fault of the trial.
         stored = [take_up(order, artifacts) for order in orders]
         rows = [row for o, s in zip(orders, stored, strict=True) for row in self._rows_of(o, s)]
-        waiting = deque([Part.of(rows, [state for each in stored for state in self._split(each)])])
+        states = [state for each in stored for state in self._split(each)]
+        waiting = deque([Part(tuple(rows), tuple(states))])
         steps = self._row_steps(orders)
         while waiting:
             begin = time.perf_counter()
@@ -208,7 +218,9 @@ class PopulationRunner:
                     row, artifacts, notes=attempt.notes, epoch_seconds=seconds / epochs
                 )
             if attempt.width is not None:
-                waiting.extendleft(reversed(part.left().divide(attempt.width)))
+                parts = part.left().by_epoch() if self.data.streamed else [part.left()]
+                narrower = [each for some in parts for each in some.divide(attempt.width)]
+                waiting.extendleft(reversed(narrower))
             elif not attempt.trained:
                 left = part.left().orders
                 yield from self._alone(left, artifacts, stop, reason=attempt.notes)
@@ -223,14 +235,20 @@ class PopulationRunner:
         # Only here is the traceback gone, with the frames that held the stack.
         give_back_memory()
         count, left = len(part.rows), part.left()
-        self._widths.shrink(self.group(part.rows[0].order), count)
+        self._widths.shrink(self._name(part.rows[0].order), count)
         notes = f"memory ran out with {count} {'row' if count == 1 else 'rows'}"
         return _Attempt(notes, width=len(left.rows) // 2 if len(left.orders) > 1 else None)
 
     def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
-        name = self.group(part.rows[0].order)
+        name = self._name(part.rows[0].order)
         group = Group(
-            self.recipe, self.data, part.rows, tier=self.tier, engines=self._engines, name=name
+            self.recipe,
+            self.data,
+            part.rows,
+            tier=self.tier,
+            engines=self._engines,
+            name=name,
+            seed=self.seed,
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:

@@ -116,7 +116,10 @@ class Probe:
     def stack(self, rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return arrays and a batch of as many equal rows."""
         arrays = {n: t.repeat_interleave(rows, dim=0) for n, t in self.arrays.items()}
-        return arrays, {n: t.repeat_interleave(rows, dim=0) for n, t in self.batch.items()}
+        batch = {n: t.repeat_interleave(rows, dim=0) for n, t in self.batch.items() if n != "x"}
+        x = self.batch["x"]
+        shared = self.engine.rules.shared
+        return arrays, {**batch, "x": x if shared else x.repeat_interleave(rows, dim=0)}
 
     def bytes(self) -> tuple[int, int] | None:
         """Return the bytes of a step: of every row, and besides; None if it has no stack.

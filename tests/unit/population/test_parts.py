@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from torch import nn
 
 import ripieno as rp
 from ripieno.population.parts import Part, shares
@@ -7,12 +8,14 @@ from ripieno.population.trials import rows_of
 from ripieno.recipes import Finished, Recipe, State
 from ripieno.records import Order, OutcomeStatus
 
+RECIPE = Recipe(model=lambda config: nn.Linear(2, 2))
+
 
 def part(trials, replicas=1, start=0, **knobs):
     orders = [Order(t, rp.Config({"lr": 0.1, **knobs}), start, start + 3) for t in range(trials)]
-    how = {"recipe": Recipe(model=rp.Config), "study_seed": 0, "folds": replicas, "seeds": 1}
+    how = {"recipe": RECIPE, "study_seed": 0, "folds": replicas, "seeds": 1}
     rows = [row for order in orders for row in rows_of(order, None, **how)]
-    return Part.of(rows, [None] * len(rows))
+    return Part(tuple(rows), (None,) * len(rows))
 
 
 def trials(part):
@@ -49,7 +52,7 @@ def test_the_rows_of_a_trial_stay_together(width, expected):
 
 
 def test_nothing_is_divided_into_nothing():
-    assert Part.of([], []).divide(4) == []
+    assert Part((), ()).divide(4) == []
 
 
 def test_what_has_ended_is_kept_and_what_is_left_goes_on_from_its_last_epoch():
@@ -119,4 +122,11 @@ def test_a_trial_that_could_not_judge_its_epoch_begins_again_with_what_it_saw_be
     assert (left.rows[0].judged, left.rows[0].metrics) == ([], [])
     assert left.rows[0].status is OutcomeStatus.STOPPED
     judge(left.rows[0], 1)
-    assert whole.judging[0].values == ()  # and can begin again once more
+    assert whole.rows[0].unjudged.values == ()  # and can begin again once more
+
+
+def test_rows_that_share_a_stream_are_parted_by_their_epoch():
+    whole = part(4, replicas=2)
+    for row in whole.rows[2:6]:
+        finish(row, 2)
+    assert [trials(p) for p in whole.left().by_epoch()] == [[0, 0, 3, 3], [1, 1, 2, 2]]

@@ -13,6 +13,8 @@ from ripieno.population.width import Width, Widths, best_width
 from ripieno.recipes import Data, Recipe
 from ripieno.records import Order
 
+RECIPE = Recipe(model=lambda config: nn.Linear(4, 2))
+
 
 def rate_of(cost):
     """Rows a second where a step costs ``cost(rows)`` seconds; notes what was asked."""

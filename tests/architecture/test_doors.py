@@ -13,11 +13,13 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FOREIGN = {
     "sqlalchemy": {"ledger"},
-    "safetensors": {"ledger", "ensembles"},
+    "safetensors": {"ledger", "ensembles", "recipes"},
     "plotly": {"reports"},
     "jinja2": {"reports"},
     "typer": {"cli"},
     "cloudpickle": {"executors"},
+    "PIL": {"recipes"},
+    "pyarrow": {"recipes"},
     "sklearn": {"recipes"},
     "torch": {"recipes", "population", "ensembles", "study", "diagnostics"},
 }

@@ -15,7 +15,7 @@ A slot operation is one indexing of each of them, whatever it is.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -24,12 +24,14 @@ from torch import Tensor, nn
 from ripieno.errors import RecipeError
 from ripieno.population.optimizers import Optimizer
 from ripieno.population.signature import difference, row_numbers
-from ripieno.recipes import State
+from ripieno.recipes import State, depths, unit_axes
 
 __all__ = ["Layout", "Stack"]
 
 _MODEL, _OPTIMIZER, _ROW, _NUMBER, _HYPER = "model/", "optimizer/", "row/", "number/", "hyper/"
 _FLAT = "flat/"
+_LARGEST_FLAT = 4_000_000
+"""Trained numbers of all rows beyond which a stack is not laid out flat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,16 @@ class Layout:
         saved: For every name in the module's ``state_dict``, the name of the array that
             holds it; tied parameters are held once.
         optimizer: The optimizer of all rows.
+        units: The axis that counts the units of each weight that leads into units.
+        depths: Distance from the head of each parameter of a backbone.
     """
 
     trained: tuple[str, ...]
     buffers: tuple[str, ...]
     saved: Mapping[str, str]
     optimizer: Optimizer
+    units: Mapping[str, int] = field(default_factory=dict)
+    depths: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: nn.Module, optimizer: Optimizer) -> Self:
@@ -64,6 +70,8 @@ class Layout:
             buffers=tuple(name for name, _ in model.named_buffers()),
             saved={name: first[id(tensor)] for name, tensor in state.items()},
             optimizer=optimizer,
+            units=unit_axes(model),
+            depths=depths(model),
         )
 
 
@@ -141,9 +149,15 @@ class Stack:
         ``flat/model`` and ``flat/<slot>`` are ``(members, numbers)``: each row's trained
         parameters, and what the optimizer keeps for them, in the layout's order; the
         single arrays are views of these. An update is then a handful of operations on one
-        array instead of a handful for each parameter.
+        array instead of a handful for each parameter. A large stack stays as it is: there
+        the operations themselves take the time, and would take more memory.
         """
         layout, arrays = self.layout, dict(self._owned())
+        numbers = sum(arrays[_MODEL + name].numel() for name in layout.trained)
+        if not 0 < numbers <= _LARGEST_FLAT:
+            return replace(self, arrays=arrays)
+        if any(layout.optimizer.slots_of(n) != layout.optimizer.slots for n in layout.trained):
+            return replace(self, arrays=arrays)
         held = {"model": [_MODEL + n for n in layout.trained]}
         for slot in layout.optimizer.slots:
             held[slot] = [f"{_OPTIMIZER}{n}/{slot}" for n in layout.trained]
@@ -180,10 +194,12 @@ class Stack:
         """
         layout = self.layout
         model = {n: self.arrays[_MODEL + held][row].clone() for n, held in layout.saved.items()}
-        slots = self._kept_by(row)
         optimizer = {}
-        if slots and self.arrays["steps"][row] > 0:
-            optimizer = {name: self._slots(row, name, slots) for name in layout.trained}
+        if self.arrays["steps"][row] > 0:
+            kept = {name: self._kept_by(row, name) for name in layout.trained}
+            optimizer = {
+                name: self._slots(row, name, slots) for name, slots in kept.items() if slots
+            }
         return State(model=model, optimizer=optimizer, epoch=epoch)
 
     def insert(self, row: int, state: State) -> None:
@@ -199,7 +215,7 @@ class Stack:
         Raises:
             RecipeError: The state is that of another module.
         """
-        layout, wanted = self.layout, self._kept_by(row)
+        layout = self.layout
         wrong = sorted(set(layout.saved) ^ set(state.model))
         wrong += [n for n, held in layout.saved.items() if n not in wrong
                   and state.model[n].shape != self.arrays[_MODEL + held].shape[1:]]  # fmt: skip
@@ -213,7 +229,7 @@ class Stack:
             self.arrays[_MODEL + held][row].copy_(state.model[name])
         self.restart(row)
         for name in layout.trained:
-            kept = state.optimizer.get(name, {})
+            kept, wanted = state.optimizer.get(name, {}), self._kept_by(row, name)
             if wanted and wanted <= set(kept):
                 self._load(row, name, kept)
 
@@ -235,13 +251,14 @@ class Stack:
         steps = int(kept["step"]) if "step" in kept else 1
         self.arrays["steps"][row].clamp_(min=steps)
 
-    def _kept_by(self, row: int) -> frozenset[str]:
-        """Name what ``torch.optim`` would keep for each parameter of this row."""
+    def _kept_by(self, row: int, name: str) -> frozenset[str]:
+        """Name what ``torch.optim`` would keep for a parameter of this row."""
         optimizer, momentum = self.layout.optimizer, self.arrays.get(f"{_HYPER}momentum")
-        names = {*optimizer.slots, *optimizer.row_slots}
-        if momentum is None or momentum[row] == 0:
+        names = {*optimizer.slots_of(name), *optimizer.row_slots}
+        # Not muon's, which torch keeps without a momentum too.
+        if "momentum_buffer" in optimizer.slots and (momentum is None or momentum[row] == 0):
             names.discard("momentum_buffer")
-        return frozenset(names | {"step"} if optimizer.counts else names)
+        return frozenset(names | {"step"} if optimizer.counts_for(name) else names)
 
     def _slots(self, row: int, name: str, slots: frozenset[str]) -> dict[str, Tensor]:
         found = {}
@@ -264,7 +281,7 @@ class Stack:
         first = optimizer.first(hyper)
         for name in self.layout.trained:
             parameter = self.arrays[_MODEL + name]
-            for slot in optimizer.slots:
+            for slot in optimizer.slots_of(name):
                 array = torch.zeros_like(parameter)
                 if isinstance(first, Tensor):
                     array += first.to(array.dtype).view(-1, *[1] * (array.ndim - 1))

@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ripieno.errors import ArtifactError, RipienoError
 from ripieno.recipes.data import Data
+from ripieno.recipes.memory import is_out_of_memory
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.state import State
 from ripieno.records import ArtifactStore, Metrics, Order
@@ -75,8 +76,11 @@ def take_up(order: Order, artifacts: ArtifactStore) -> State | None:
         ArtifactError: The state is missing or damaged.
     """
     if order.state is not None:
-        arrays, _ = artifacts.read(order.state)
-        return State.from_arrays(arrays, epoch=order.start)
+        arrays, facts = artifacts.read(order.state)
+        state = State.from_arrays(arrays, epoch=order.start)
+        if state.watch is not None and facts.get("trial") != order.trial:
+            return replace(state, watch=state.watch.forked())
+        return state
     if order.start == 0:
         return None
     raise ArtifactError(
@@ -102,6 +106,13 @@ def explain(error: Exception) -> str:
     """Return the error in words; a foreign one with its notes and the user's last frames."""
     if isinstance(error, RipienoError):
         return f"{type(error).__name__}: {error}"
+    if is_out_of_memory(error):
+        said = " ".join([line.strip() for line in str(error).splitlines() if line.strip()][:1])
+        return (
+            f"out of memory: {said or type(error).__name__}.\n"
+            "  In:  training this one model by itself\n"
+            "  Fix: choose smaller models or batches, or run with fewer workers."
+        )
     ours = (Path(torch.__file__).parent, Path(__file__).parents[1])
     frames = [
         frame

@@ -256,6 +256,10 @@ def _count_up(stack: Direct, x: Stacked, other: Any, **kwargs: Any) -> Stacked:
     return x
 
 
+def _unknown(*_: Any, **__: Any) -> Stacked:
+    raise UnknownFunctionError("attention")
+
+
 _ADD, _SUB, _MUL = _binary(torch.add), _binary(torch.sub), _binary(torch.mul)
 _DIV, _POW, _NEG = _binary(torch.div), _binary(torch.pow), _unary(torch.neg)
 
@@ -343,6 +347,7 @@ _FUNCTIONS: Mapping[Callable[..., Any], Handler] = MappingProxyType(
         F.softmax: _along(torch.softmax),
         F.log_softmax: _along(torch.log_softmax),
         F.pad: _pad,
+        F.multi_head_attention_forward: _unknown,
         torch.cat: _joined(torch.cat, new_axis=False),
         torch.stack: _joined(torch.stack, new_axis=True),
         torch.max_pool1d: POOLS[F.max_pool1d],

@@ -1,11 +1,13 @@
 """Where a learning curve is going, in closed form.
 
 A curve is modelled as ``y(t) = a + b * shape(t) + noise``, with a shape that falls from about
-1 to 0: a power ``t^-c`` or an exponential ``exp(-t / tau)``. For a given shape and noise the
-level ``a`` and the fall ``b`` have normal priors, so that their posterior and the evidence
-are those of Bayesian linear regression in two unknowns; a grid of shapes and noises is
-averaged with the evidence as weights. So a forecast has no iterations and no draws, and its
-spread says both how noisy the curve is and how many shapes still fit it.
+1 to 0: a power ``(1 + t / s)^-c``, a pure power ``t^-c`` or an exponential ``exp(-t / tau)``.
+For a given shape and noise the level ``a`` and the fall ``b`` have normal priors, so that
+their posterior and the evidence are those of Bayesian linear regression in two unknowns; a
+grid of shapes and noises is averaged with the evidence as weights. So a forecast has no
+iterations and no draws, and its spread says both how noisy the curve is and how many shapes
+still fit it. No real curve is of the family, and what it differs by is not independent from
+epoch to epoch: all epochs together therefore count for ten observations at most.
 
 Source: T. Domhan, J. T. Springenberg, F. Hutter, "Speeding Up Automatic Hyperparameter
 Optimization of Deep Neural Networks by Extrapolation of Learning Curves", IJCAI 2015 (the
@@ -20,11 +22,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Forecast", "expected_improvement", "forecast"]
+__all__ = ["NOISES", "Forecast", "expected_improvement", "forecast", "posteriors"]
 
 _POWERS = (0.25, 0.5, 1.0, 2.0)
+_DELAYS = (2.0, 8.0, 32.0)
 _HALVINGS = range(1, 7)  # tau is the horizon divided by 2, 4, …, 64
-_NOISES = np.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0])
+NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Standard deviations of the noise that are averaged over, in scales."""
+_MOST_OBSERVATIONS = 10
 _LEVEL_SD = 3.0
 _FALL_SD = 5.0
 _FAR = 20.0
@@ -60,7 +65,7 @@ def forecast(
     begin = min(begin, len(z) - 1)
     z = np.clip(z[begin:], -_FAR, _FAR)
     epochs = np.arange(first + begin, last + 1, dtype=np.float64)
-    mean, variance, weight = _posteriors(
+    mean, variance, weight = posteriors(
         z, shapes=_shapes(epochs, horizon), ends=_shapes(np.array([float(horizon)]), horizon)[:, 0]
     )
     overall = float(np.sum(weight * mean))
@@ -84,11 +89,12 @@ def expected_improvement(mean: float, sd: float, best: float) -> float:
 def _shapes(epochs: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
     """Return all shapes at some epochs, shape ``(shapes, points)``."""
     rows = [epochs**-power for power in _POWERS]
+    rows += [(1.0 + epochs / delay) ** -power for power in _POWERS for delay in _DELAYS]
     rows += [np.exp(-epochs * 2.0**halving / horizon) for halving in _HALVINGS]
     return np.stack(rows)
 
 
-def _posteriors(
+def posteriors(
     z: NDArray[np.float64], *, shapes: NDArray[np.float64], ends: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the mean, variance and weight of each shape and noise, ``(shapes, noises)``.
@@ -99,7 +105,8 @@ def _posteriors(
         ends: The shapes at the horizon, shape ``(shapes,)``.
     """
     points = len(z)
-    precision = _NOISES**-2.0
+    counted = min(points, _MOST_OBSERVATIONS)
+    precision = np.array(NOISES) ** -2.0 * counted / points
     end = ends[:, None]
     # Precision matrix [[p, q], [q, s]] and right-hand side (u, v) of (a, b).
     p = _LEVEL_SD**-2 + points * precision
@@ -114,7 +121,7 @@ def _posteriors(
     variance = (s - 2.0 * q * end + p * end**2) / determinant  # Eq. (3.58), without the noise
     evidence = -0.5 * (  # Eq. (3.86), less what all have in common
         np.log(determinant)
-        - points * np.log(precision)
+        - counted * np.log(precision)
         + (z @ z) * precision
         - (level * u + fall * v)
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ripieno.testing.artifacts import ArtifactStoreContract
+    from ripieno.testing.cluster import Cluster, Simulation, simulate_cluster
     from ripieno.testing.executors import ExecutorContract
     from ripieno.testing.learner import Learner
     from ripieno.testing.ledgers import LedgerContract
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArtifactStoreContract",
+    "Cluster",
     "Event",
     "ExecutorContract",
     "Learner",
     "LedgerContract",
     "SchedulerContract",
     "SearcherContract",
+    "Simulation",
     "Watched",
     "carry_out",
     "curve",
@@ -43,10 +46,12 @@ __all__ = [
     "finite_spaces",
     "orders_by_trial",
     "simulate",
+    "simulate_cluster",
 ]
 
 _FILES = {
     "artifacts": ("ArtifactStoreContract",),
+    "cluster": ("Cluster", "Simulation", "simulate_cluster"),
     "executors": ("ExecutorContract",),
     "learner": ("Learner",),
     "ledgers": ("LedgerContract",),

@@ -42,17 +42,23 @@ def fate(order: Order) -> OutcomeStatus:
     return OutcomeStatus.DONE
 
 
-def carry_out(order: Order, *, status: OutcomeStatus = OutcomeStatus.DONE) -> Outcome:
+def carry_out(
+    order: Order,
+    *,
+    status: OutcomeStatus = OutcomeStatus.DONE,
+    metrics: Callable[[Config, int], Metrics] = curve,
+) -> Outcome:
     """Return what a runner would have given for an order.
 
     Args:
         order: The order.
         status: How it ends. A diverged order keeps the first half of its epochs, a failed
             one none.
+        metrics: A config's row after an epoch.
     """
     trained = {OutcomeStatus.DONE: order.epochs, OutcomeStatus.DIVERGED: order.epochs // 2}
     last = order.start + trained.get(status, 0)
-    rows = tuple(curve(order.config, epoch) for epoch in range(order.start + 1, last + 1))
+    rows = tuple(metrics(order.config, epoch) for epoch in range(order.start + 1, last + 1))
     done = status is OutcomeStatus.DONE
     return Outcome(
         order,

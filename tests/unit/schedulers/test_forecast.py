@@ -3,7 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from ripieno.schedulers.forecast import Forecast, expected_improvement, forecast
+from ripieno.schedulers.forecast import (
+    NOISES,
+    Forecast,
+    expected_improvement,
+    forecast,
+    posteriors,
+)
 
 HORIZON = 100
 
@@ -56,12 +62,10 @@ def test_a_noisy_curve_is_covered_by_three_spreads():
 
 
 def test_one_component_is_bayesian_linear_regression_by_numpy():
-    from ripieno.schedulers import forecast as module
-
     z = np.array([1.0, 0.4, 0.1])
     shapes = np.array([[1.0, 0.5, 0.2]])
-    mean, variance, weight = module._posteriors(z, shapes=shapes, ends=np.array([0.05]))
-    noises, x = module._NOISES, np.stack([np.ones(3), shapes[0]], axis=1)
+    mean, variance, weight = posteriors(z, shapes=shapes, ends=np.array([0.05]))
+    noises, x = NOISES, np.stack([np.ones(3), shapes[0]], axis=1)
     prior, end = np.diag([3.0**2, 5.0**2]), np.array([1.0, 0.05])
     logs = []
     for index, noise in enumerate(noises):

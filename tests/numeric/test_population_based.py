@@ -42,14 +42,14 @@ def evolve(*, population, seed):
             states.get(order.trial if order.parent is None else order.parent, 100.0)
             for order in orders
         ]
-        for order, square in zip(orders, begins, strict=True):
-            rows = []
+        for order, begin in zip(orders, begins, strict=True):
+            squares = [begin]
             for _ in range(order.epochs):
-                square = step(square, order.config.lr)
-                rows.append({"loss": square})
-            states[order.trial] = square
+                squares.append(step(squares[-1], order.config.lr))
+            states[order.trial] = squares[-1]
             spent += order.epochs
-            scheduler.tell(Outcome(order, OutcomeStatus.DONE, tuple(rows)))
+            rows = tuple({"loss": square} for square in squares[1:])
+            scheduler.tell(Outcome(order, OutcomeStatus.DONE, rows))
     return min(states.values()), spent
 
 

@@ -7,6 +7,7 @@ from ripieno.schedulers.hyperband import Hyperband
 from ripieno.schedulers.making import make_scheduler
 from ripieno.schedulers.median_stop import MedianStop
 from ripieno.schedulers.population_based import PopulationBased
+from ripieno.schedulers.rungs import hyperband_trials
 from ripieno.schedulers.scheduler import Scheduler
 from ripieno.schedulers.successive_halving import SuccessiveHalving
 
@@ -19,5 +20,6 @@ __all__ = [
     "PopulationBased",
     "Scheduler",
     "SuccessiveHalving",
+    "hyperband_trials",
     "make_scheduler",
 ]

@@ -31,6 +31,7 @@ class _Curve:
     seconds: float
     forecast: Forecast
     paused: bool
+    ended: bool
 
 
 class FreezeThaw:
@@ -115,37 +116,40 @@ class FreezeThaw:
         if math.isnan(value):
             self._curves.pop(trial.id, None)
             self._dead += 1
+            ended = True
         else:
-            self._enter(trial)
+            # Fewer rows than epochs: early stopping ended it, and it stands as it is.
+            ended = trial.epochs >= self._epochs or trial.epochs < outcome.order.stop
+            self._enter(trial, ended=ended)
             self._rescale()
-        if math.isnan(value) or trial.epochs >= self._epochs:
+        if ended:
             self._nursery.forget([trial.id])
         ends = (curve.badness[-1] for curve in self._curves.values())
         self._best = min(ends, default=math.inf)
 
-    def _enter(self, trial: Trial) -> None:
+    def _enter(self, trial: Trial, *, ended: bool) -> None:
         """Take in the curve of a healthy trial."""
         rows = (self._objective.value(row) for row in trial.history)
         badness = [self._objective.badness(value) for value in rows]
         self._curves[trial.id] = _Curve(
             badness,
             trial.seconds / len(badness),
-            self._forecast(badness),
-            paused=trial.epochs < self._epochs,
+            Forecast(badness[-1], 0.0) if ended else self._forecast(badness),
+            paused=not ended,
+            ended=ended,
         )
 
     def _forecast(self, badness: list[float]) -> Forecast:
-        finite = np.isfinite(badness)
-        begin = len(badness) if finite.all() else len(badness) - int(np.argmin(finite[::-1]))
-        known = badness if finite.all() else badness[begin:]
-        if not known:
+        """Extrapolate what lies behind the last epoch without a finite value."""
+        first = max((e for e, value in enumerate(badness) if math.isinf(value)), default=-1) + 1
+        if first == len(badness):
             return Forecast(math.inf, 0.0)
         return forecast(
-            known,
+            badness[first:],
             horizon=self._epochs,
             location=self._location,
             scale=self._scale,
-            first=len(badness) - len(known) + 1,
+            first=first + 1,
         )
 
     def _rescale(self) -> None:
@@ -166,7 +170,8 @@ class FreezeThaw:
         spread = self._location - float(np.quantile(ends, 0.1))
         self._scale = max(spread, 1e-3 * abs(self._location), 1e-12)
         for curve in self._curves.values():
-            curve.forecast = self._forecast(curve.badness)
+            if not curve.ended:
+                curve.forecast = self._forecast(curve.badness)
 
     def _most_promising(self) -> Order | None:
         """Order the trial from which most is expected for its cost, if that is enough."""

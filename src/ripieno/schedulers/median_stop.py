@@ -95,7 +95,9 @@ class MedianStop:
         alive = not math.isnan(trial.value(self._objective))
         stays = alive and not self._stops(trial, outcome.order.stop)
         self._nursery.observe([trial.id])
-        if stays and outcome.order.stop < self._epochs:
+        # Fewer rows than epochs: early stopping ended it.
+        ended = trial.epochs < outcome.order.stop or outcome.order.stop >= self._epochs
+        if stays and not ended:
             self._going_on.append((trial.id, outcome.order.stop))
         else:
             self._nursery.forget([trial.id])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ripieno.errors import SearchError
-from ripieno.records import Config, Objective, Order, Outcome
+from ripieno.records import Config, Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers.counts import check_count
 from ripieno.schedulers.explore import explore
 from ripieno.schedulers.intervals import check_interval
@@ -96,6 +96,7 @@ class PopulationBased:
         self._members: dict[int, Config] = {}
         self._results: list[tuple[float, int]] = []
         self._next: deque[_Next] = deque()
+        self._standing: dict[int, float] = {}  # badness where this generation began
         self._over = False
 
     @property
@@ -125,6 +126,9 @@ class PopulationBased:
         trial = self._nursery.settle(outcome)
         value = trial.value(self._objective)
         badness = math.nan if math.isnan(value) else self._objective.badness(value)
+        if outcome.status is OutcomeStatus.DONE and not trial.history:
+            # Early stopping had ended its parent: the fork stands where that one stands.
+            badness = self._standing[trial.id]
         self._results.append((badness, trial.id))
         self._turn()
 
@@ -151,6 +155,7 @@ class PopulationBased:
         stop = min(start + self._interval, self._epochs)
         if member.fork:
             order = self._nursery.fork(member.trial, member.config, start=start, stop=stop)
+            self._standing[order.trial] = self._standing[member.trial]
         else:
             order = self._nursery.extend(member.trial, start=start, stop=stop)
         self._members[order.trial] = order.config
@@ -164,6 +169,7 @@ class PopulationBased:
         self._nursery.observe(members)
         ranked = sorted(result for result in self._results if not math.isnan(result[0]))
         healthy = [trial for _, trial in ranked]
+        self._standing = {trial: badness for badness, trial in ranked}
         self._results = []
         last = (self._generation + 1) * self._interval >= self._epochs
         if last or not healthy:

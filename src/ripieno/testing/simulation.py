@@ -47,6 +47,7 @@ def carry_out(
     *,
     status: OutcomeStatus = OutcomeStatus.DONE,
     metrics: Callable[[Config, int], Metrics] = curve,
+    longest: int | None = None,
 ) -> Outcome:
     """Return what a runner would have given for an order.
 
@@ -55,9 +56,12 @@ def carry_out(
         status: How it ends. A diverged order keeps the first half of its epochs, a failed
             one none.
         metrics: A config's row after an epoch.
+        longest: Epochs after which early stopping ends every trial: an order has no rows
+            beyond. None for never.
     """
     trained = {OutcomeStatus.DONE: order.epochs, OutcomeStatus.DIVERGED: order.epochs // 2}
     last = order.start + trained.get(status, 0)
+    last = last if longest is None else max(order.start, min(last, longest))
     rows = tuple(metrics(order.config, epoch) for epoch in range(order.start + 1, last + 1))
     done = status is OutcomeStatus.DONE
     return Outcome(
@@ -77,6 +81,7 @@ def simulate(
     seed: int = 0,
     ending: Callable[[Order], OutcomeStatus] = lambda _: OutcomeStatus.DONE,
     most: int = 10_000,
+    longest: int | None = None,
 ) -> list[Event]:
     """Run a search to its end on simulated workers, and return its record.
 
@@ -90,6 +95,7 @@ def simulate(
         ending: How an order ends.
         most: Stop after so many events: to look at a search half way, or at one that has
             no end.
+        longest: Epochs after which early stopping ends every trial.
     """
     rng = np.random.default_rng(seed)
     record: list[Event] = []
@@ -104,7 +110,7 @@ def simulate(
         if orders and rng.random() < 0.5:
             continue
         order = out.pop(int(rng.integers(len(out))))
-        outcome = carry_out(order, status=ending(order))
+        outcome = carry_out(order, status=ending(order), longest=longest)
         scheduler.tell(outcome)
         record.append(outcome)
     return record

@@ -129,3 +129,15 @@ def test_numbers_out_of_range_and_unknown_names_are_refused(settings):
     with pytest.raises(SearchError) as caught:
         pbt(**settings)
     assert caught.value.where.startswith("PopulationBased(epochs=")
+
+
+def test_a_fork_of_a_trial_that_ended_early_stands_where_its_parent_stands():
+    scheduler = pbt(epochs=6, population=5, interval=2)
+    generation(scheduler, [0.5, 0.1, 0.3, 0.2, 0.4])
+    second = scheduler.ask(9)
+    assert (second[0].trial, second[0].parent) == (5, 1)
+    for order, loss in zip(second[1:], (0.45, 0.35, 0.25, 0.15), strict=True):
+        scheduler.tell(told(order, loss))
+    scheduler.tell(Outcome(second[0], OutcomeStatus.DONE))  # no rows: its parent had 0.1
+    third = scheduler.ask(9)
+    assert {order.parent for order in third} == {None, 5}

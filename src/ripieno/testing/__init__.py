@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ripieno.testing.ledgers import LedgerContract
     from ripieno.testing.schedulers import SchedulerContract
     from ripieno.testing.searchers import SearcherContract
+    from ripieno.testing.simulated import SimulatedExecutor
     from ripieno.testing.simulation import (
         Event,
         carry_out,
@@ -37,6 +38,7 @@ __all__ = [
     "LedgerContract",
     "SchedulerContract",
     "SearcherContract",
+    "SimulatedExecutor",
     "Simulation",
     "Watched",
     "carry_out",
@@ -57,6 +59,7 @@ _FILES = {
     "ledgers": ("LedgerContract",),
     "schedulers": ("SchedulerContract",),
     "searchers": ("SearcherContract",),
+    "simulated": ("SimulatedExecutor",),
     "simulation": ("Event", "carry_out", "curve", "fate", "orders_by_trial", "simulate"),
     "spaces": ("example_spaces", "finite_spaces"),
     "watched": ("Watched",),

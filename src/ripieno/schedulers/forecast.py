@@ -30,8 +30,8 @@ _HALVINGS = range(1, 7)  # tau is the horizon divided by 2, 4, …, 64
 NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Standard deviations of the noise that are averaged over, in scales."""
 _MOST_OBSERVATIONS = 10
-_LEVEL_SD = 3.0
-_FALL_SD = 5.0
+_LEVEL_SD = 1.0
+_FALL_SD = 2.0
 _FAR = 20.0
 
 
@@ -54,7 +54,8 @@ def forecast(
             shape continues.
         horizon: The epoch that is asked for. A curve that is there already is known.
         location: A usual value of such curves at their ends, the prior mean of the level.
-        scale: How far good curves lie apart, above 0; the prior's spread is three of them.
+        scale: How far below the location good curves end, above 0: the prior's standard
+            deviation of the level, and half of that of the fall.
         first: Epoch of the first value.
     """
     last = first + len(values) - 1

@@ -21,6 +21,7 @@ __all__ = ["FreezeThaw"]
 
 _FEW = 5
 _ENOUGH = 0.01
+_GROWTH = 1.25
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class FreezeThaw:
     nothing, and makes new ones less promising.
 
     It ends when all trials have been started and none that is paused promises more than a
-    hundredth of the spread of the trials; the best one is then trained to the last epoch.
+    hundredth of the best one's lead over the median; the best one is then trained to the end.
 
     Asking costs a look at each paused trial: for searches of up to some thousand trials.
     Forecasts depend on what has been told, so the same record of orders and outcomes gives
@@ -85,7 +86,7 @@ class FreezeThaw:
         self._curves: dict[int, _Curve] = {}
         self._dead = 0
         self._best = math.inf
-        self._location, self._scale = 0.0, 1.0
+        self._location, self._spread, self._scale = 0.0, 0.0, 1.0
         self._rescale_at = 1
 
     @property
@@ -121,11 +122,11 @@ class FreezeThaw:
             # Fewer rows than epochs: early stopping ended it, and it stands as it is.
             ended = trial.epochs >= self._epochs or trial.epochs < outcome.order.stop
             self._enter(trial, ended=ended)
-            self._rescale()
         if ended:
             self._nursery.forget([trial.id])
         ends = (curve.badness[-1] for curve in self._curves.values())
         self._best = min(ends, default=math.inf)
+        self._rescale()
 
     def _enter(self, trial: Trial, *, ended: bool) -> None:
         """Take in the curve of a healthy trial."""
@@ -155,20 +156,22 @@ class FreezeThaw:
     def _rescale(self) -> None:
         """Measure where the curves stand, and forecast all of them by that.
 
-        It is done each time the number of trials has grown by a quarter, so that a trial is
-        forecast anew a few times in all.
+        It is done each time the number of trials, or the lead of the best one, has grown by
+        a quarter: a trial is forecast anew a few times in all.
         """
-        if len(self._curves) < self._rescale_at:
+        lead = self._location - self._best
+        if len(self._curves) < self._rescale_at and lead <= _GROWTH * self._scale:
             return
-        self._rescale_at = len(self._curves) + max(1, len(self._curves) // 4)
         ends = np.array([curve.badness[-1] for curve in self._curves.values()])
         ends = ends[np.isfinite(ends)]
         if not len(ends):
             return
+        self._rescale_at = math.ceil(_GROWTH * len(self._curves))
         self._location = float(np.median(ends))
-        # From the median to the best tenth: what is far behind says nothing of the good ones.
-        spread = self._location - float(np.quantile(ends, 0.1))
-        self._scale = max(spread, 1e-3 * abs(self._location), 1e-12)
+        self._spread = self._location - float(np.quantile(ends, 0.1))
+        # Not the spread: beside those that have hardly begun, the best shows how far it goes.
+        lead = self._location - float(ends.min())
+        self._scale = max(lead, 1e-3 * abs(self._location), 1e-12)
         for curve in self._curves.values():
             if not curve.ended:
                 curve.forecast = self._forecast(curve.badness)
@@ -231,7 +234,7 @@ class FreezeThaw:
         told = len(self._curves) + self._dead
         if len(self._curves) < _FEW:
             return math.inf
-        width = self._scale * len(self._curves) ** -0.2
+        width = self._spread * len(self._curves) ** -0.2
         expected = sum(
             self._improvement(Forecast(curve.forecast.mean, math.hypot(curve.forecast.sd, width)))
             for curve in self._curves.values()

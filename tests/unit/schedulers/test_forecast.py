@@ -66,7 +66,7 @@ def test_one_component_is_bayesian_linear_regression_by_numpy():
     shapes = np.array([[1.0, 0.5, 0.2]])
     mean, variance, weight = posteriors(z, shapes=shapes, ends=np.array([0.05]))
     noises, x = NOISES, np.stack([np.ones(3), shapes[0]], axis=1)
-    prior, end = np.diag([3.0**2, 5.0**2]), np.array([1.0, 0.05])
+    prior, end = np.diag([1.0**2, 2.0**2]), np.array([1.0, 0.05])
     logs = []
     for index, noise in enumerate(noises):
         marginal = x @ prior @ x.T + noise**2 * np.eye(3)

@@ -72,11 +72,11 @@ def test_diverged_trials_make_new_ones_less_promising_and_are_never_thawed():
 def test_at_equal_promise_the_cheap_trial_comes_first_if_cost_counts():
     def first_thawed(**settings):
         orders = search(
-            [0.5] * 6, epochs=20, interval=2, seconds=lambda i: 9.0 if i < 5 else 1.0, **settings
+            [0.5] * 6, epochs=20, interval=2, seconds=lambda i: 1.0 if i == 3 else 9.0, **settings
         )
         return next(order.trial for order in orders if order.start)
 
-    assert first_thawed(cost_aware=True) == 5
+    assert first_thawed(cost_aware=True) == 3
     assert first_thawed(cost_aware=False) == 0
 
 
@@ -98,3 +98,22 @@ def test_numbers_out_of_range_are_refused(settings):
     with pytest.raises(SearchError) as caught:
         FreezeThaw(Grid(INDEX), LOSS, **settings)
     assert caught.value.where.startswith("FreezeThaw(epochs=")
+
+
+def test_trials_that_have_hardly_begun_do_not_hide_how_far_a_good_one_falls():
+    # All begin at 1.0; after one epoch they differ by thousandths, in the end by halves.
+    finals = [0.9, 0.8, 0.3, 0.95, 0.7, 0.85, 0.75, 0.6, 0.5, 0.65]
+    space = Space(index=Int(0, 9))
+    scheduler = FreezeThaw(Grid(space), LOSS, epochs=50, interval=1)
+    reached = [0] * 10
+    while sum(reached) < 250 and (asked := scheduler.ask(1)):
+        (order,) = asked
+        final = finals[order.config["index"]]
+        rows = tuple(
+            {"loss": final + (1.0 - final) * (1.0 - epoch / 51)}
+            for epoch in range(order.start + 1, order.stop + 1)
+        )
+        scheduler.tell(Outcome(order, OutcomeStatus.DONE, rows))
+        reached[order.config["index"]] = order.stop
+    assert reached[2] == 50
+    assert reached.count(50) <= 4

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
-    from ripieno.recipes import Data, Recipe
+    from ripieno.recipes import Data, FineTune, Recipe, fine_tune
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
     from ripieno.space import Categorical, Config, Constant, Float, Int, Space
@@ -21,6 +21,7 @@ __all__ = [
     "Constant",
     "Data",
     "Ensemble",
+    "FineTune",
     "Float",
     "Int",
     "Objective",
@@ -32,6 +33,7 @@ __all__ = [
     "Study",
     "Trial",
     "__version__",
+    "fine_tune",
     "load_data",
     "open",
     "search",
@@ -41,7 +43,7 @@ __all__ = [
 _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
-    "recipes": ("Data", "Recipe"),
+    "recipes": ("Data", "FineTune", "Recipe", "fine_tune"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),
     "study": ("Study", "open", "search", "tune"),

@@ -8,13 +8,15 @@ decided by ``torch.where``, never by a multiplication with zero, which would kee
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ripieno.population.altering import alter_inputs, alter_losses
 from ripieno.population.losses import STACKED_LOSSES
-from ripieno.population.optimizers import clip, l1_penalty
+from ripieno.population.optimizers import clip, clip_values, l1_penalty, limit_norms
 from ripieno.population.stack import Layout
 from ripieno.population.template import Template
 
@@ -29,6 +31,7 @@ Batch = Mapping[str, Tensor]
 ``keys``    dropout keys of this step (``draws.step_keys``), int64, ``(members,)``
 ``rates``   learning rates of this step, float64, ``(members,)``
 ``active``  which rows train, bool, ``(members,)``
+``mix/…``   how examples are mixed (``recipes.Mixing``), each ``(members, ...)``, if at all
 ==========  ============================================================================
 """
 
@@ -48,10 +51,12 @@ class Rules:
     Args:
         loss: Name of the loss.
         shared: Whether all rows see the same inputs.
-        uses: Which of ``"l1"``, ``"gradient_clip"``, ``"label_smoothing"`` and
-            ``"class_weights"`` any row uses; the others cost no arithmetic. Their values
-            are the arrays ``hyper/<name>``: ``(members,)``, and ``(members, classes)`` for
-            the class weights.
+        uses: Which of ``"l1"``, ``"gradient_clip"``, ``"gradient_clip_value"``,
+            ``"max_norm"``, ``"label_smoothing"``, ``"class_weights"``, ``"mixup"``,
+            ``"cutmix"``, ``"input_noise"`` and ``"rate_scales"`` any row uses; the others
+            cost no arithmetic. Their values are the arrays ``hyper/<name>``: ``(members,)``,
+            and ``(members, classes)`` for the class weights; how examples are mixed is part
+            of the batch, and factors of the learning rate are ``hyper/rate_scale_<depth>``.
     """
 
     loss: str = "cross_entropy"
@@ -132,7 +137,8 @@ class StackedStep:
         logits = self._forward({**tensors, **buffers}, arrays, batch)
         names = self.rules.uses & {"label_smoothing", "class_weights"}
         options = {name: arrays[f"hyper/{name}"] for name in sorted(names)}
-        losses, weights = STACKED_LOSSES[self.rules.loss](logits, batch["y"], **options)
+        loss = partial(STACKED_LOSSES[self.rules.loss], logits, **options)
+        losses, weights = alter_losses(loss, batch, self.rules.uses)
         loss_sum, weight_sum = losses.sum(-1), weights.sum(-1)
         objective = loss_sum / weight_sum
         if "l1" in self.rules.uses:
@@ -148,14 +154,15 @@ class StackedStep:
     def _forward(
         self, tensors: Mapping[str, Tensor], arrays: Mapping[str, Tensor], batch: Batch
     ) -> Tensor:
+        x = alter_inputs(arrays, batch, self.rules.uses, shared=self.rules.shared)
         return self.template.forward(
             tensors,
-            batch["x"],
+            x,
             members=len(batch["active"]),
             numbers=named(arrays, "number/"),
             keys=batch["keys"],
             training=True,
-            shared=self.rules.shared,
+            shared=self.rules.shared and x is batch["x"],
             leaves=self.leaves,
         )
 
@@ -179,12 +186,15 @@ def apply(
     """Update the rows that are active and finite, and leave every other one as it was."""
     alive = arrays["statistic/alive"]
     train = batch["active"] & alive & torch.isfinite(found.loss_sum)
-    whole = "flat/model" in arrays and not found.present
+    whole = "flat/model" in arrays and not found.present and "rate_scales" not in rules.uses
     whole = whole and len(found.gradients) == len(layout.trained)
     view = _whole(arrays, found, layout) if whole else _single(arrays, found, layout)
     gradients = view.gradients
+    if "gradient_clip_value" in rules.uses:
+        gradients = clip_values(gradients, arrays["hyper/gradient_clip_value"])
     if "gradient_clip" in rules.uses and gradients:
         gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
+    scales = layout.depths if "rate_scales" in rules.uses else {}
     new_parameters, new_slots, row_slots = layout.optimizer.step(
         view.parameters,
         gradients,
@@ -192,6 +202,7 @@ def apply(
         row_slots=named(arrays, "row/"),
         steps=arrays["steps"],
         hyper={**named(arrays, "hyper/"), "lr": batch["rates"]},
+        scales={n: arrays[f"hyper/rate_scale_{depth}"] for n, depth in scales.items()},
     )
     # A flat stack is never traced, so that its values may be looked at.
     rows = None if whole and bool(train.all()) else train
@@ -200,6 +211,10 @@ def apply(
         _write(view.parameters[name], new, own)
         for slot, value in new_slots[name].items():
             _write(view.slots[name][slot], value, own)
+    if "max_norm" in rules.uses:
+        for name, axis in layout.units.items():
+            weights = arrays[f"model/{name}"]
+            _write(weights, limit_norms(weights, axis, arrays["hyper/max_norm"]), rows)
     for slot, value in row_slots.items():
         _write(arrays[f"row/{slot}"], value, rows)
     for name, buffer in found.buffers.items():
@@ -218,11 +233,11 @@ class _View:
 
 
 def _single(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
-    names = list(found.gradients)
+    names, kept = list(found.gradients), layout.optimizer.slots_of
     return _View(
         parameters={n: arrays[f"model/{n}"] for n in names},
         gradients=found.gradients,
-        slots={n: {s: arrays[f"optimizer/{n}/{s}"] for s in layout.optimizer.slots} for n in names},
+        slots={n: {s: arrays[f"optimizer/{n}/{s}"] for s in kept(n)} for n in names},
     )
 
 

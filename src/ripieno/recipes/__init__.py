@@ -1,21 +1,50 @@
 """How one model is trained: data, recipes, and the plain trainer that is the reference."""
 
 from ripieno.recipes import draws
+from ripieno.recipes.architecture import ARCHITECTURE, Architecture, Setting
+from ripieno.recipes.augmentation import (
+    AUGMENTATIONS,
+    augment,
+    augmentation_strengths,
+)
+from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.feasible import CheckedFactory, restricted
+from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
+from ripieno.recipes.initialization import activation_gain, initialize
+from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
+from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import load
 from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
-from ripieno.recipes.metrics import METRICS, accuracy, log_loss, measure
+from ripieno.recipes.metrics import MAXIMIZED, METRICS, accuracy, log_loss, measure
+from ripieno.recipes.mixing import (
+    Mixing,
+    add_noise,
+    mix_inputs,
+    mix_losses,
+    mixes,
+    partners,
+    plan_mixing,
+    take,
+)
 from ripieno.recipes.mlp import MlpFactory, mlp
-from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
+from ripieno.recipes.optimizers import (
+    OPTIMIZERS,
+    build_optimizer,
+    decouples,
+    find_optimizer,
+    state_slots,
+)
 from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.regularizers import unit_axes
 from ripieno.recipes.replicas import (
     Replica,
     check_seeds,
@@ -25,34 +54,57 @@ from ripieno.recipes.replicas import (
     replicas_of,
     split_state,
 )
+from ripieno.recipes.resnet import ResnetFactory, resnet
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
+from ripieno.recipes.sizing import Sizing
+from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
+from ripieno.recipes.together import hidden_matrices
 from ripieno.recipes.trainer import TrainerRunner, batches
+from ripieno.recipes.watch import Watch
 
 __all__ = [
+    "ARCHITECTURE",
+    "AUGMENTATIONS",
     "KNOBS",
     "LOSSES",
+    "MAXIMIZED",
     "METRICS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "Architecture",
+    "CheckedFactory",
     "CnnFactory",
     "Data",
     "DropoutMode",
+    "FineTune",
+    "FineTuned",
     "Finished",
     "Folds",
+    "Judging",
     "Knob",
     "Knobs",
+    "Lion",
+    "Mixing",
     "MlpFactory",
     "ModelFactory",
     "Preprocess",
     "Recipe",
     "Replica",
+    "ResnetFactory",
+    "Setting",
+    "Sizing",
     "Split",
     "State",
     "TrainerRunner",
+    "Watch",
     "accuracy",
+    "activation_gain",
+    "add_noise",
     "alone",
     "as_tensor",
+    "augment",
+    "augmentation_strengths",
     "balanced_weights",
     "batches",
     "build_model",
@@ -61,21 +113,40 @@ __all__ = [
     "check_seeds",
     "cnn",
     "cross_entropy",
+    "decouples",
+    "depths",
     "draws",
     "explain",
+    "find_optimizer",
+    "fine_tune",
+    "hidden_matrices",
     "in_equal_epochs",
+    "initialize",
     "join",
     "keep",
+    "kept_slots",
     "learning_rate_factor",
     "load",
     "log_loss",
     "mean_metrics",
     "measure",
+    "mix_inputs",
+    "mix_losses",
+    "mixes",
     "mlp",
+    "partners",
+    "plan_mixing",
     "predict_probabilities",
+    "rate_scale",
+    "rate_scales",
     "read_knobs",
     "replicas_of",
+    "resnet",
+    "restricted",
     "split_state",
     "state_slots",
+    "take",
+    "take_features",
     "take_up",
+    "unit_axes",
 ]

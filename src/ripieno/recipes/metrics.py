@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METRICS", "accuracy", "log_loss", "measure"]
+__all__ = ["MAXIMIZED", "METRICS", "accuracy", "log_loss", "measure"]
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -31,6 +31,9 @@ METRICS: Mapping[str, Callable[[NDArray[np.floating], NDArray[np.int64]], float]
     MappingProxyType({"log_loss": log_loss, "accuracy": accuracy})
 )
 """Metrics by name: functions of log-probabilities ``(rows, classes)`` and classes ``(rows,)``."""
+
+MAXIMIZED = frozenset({"accuracy"})
+"""The metrics of which more is better."""
 
 
 def measure(probabilities: NDArray[np.floating], y: NDArray[np.int64]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """How one model is trained: frozen data, no behaviour."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import nn
@@ -10,9 +10,10 @@ from ripieno.errors import RecipeError
 from ripieno.recipes.knobs import check_knob, closest
 from ripieno.recipes.losses import LOSSES
 from ripieno.recipes.metrics import METRICS
+from ripieno.recipes.optimizers import OptimizerFactory, find_optimizer
 from ripieno.space import Categorical, Config, Constant, Float, Int, Space, Value
 
-__all__ = ["ModelFactory", "Recipe"]
+__all__ = ["ModelFactory", "Recipe", "extremes"]
 
 ModelFactory = Callable[[Config], nn.Module]
 """A function that builds an untrained module out of a config."""
@@ -36,6 +37,10 @@ class Recipe:
         space: The hyperparameters that are searched by default; None where there are none.
         name: What a record of the study calls it.
         dtype: Floating-point type of parameters and inputs.
+        monitor: The metric that early stopping, ``restore="best"`` and the plateau schedule
+            watch; the first of the metrics where absent.
+        optimizers: Optimizers of your own by the names that the hyperparameter ``optimizer``
+            then takes; see :func:`~ripieno.recipes.build_optimizer` for how they are called.
 
     Raises:
         RecipeError: A field or a knob in the space has an impossible value.
@@ -49,6 +54,13 @@ class Recipe:
     space: Space | None = None
     name: str = "custom"
     dtype: Literal["float32", "float64"] = "float32"
+    monitor: str | None = None
+    optimizers: Mapping[str, OptimizerFactory] = field(default_factory=dict)
+
+    @property
+    def monitored(self) -> str:
+        """The metric that is watched."""
+        return self.metrics[0] if self.monitor is None else self.monitor
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", tuple(self.metrics))
@@ -61,6 +73,8 @@ class Recipe:
         _check_choice("loss", self.loss, LOSSES)
         for metric in self.metrics:
             _check_choice("metric", metric, METRICS)
+        if self.monitor is not None:
+            _check_choice("monitor", self.monitor, self.metrics)
         _check_choice("dtype", self.dtype, ("float32", "float64"))
         if type(self.epochs) is not int or self.epochs < 1:
             raise RecipeError(
@@ -75,8 +89,10 @@ class Recipe:
                 fix="give a whole number of rows, or None for the whole training part.",
             )
         for name in self.space or ():
-            for value in _extremes(self.space, name):
-                check_knob(name, value)
+            for value in extremes(self.space, name):
+                check_knob(name, value, optimizers=self.optimizers)
+                if name == "optimizer":
+                    find_optimizer(str(value), self.optimizers)
 
 
 def _check_choice(kind: str, value: str, choices: Iterable[str]) -> None:
@@ -88,7 +104,7 @@ def _check_choice(kind: str, value: str, choices: Iterable[str]) -> None:
         )
 
 
-def _extremes(space: Space | None, name: str) -> tuple[Value, ...]:
+def extremes(space: Space | None, name: str) -> tuple[Value, ...]:
     """Return the values of a domain at which a knob would refuse it."""
     match space and space[name]:
         case Categorical(choices=choices):

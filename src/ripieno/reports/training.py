@@ -1,7 +1,8 @@
 """How trials were trained, and why: the notes of their runners, gathered.
 
 A runner's note reads ``8 rows; traced: it is the fastest (traced 1.20 ms, loop 9.00 ms a
-step)``, or ``one model after another: …`` without rows. Any other text is taken as a reason.
+step)``, or ``one model after another: …`` without rows. Any other text is taken as a reason,
+but for what it ends with where early stopping ended the trial.
 """
 
 import re
@@ -14,6 +15,7 @@ __all__ = ["Training", "trained", "trainings"]
 
 _ROWS = re.compile(r"(\d{1,9}) rows?\b[^;:]*; ")
 _TIMED = re.compile(r" \([^()]* a step\)$")
+_EARLY = re.compile(r"(?:^|; )stopped early: no better [^;]{1,80} for \d+ epochs$")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LONGEST_TIER = 40
 
@@ -45,7 +47,7 @@ def trained(trial: Trial) -> Training:
     """Read how a trial was trained off the note that the runner of its last order left."""
     if trial.notes is None:
         return Training(None, None, seconds=trial.seconds)
-    text = _one_line(trial.notes)
+    text = _EARLY.sub("", _one_line(trial.notes))
     found = _ROWS.match(text)
     rows = int(found[1]) if found else 1
     tier, mark, reason = text[found.end() if found else 0 :].partition(": ")

@@ -47,7 +47,7 @@ class Settings:
         tier: How stacks of models are trained; None where no recipe is trained.
         seed: Of the split, the searcher and every trial.
         space: The space as JSON.
-        recipe: ``cnn``, ``mlp``, ``FILE.py:NAME``, or ``custom`` for a Python object.
+        recipe: ``cnn``, ``mlp``, ``resnet``, ``FILE.py:NAME``, or ``custom`` for a Python object.
         data: Where the data came from; None for a search over a function.
         folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
             single split.

@@ -21,6 +21,14 @@ def test_a_reason_keeps_its_own_colons_semicolons_and_brackets(trial):
     assert read.reason == "compiled failed with ValueError: no (at all); it always works"
 
 
+def test_an_early_end_is_no_reason_for_the_way_of_training(trial):
+    early = "stopped early: no better log_loss for 3 epochs"
+    assert trained(trial(0, 1.0, notes=f"{PROBED}; {early}")) == trained(
+        trial(0, 1.0, notes=PROBED)
+    )
+    assert trained(trial(0, 1.0, notes=early)) == Training(None, None)
+
+
 def test_a_note_of_another_form_is_a_reason(trial):
     long = f"{'x' * 80}: y"
     assert trained(trial(0, 1.0, notes="as it came")) == Training(None, "as it came")

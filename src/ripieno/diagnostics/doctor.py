@@ -17,9 +17,10 @@ from ripieno.diagnostics.one_batch import (
     overfit_one_batch,
     undropped,
 )
+from ripieno.diagnostics.practice import knobs_of
 from ripieno.diagnostics.range_test import RangeTest, learning_rate_range
 from ripieno.diagnostics.trials import Run, epochs_for, part_of, train
-from ripieno.recipes import Data, Recipe, as_tensor, build_model, read_knobs
+from ripieno.recipes import Data, Recipe, as_tensor, build_model
 from ripieno.space import Config
 
 __all__ = ["Diagnosis", "diagnose", "inspect"]
@@ -102,7 +103,7 @@ def diagnose(
     say = watch or (lambda _: None)
     if config is None:
         config = recipe.space.default() if recipe.space is not None else Config({})
-    rate = read_knobs(config).lr
+    rate = knobs_of(recipe, config).lr
     say("rows of the data")
     found = list(inspect(data))
     data = part_of(data, seed=seed)
@@ -147,7 +148,7 @@ def _trained(
     say(f"training for {epochs} epochs")
     runs = [train(recipe, data, config, epochs=epochs, seed=seed)]
     found: list[Finding] = []
-    rate = read_knobs(config).lr
+    rate = knobs_of(recipe, config).lr
     suggestion = tested.suggestion
     if suggestion is not None and (runs[0].diverged or training_checks.is_far(rate, tested)):
         say(f"training with a learning rate of {number(suggestion)}")

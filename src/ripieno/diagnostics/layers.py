@@ -24,7 +24,7 @@ _RELU = frozenset(
 )
 _SIGMOID = frozenset({torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_})
 _TANH = frozenset({torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_})
-_FLAT = 0.01  # of the slope at zero: where |x| > 4.6 for a sigmoid, |x| > 3.0 for a tanh
+_FLAT = 0.01  # of the slope at zero: where |x| > 6.0 for a sigmoid, |x| > 3.0 for a tanh
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ripieno.errors import RecipeError, RipienoError
 from ripieno.recipes import (
     LOSSES,
     Data,
+    Knobs,
     Recipe,
     alone,
     as_tensor,
@@ -22,11 +23,13 @@ from ripieno.recipes import (
     build_model,
     build_optimizer,
     draws,
+    rate_scales,
     read_knobs,
+    take_features,
 )
 from ripieno.space import Config
 
-__all__ = ["Practice", "drawn_alone"]
+__all__ = ["Practice", "drawn_alone", "knobs_of"]
 
 _PRACTICE = 0x90C708  # names the draws of the doctor, which no trial shares
 
@@ -45,13 +48,22 @@ class Practice:
     """
 
     def __init__(self, recipe: Recipe, data: Data, config: Config, *, seed: int) -> None:
-        self.knobs = read_knobs(config)
+        self.knobs = knobs_of(recipe, config)
         self._seed = seed
         self.x = as_tensor(data.train.x).to(getattr(torch, recipe.dtype))
         self.y = as_tensor(data.train.y)
         with named(recipe):
             self.module = build_model(recipe, config, seed, example=self.x[:2])
-        self.optimizer = build_optimizer(self.module, self.knobs)
+        features = take_features(self.module, self.knobs, (data.train.x,))
+        if features is not None:
+            self.x = features[0].to(self.x.dtype)
+        self.optimizer = build_optimizer(
+            self.module,
+            self.knobs,
+            config=config,
+            own=recipe.optimizers,
+            scales=rate_scales(self.module, self.knobs),
+        )
         self._named = recipe
         self._weights: Tensor | None = None
         if self.knobs.class_weights == "balanced":
@@ -96,7 +108,8 @@ class Practice:
             look: Called between the backward pass and the step, when gradients are fresh.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = self.knobs.lr if rate is None else rate
+            chosen = self.knobs.lr if rate is None else rate
+            group["lr"] = chosen * group.get("lr_scale", 1.0)
         self.optimizer.zero_grad()
         loss = self.loss(rows)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -106,6 +119,11 @@ class Practice:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.knobs.gradient_clip)
         self.optimizer.step()
         return loss.item()
+
+
+def knobs_of(recipe: Recipe, config: Config) -> Knobs:
+    """Return the knobs of a config, which may name an optimizer of the recipe's own."""
+    return read_knobs(config, optimizers=recipe.optimizers)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ripieno.diagnostics.practice import knobs_of
 from ripieno.diagnostics.rows import has_classes
 from ripieno.errors import ArtifactError, RecipeError
 from ripieno.recipes import (
@@ -23,7 +24,6 @@ from ripieno.recipes import (
     draws,
     measure,
     predict_probabilities,
-    read_knobs,
 )
 from ripieno.records import Arrays, Metrics, Order, OutcomeStatus
 from ripieno.space import Config
@@ -79,7 +79,7 @@ def part_of(data: Data, *, seed: int) -> Data:
 
 def epochs_for(recipe: Recipe, data: Data, config: Config) -> int:
     """Return how many epochs a doctor trains: about 600 steps, 5 to 20 epochs."""
-    steps = max(1, len(data.train) // read_knobs(config).batch_size)
+    steps = max(1, len(data.train) // knobs_of(recipe, config).batch_size)
     return min(recipe.epochs, max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, _STEPS // steps)))
 
 
@@ -105,10 +105,8 @@ def train(
     Raises:
         RecipeError: The model raises an error.
     """
-    steps = max(1, len(data.train) // read_knobs(config).batch_size)
-    rows = None
-    if epochs * steps > 2 * _STEPS:
-        rows = max(1, 2 * _STEPS * read_knobs(config).batch_size // epochs)
+    size = knobs_of(recipe, config).batch_size
+    rows = min(len(data.train), max(1, 2 * _STEPS * size // epochs))
     changed = recipe.model if change is None else _Changed(recipe.model, change)
     recipe = replace(recipe, model=changed, epochs=epochs, epoch_rows=rows)
     store = _Last()

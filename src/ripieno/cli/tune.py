@@ -8,7 +8,7 @@ import typer
 
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["SchedulerName", "SearcherName", "tune"]
+__all__ = ["NumericName", "SchedulerName", "SearcherName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -27,12 +27,19 @@ class SearcherName(StrEnum):
     SOBOL = "sobol"
 
 
+class NumericName(StrEnum):
+    """The ways of scaling numeric columns that the command knows by name."""
+
+    QUANTILE = "quantile"
+    STANDARDIZE = "standardize"
+
+
 def tune(
     data: Annotated[
         str,
         typer.Argument(
-            help="[bold]digits[/bold], a .npz or .csv file, or FILE.py:NAME "
-            "(a function that returns data).",
+            help="[bold]digits[/bold], a .csv, .parquet or .npz file, a folder of images with a "
+            "sub-folder a class, or FILE.py:NAME (a function that returns data).",
             show_default=False,
         ),
     ],
@@ -80,7 +87,52 @@ def tune(
     ] = "log_loss",
     target: Annotated[
         str | None,
-        typer.Option(help="The column to predict, for a .csv.", show_default=False),
+        typer.Option(help="The column to predict, of a table.", show_default=False),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Rows with equal values of this column stay in one part.",
+            show_default=False,
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The latest rows by this column are the validation and the test part.",
+            show_default=False,
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN", help="A column that is not read; repeatable.", show_default=False
+        ),
+    ] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column that holds categories, whatever it looks like; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    numeric: Annotated[
+        NumericName | None,
+        typer.Option(
+            help="How numbers are scaled [tables quantile, arrays standardize].",
+            show_default=False,
+        ),
+    ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Resize a folder's images to 32, or HEIGHTxWIDTH.",
+            show_default=False,
+        ),
     ] = None,
     folds: Annotated[
         int | None,
@@ -133,6 +185,7 @@ def tune(
     [bold]ripieno resume[/bold].
     """
     from ripieno.cli.output import print_results
+    from ripieno.recipes import image_size as read_size
     from ripieno.study import starting_folder
     from ripieno.study import tune as start
 
@@ -150,6 +203,12 @@ def tune(
             minutes=minutes,
             metric=metric,
             target_column=target,
+            groups=groups,
+            time_column=time,
+            drop=drop or (),
+            categorical=categorical or (),
+            numeric=None if numeric is None else numeric.value,
+            image_size=None if image_size is None else read_size(image_size),
             folds=folds,
             seeds=seeds,
             tier=tier,

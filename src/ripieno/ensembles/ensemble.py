@@ -17,7 +17,7 @@ from ripieno.ensembles.rebuilding import rebuild
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.ensembles.views import as_preprocesses, checked_reads, checked_views, standardised
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Preprocess, Split
+from ripieno.recipes import Preprocess, Split, Table
 from ripieno.space import Config
 
 __all__ = ["Ensemble"]
@@ -43,7 +43,9 @@ class Ensemble(nn.Module):
         facts: What :meth:`load` needs to build the members again, JSON-able:
             ``"input_shape"``, the shape of one standardised row, and ``"members"``, for each
             member a mapping with its ``"id"``, the name of its ``"recipe"`` and its
-            ``"config"``. More facts are kept. Without facts an ensemble cannot be saved.
+            ``"config"``; for an mlp that reads tables also the ``"numbers"`` and
+            ``"cardinalities"`` of its factory. More facts are kept. Without facts an ensemble
+            cannot be saved.
 
     Raises:
         EnsembleError: No member, weights that are not positive numbers, one a member, fewer
@@ -104,14 +106,15 @@ class Ensemble(nn.Module):
         stacked = torch.stack(votes)  # (members, batch, classes)
         return torch.logsumexp(stacked + self.log_weights.to(stacked.dtype), dim=0)
 
-    def predict_proba(self, x: ArrayLike | Split) -> NDArray[np.float32]:
+    def predict_proba(self, x: ArrayLike | Split | Table) -> NDArray[np.float32]:
         """Return class probabilities, float32, shape ``(rows, classes)``.
 
         Rows go through in batches of 1,024, in evaluation mode and without gradients; the
         mode of every submodule is left as it was.
 
         Args:
-            x: Raw rows, shape ``(rows, *features)``, or a split.
+            x: Raw rows, shape ``(rows, *features)``; a table, as ``preprocess.read`` gives
+                one, or a pandas DataFrame; or a split.
 
         Raises:
             DataError: The rows have other features than those that were trained on.
@@ -136,7 +139,7 @@ class Ensemble(nn.Module):
             ) from error
         return answers
 
-    def predict(self, x: ArrayLike | Split) -> NDArray[Any]:
+    def predict(self, x: ArrayLike | Split | Table) -> NDArray[Any]:
         """Return the name of each row's likeliest class, shape ``(rows,)``.
 
         Raises:
@@ -147,7 +150,7 @@ class Ensemble(nn.Module):
         likeliest: NDArray[Any] = names[self.predict_proba(x).argmax(axis=1)]
         return likeliest
 
-    def score(self, x: ArrayLike | Split, y: ArrayLike | None = None) -> dict[str, float]:
+    def score(self, x: ArrayLike | Split | Table, y: ArrayLike | None = None) -> dict[str, float]:
         """Measure accuracy and log loss.
 
         Args:
@@ -233,7 +236,7 @@ class Ensemble(nn.Module):
             )
         return logits  # type: ignore[no-any-return]
 
-    def _targets(self, x: ArrayLike | Split, y: ArrayLike | None) -> NDArray[np.int64]:
+    def _targets(self, x: ArrayLike | Split | Table, y: ArrayLike | None) -> NDArray[np.int64]:
         if isinstance(x, Split):
             return x.y
         if y is None:

@@ -7,7 +7,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ripieno.recipes import Data, as_tensor, balanced_weights
+from ripieno.recipes import (
+    Data,
+    Stream,
+    as_features,
+    as_tensor,
+    balanced_weights,
+    feed,
+    first_rows,
+    pieces,
+)
 
 __all__ = ["Inputs"]
 
@@ -23,8 +32,13 @@ class Inputs:
     """
 
     def __init__(self, data: Data, dtype: torch.dtype) -> None:
-        self._train = [(as_tensor(p.train.x).to(dtype), as_tensor(p.train.y)) for p in data.parts]
-        self._validation = [as_tensor(part.validation.x).to(dtype) for part in data.parts]
+        self._dtype = dtype
+        self._train = [
+            (as_features(part.train.x, dtype), as_tensor(part.train.y)) for part in data.parts
+        ]
+        self._validation = [as_features(part.validation.x, dtype) for part in data.parts]
+        self.streamed = data.streamed
+        """Whether batches are read when their turn comes, once for all members."""
         self._classes = len(data.classes)
         self.targets = [part.validation.y for part in data.parts]
         self.shared = len(self._train) == 1
@@ -37,15 +51,14 @@ class Inputs:
             train: Of each fold's training part.
             validation: Of each fold's validation part.
         """
-        dtype = self._validation[0].dtype
         targets = [y for _, y in self._train]
-        self._train = [(x.to(dtype), y) for x, y in zip(train, targets, strict=True)]
-        self._validation = [x.to(dtype) for x in validation]
+        self._train = [(x.to(self._dtype), y) for x, y in zip(train, targets, strict=True)]
+        self._validation = [x.to(self._dtype) for x in validation]
 
     @property
     def example(self) -> Tensor:
         """Two training rows, which a lazy module learns its shapes from."""
-        return self._train[0][0][:2]
+        return first_rows(self._train[0][0], 2, self._dtype)
 
     def rows(self, fold: int) -> int:
         """Return the number of training rows of a fold."""
@@ -66,6 +79,34 @@ class Inputs:
             for fold in sorted(set(folds))
         }
 
+    def batches(
+        self,
+        order: Tensor,
+        plan: Sequence[Tensor],
+        *,
+        readers: Mapping[int, Tensor],
+        key: int,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the features and targets of each batch; see :meth:`batch`.
+
+        Args:
+            order: Each member's training rows in the order of its epoch, int64, ``(members,
+                rows)``; those of a stream have one order.
+            plan: Places in that order that each batch takes.
+            readers: Which members read each fold.
+            key: What random transforms of a stream depend on.
+
+        Yields:
+            As :meth:`batch`; of a stream the features are ``(batch, *features)``, for all.
+        """
+        x, y = self._train[0]
+        if not isinstance(x, Stream):
+            yield from (self.batch(order[:, columns], readers) for columns in plan)
+            return
+        fed = feed(x, [order[0, columns] for columns in plan], dtype=self._dtype, key=key)
+        for columns, batch in zip(plan, fed, strict=True):
+            yield batch, y[order[:, columns]]
+
     def batch(self, rows: Tensor, members: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the features and targets of one batch of every member.
 
@@ -76,13 +117,13 @@ class Inputs:
         Returns:
             Shapes ``(members, batch, *features)`` and ``(members, batch)``.
         """
-        x, y = self._train[0]
+        x, y = self._rows(0)
         if self.shared:
             return x[rows], y[rows]
         # One gather a fold: joined in one array, the folds' rows would be held twice.
         batch_x, batch_y = x.new_empty(*rows.shape, *x.shape[1:]), y.new_empty(rows.shape)
         for fold, own in members.items():
-            x, y = self._train[fold]
+            x, y = self._rows(fold)
             batch_x[own], batch_y[own] = x[rows[own]], y[rows[own]]
         return batch_x, batch_y
 
@@ -98,13 +139,20 @@ class Inputs:
             its last row, which :meth:`measured` drops.
         """
         if self.shared:
-            yield from torch.split(self._validation[0], _VALIDATION_ROWS)
+            parts = pieces(self._validation[0], _VALIDATION_ROWS)
+            yield from (part.to(self._dtype) for part in parts)
             return
-        longest = max(map(len, self._validation))
+        held = [x for x in self._validation if isinstance(x, Tensor)]
+        longest = max(map(len, held))
         for begin in range(0, longest, _VALIDATION_ROWS):
             rows = torch.arange(begin, min(begin + _VALIDATION_ROWS, longest))
-            own = [x[rows.clamp(max=len(x) - 1)] for x in self._validation]
+            own = [x[rows.clamp(max=len(x) - 1)] for x in held]
             yield torch.stack([own[fold] for fold in folds])
+
+    def _rows(self, fold: int) -> tuple[Tensor, Tensor]:
+        x, y = self._train[fold]
+        assert isinstance(x, Tensor)  # noqa: S101 - what is streamed goes by `batches`
+        return x, y
 
     def measured(
         self, logs: NDArray[np.float64], fold: int

@@ -12,16 +12,20 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.duplicates import Duplicates, find_duplicates
 from ripieno.recipes.feasible import CheckedFactory, restricted
+from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pieces
 from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
+from ripieno.recipes.images import image_size
 from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.lion import Lion
-from ripieno.recipes.loaders import load
+from ripieno.recipes.loaders import from_frame, load, read
 from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
+from ripieno.recipes.memory import is_out_of_memory, raise_out_of_memory
 from ripieno.recipes.metrics import MAXIMIZED, METRICS, accuracy, log_loss, measure
 from ripieno.recipes.mixing import (
     Mixing,
@@ -41,8 +45,9 @@ from ripieno.recipes.optimizers import (
     find_optimizer,
     state_slots,
 )
-from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
+from ripieno.recipes.prediction import check_logits, predict_probabilities
 from ripieno.recipes.preprocess import Preprocess
+from ripieno.recipes.reading import Reading
 from ripieno.recipes.recipe import ModelFactory, Recipe
 from ripieno.recipes.regularizers import unit_axes
 from ripieno.recipes.replicas import (
@@ -59,6 +64,8 @@ from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.sizing import Sizing
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
+from ripieno.recipes.streams import Stream
+from ripieno.recipes.tables import NumericTransform, Table
 from ripieno.recipes.together import hidden_matrices
 from ripieno.recipes.trainer import TrainerRunner, batches
 from ripieno.recipes.watch import Watch
@@ -77,6 +84,7 @@ __all__ = [
     "CnnFactory",
     "Data",
     "DropoutMode",
+    "Duplicates",
     "FineTune",
     "FineTuned",
     "Finished",
@@ -88,7 +96,9 @@ __all__ = [
     "Mixing",
     "MlpFactory",
     "ModelFactory",
+    "NumericTransform",
     "Preprocess",
+    "Reading",
     "Recipe",
     "Replica",
     "ResnetFactory",
@@ -96,12 +106,15 @@ __all__ = [
     "Sizing",
     "Split",
     "State",
+    "Stream",
+    "Table",
     "TrainerRunner",
     "Watch",
     "accuracy",
     "activation_gain",
     "add_noise",
     "alone",
+    "as_features",
     "as_tensor",
     "augment",
     "augmentation_strengths",
@@ -117,11 +130,17 @@ __all__ = [
     "depths",
     "draws",
     "explain",
+    "feed",
+    "find_duplicates",
     "find_optimizer",
     "fine_tune",
+    "first_rows",
+    "from_frame",
     "hidden_matrices",
+    "image_size",
     "in_equal_epochs",
     "initialize",
+    "is_out_of_memory",
     "join",
     "keep",
     "kept_slots",
@@ -135,10 +154,13 @@ __all__ = [
     "mixes",
     "mlp",
     "partners",
+    "pieces",
     "plan_mixing",
     "predict_probabilities",
+    "raise_out_of_memory",
     "rate_scale",
     "rate_scales",
+    "read",
     "read_knobs",
     "replicas_of",
     "resnet",

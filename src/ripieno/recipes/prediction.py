@@ -8,19 +8,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
+from ripieno.recipes.feeding import Features, as_tensor, pieces
+from ripieno.recipes.streams import Stream
 
 __all__ = ["as_tensor", "check_logits", "log_probabilities", "predict_probabilities"]
 
 _BATCH = 256  # a batch's activations stay in the cache of a core
 
 
-def as_tensor(array: NDArray[np.generic]) -> Tensor:
-    """Return the array as a tensor that shares its memory, or a copy of a read-only one."""
-    return torch.from_numpy(np.require(array, requirements=["W"]))
-
-
 def predict_probabilities(
-    module: nn.Module, x: NDArray[np.floating] | Tensor, *, batch_size: int = _BATCH
+    module: nn.Module, x: NDArray[np.floating] | Features, *, batch_size: int = _BATCH
 ) -> NDArray[np.float32]:
     """Return the class probabilities of rows, float32, shape ``(rows, classes)``.
 
@@ -33,13 +30,13 @@ def predict_probabilities(
     Raises:
         RecipeError: The module returns something else than logits.
     """
-    rows = x if isinstance(x, Tensor) else as_tensor(x)
+    rows = x if isinstance(x, Tensor | Stream) else as_tensor(x)
     return np.exp(log_probabilities(module, rows, batch_size=batch_size)).astype(np.float32)
 
 
 def log_probabilities(
     module: nn.Module,
-    x: Tensor,
+    x: Features,
     *,
     classes: int | None = None,
     batch_size: int = _BATCH,
@@ -58,15 +55,15 @@ def log_probabilities(
         between: Called before every batch.
     """
     first = next(module.parameters(), None)
-    dtype = x.dtype if first is None else first.dtype
+    dtype = None if first is None else first.dtype
     training = module.training
     module.eval()
     try:
         with torch.inference_mode():
             parts = []
-            for batch in torch.split(x, batch_size):
+            for batch in pieces(x, batch_size):
                 between()
-                logits = module(batch.to(dtype))
+                logits = module(batch if dtype is None else batch.to(dtype))
                 check_logits(logits, module, rows=len(batch), classes=classes)
                 parts.append(torch.log_softmax(logits.double(), dim=1))
             return torch.cat(parts).numpy()

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Dataset
+
 from ripieno import recipes
 from ripieno.errors import StudyError
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Reading, Recipe
 from ripieno.space import Space
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
@@ -18,8 +20,9 @@ __all__ = ["ModelInput", "find_recipe", "read_data", "read_recipe"]
 ModelInput = str | Recipe | Callable[..., Any]
 """A built-in recipe by name, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
 
-DataInput = str | Path | Data | Sequence[Any]
-"""``"digits"``, a file, ``"FILE.py:NAME"``, data, or arrays ``(x, y)`` with or without test."""
+DataInput = Any
+"""``"digits"``, a file or folder, ``"FILE.py:NAME"``, data, a pandas DataFrame, a torch
+``Dataset``, or arrays ``(x, y)`` with or without test."""
 
 _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {
     "cnn": recipes.cnn,
@@ -29,7 +32,7 @@ _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {
 
 
 def read_data(
-    data: DataInput, *, target: str | None, seed: int, folds: int | None = None
+    data: DataInput, reading: Reading, *, seed: int, folds: int | None = None
 ) -> tuple[Data, DataReference]:
     """Return data that are split and scaled, and where they came from.
 
@@ -37,27 +40,25 @@ def read_data(
         DataError: The data cannot be read or trained on.
         StudyError: A user's file does not give data, or data of other folds are given.
     """
-    if isinstance(data, Data):
-        _check_folds(data, folds, where="data=")
-        return data, DataReference(None, target, data.fingerprint)
     if not isinstance(data, str | Path):
-        return _from_arrays(data, seed=seed, folds=folds, where="data=")
+        read = _from_object(data, reading, seed=seed, folds=folds, where="data=")
+        return read, _reference(None, reading, read)
     source = str(data)
     if is_reference(source):
         made = load_object(source)
         made = made() if callable(made) else made
         path, _, name = source.rpartition(":")
-        if isinstance(made, Data):
-            read = made
-            _check_folds(read, folds, where=source)
-        else:
-            read, _ = _from_arrays(made, seed=seed, folds=folds, where=source)
-        reference = f"{Path(path).resolve()}:{name}"
-        return read, DataReference(reference, target, read.fingerprint)
-    read = recipes.load(source, target=target, folds=_count(folds), seed=seed)
+        read = _from_object(made, reading, seed=seed, folds=folds, where=source)
+        return read, _reference(f"{Path(path).resolve()}:{name}", reading, read)
+    read = recipes.read(source, reading, folds=_count(folds), seed=seed)
     if source != "digits":
         source = str(Path(source).resolve())
-    return read, DataReference(source, target, read.fingerprint)
+    return read, _reference(source, reading, read)
+
+
+def _reference(source: str | None, reading: Reading, read: Data) -> DataReference:
+    said = {name: value for name, value in reading.to_dict().items() if name != "target"}
+    return DataReference(source, reading.target, read.fingerprint, said)
 
 
 def _count(folds: int | None) -> int:
@@ -75,19 +76,40 @@ def _check_folds(data: Data, folds: int | None, *, where: str) -> None:
         )
 
 
-def _from_arrays(
-    data: object, *, seed: int, folds: int | None, where: str
-) -> tuple[Data, DataReference]:
+def _from_object(
+    data: object, reading: Reading, *, seed: int, folds: int | None, where: str
+) -> Data:
+    if isinstance(data, Data):
+        _check_folds(data, folds, where=where)
+        return data
+    count = _count(folds)
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        return recipes.from_frame(data, reading, folds=count, seed=seed, name="table", where=where)
+    reading.refuse(
+        "groups", "time", "drop", "categorical", "image_size",
+        where=where,
+        because="arrays have no columns by name (rp.Data.from_arrays takes arrays of them)",
+    )  # fmt: skip
+    if isinstance(data, Dataset):
+        return Data.from_dataset(data, folds=count, seed=seed)
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
             where=where,
-            fix="give (x, y) or (x, y, x_test, y_test), a rp.Data, 'digits' or a file.",
+            fix="give (x, y) or (x, y, x_test, y_test), a rp.Data, a DataFrame, a torch "
+            "Dataset, 'digits', a file or a folder of images.",
         )
     x, y, *test = data
     x_test, y_test = test or (None, None)
-    made = Data.from_arrays(x, y, x_test=x_test, y_test=y_test, folds=_count(folds), seed=seed)
-    return made, DataReference(None, None, made.fingerprint)
+    return Data.from_arrays(
+        x,
+        y,
+        x_test=x_test,
+        y_test=y_test,
+        numeric=reading.numeric or "standardize",
+        folds=count,
+        seed=seed,
+    )
 
 
 def read_recipe(
@@ -110,7 +132,7 @@ def read_recipe(
         StudyError: The model is unknown, or has no space.
     """
     if model is None:
-        model = "cnn" if data.train.x.ndim == 4 else "mlp"
+        model = "cnn" if len(data.shape) == 3 else "mlp"
     recipe, reference = _make_recipe(model, data)
     sizing = recipes.Sizing.of(len(data.train))
     recipe = replace(

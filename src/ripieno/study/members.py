@@ -90,5 +90,10 @@ def assemble(
         classes=data.classes,
         preprocess=[part.preprocess for part in data.parts],
         reads=reads,
-        facts={"input_shape": list(data.shape), "members": facts},
+        facts={
+            "input_shape": list(data.shape),
+            "numbers": data.preprocess.numbers,
+            "cardinalities": list(data.preprocess.cardinalities),
+            "members": facts,
+        },
     )

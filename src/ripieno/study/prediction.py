@@ -49,9 +49,11 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
 
     Args:
         path: The study's folder.
-        rows: A ``.csv`` or ``.npz`` file as the study was trained on, without the target.
-        out: A ``.csv`` (label and one probability a class) or ``.npz`` file (arrays
-            ``prediction`` and ``probabilities``); None for text.
+        rows: A ``.csv``, ``.parquet`` or ``.npz`` file as the study was trained on, with or
+            without the target; or an image, or a folder of images.
+        out: A ``.csv`` (label and one probability a class, for images the file first) or
+            ``.npz`` file (arrays ``prediction`` and ``probabilities``, for images ``files``);
+            None for text.
 
     Returns:
         The CSV text if ``out`` is None, else the path that was written, as a line.
@@ -63,12 +65,18 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
     ensemble = load_ensemble(path)
     assert ensemble.preprocess is not None  # noqa: S101 - a study's ensemble reads raw rows
     probabilities = ensemble.predict_proba(ensemble.preprocess.read(rows))
+    files = ensemble.preprocess.row_names(rows)
     labels = np.asarray(ensemble.classes)[probabilities.argmax(axis=1)]
     if out is not None and out.suffix == ".npz":
         buffer = io.BytesIO()
-        np.savez(buffer, prediction=labels, probabilities=probabilities)
+        arrays = {"prediction": labels, "probabilities": probabilities}
+        if files is not None:
+            arrays["files"] = np.array(files)
+        np.savez(buffer, allow_pickle=False, **arrays)
         return _write(out, buffer.getvalue())
     table = pd.DataFrame({"prediction": labels})
+    if files is not None:
+        table.insert(0, "file", files)
     for index, label in enumerate(ensemble.classes):
         table[f"probability_{label}"] = probabilities[:, index]
     text = table.to_csv(index=False, float_format="%.6g")

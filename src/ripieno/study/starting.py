@@ -5,14 +5,14 @@ import difflib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
-from ripieno.recipes import check_seeds
+from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
@@ -48,6 +48,12 @@ def tune(
     minutes: float | None = None,
     target: float | None = None,
     target_column: str | None = None,
+    groups: str | None = None,
+    time_column: str | None = None,
+    drop: str | Sequence[str] = (),
+    categorical: str | Sequence[str] = (),
+    numeric: NumericTransform | None = None,
+    image_size: int | tuple[int, int] | None = None,
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
@@ -63,8 +69,9 @@ def tune(
         model: ``"cnn"``, ``"mlp"``, ``"resnet"``, ``"FILE.py:NAME"``, a recipe, or your own
             function ``model(config)`` that returns an ``nn.Module``; None takes ``cnn`` for
             images and ``mlp`` for tables.
-        data: ``"digits"``, an ``.npz`` or ``.csv`` file, ``"FILE.py:NAME"``, a ``Data``, or
-            arrays ``(x, y)`` or ``(x, y, x_test, y_test)``.
+        data: ``"digits"``, a ``.csv``, ``.parquet`` or ``.npz`` file, a folder of images,
+            ``"FILE.py:NAME"``, a ``Data``, a pandas DataFrame, a torch ``Dataset``, or arrays
+            ``(x, y)`` or ``(x, y, x_test, y_test)``.
         space: What is searched; the recipe's own space where absent.
         metric: What the search is after: ``log_loss`` or ``accuracy`` on the validation part.
         direction: ``minimize`` or ``maximize``; known for the recipes' own metrics.
@@ -79,7 +86,14 @@ def tune(
             much on one; the epochs of a trial go through all rows one after the other.
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
-        target_column: The column to predict, for a ``.csv``.
+        target_column: The column to predict, for a table.
+        groups: A column of the table; rows with equal values stay in one part.
+        time_column: A column of the table; the latest rows are the validation and test part.
+        drop: Columns of the table that are not read.
+        categorical: Columns of the table that hold categories, whatever they look like.
+        numeric: How numeric columns are scaled: ``quantile`` (tables) or ``standardize``
+            (arrays).
+        image_size: Height and width that a folder's images are resized to.
         folds: Divide all rows but the test part into so many stratified folds. A trial is
             then one model a fold; its metrics are their means, with their spread beside, and
             its predictions are of the whole search part, each row by the model that was not
@@ -107,7 +121,16 @@ def tune(
     """
     begun = time.perf_counter()
     check_seeds(seeds, "tune(seeds=…)")
-    read, reference = read_data(data, target=target_column, seed=seed, folds=folds)
+    reading = Reading(
+        target=target_column,
+        groups=groups,
+        time=time_column,
+        drop=drop,
+        categorical=categorical,
+        numeric=numeric,
+        image_size=image_size,
+    )
+    read, reference = read_data(data, reading, seed=seed, folds=folds)
     recipe, searched, name = read_recipe(
         model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
     )
@@ -275,7 +298,7 @@ def starting_folder(data: str, out: Path | None) -> Path:
     if out is not None:
         return out
     path, _, name = data.rpartition(":")
-    return new_folder(name if path.endswith(".py") else Path(data).stem).path
+    return new_folder(name if path.endswith(".py") else Path(data).absolute().stem).path
 
 
 def _begin(
@@ -325,7 +348,8 @@ def _find_job(
     data = data if data is not None else reference.source
     if model == "custom" or model is None or data is None:
         return None
-    read, _ = read_data(data, target=reference.target, seed=settings.seed, folds=settings.folds)
+    reading = Reading.from_dict({**reference.reading, "target": reference.target})
+    read, _ = read_data(data, reading, seed=settings.seed, folds=settings.folds)
     if read.fingerprint != reference.fingerprint:
         raise StudyError(
             "the data are not those that the study was begun with.",

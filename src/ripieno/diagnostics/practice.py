@@ -7,6 +7,7 @@ is said about a whole training is measured on the trainer's own run (`trials.py`
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -50,11 +51,14 @@ class Practice:
     def __init__(self, recipe: Recipe, data: Data, config: Config, *, seed: int) -> None:
         self.knobs = knobs_of(recipe, config)
         self._seed = seed
-        self.x = as_tensor(data.train.x).to(getattr(torch, recipe.dtype))
+        self.x = as_tensor(data.train.x[:]).to(getattr(torch, recipe.dtype))
         self.y = as_tensor(data.train.y)
         with named(recipe):
             self.module = build_model(recipe, config, seed, example=self.x[:2])
-        features = take_features(self.module, self.knobs, (data.train.x,))
+        arrays = (
+            [data.train.x] if isinstance(data.train.x, np.ndarray) else []
+        )  # nothing of a stream
+        features = take_features(self.module, self.knobs, arrays) if arrays else None
         if features is not None:
             self.x = features[0].to(self.x.dtype)
         self.optimizer = build_optimizer(

@@ -192,8 +192,8 @@ def _measured(run: Run, module: nn.Module, data: Data, *, seed: int) -> Run:
 
 
 def _sample(part: Split, most: int, *, seed: int) -> Split:
-    """Return at most so many rows of a part, drawn by the seed, in their order."""
-    if len(part) <= most:
+    """Return at most so many rows of a part, drawn by the seed, in their order, as arrays."""
+    if len(part) <= most and isinstance(part.x, np.ndarray):
         return part
     rows = np.sort(draws.permutation(seed, 0, len(part)).numpy()[:most])
     return Split(part.x[rows], part.y[rows])

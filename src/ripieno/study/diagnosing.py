@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ripieno.diagnostics import Diagnosis, diagnose, find_edges, inspect
 from ripieno.errors import StudyError
+from ripieno.recipes import Reading
 from ripieno.study.inputs import DataInput, ModelInput, find_recipe, read_data
 from ripieno.study.jobs import TuneJob
 
@@ -38,7 +39,7 @@ def diagnose_data(
     Raises:
         DataError, RecipeError, StudyError: What was passed cannot be used.
     """
-    read, _ = read_data(data, target=target_column, seed=seed)
+    read, _ = read_data(data, Reading(target=target_column), seed=seed)
     return diagnose(find_recipe(model, read), read, seed=seed, watch=_teller(show=progress))
 
 

@@ -1,7 +1,6 @@
 """One stack on its way through the epochs of its rows' orders."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
@@ -13,6 +12,7 @@ from ripieno.population.deciding import TierName
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.optimizers import Optimizer
+from ripieno.population.row import Row
 from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
@@ -21,8 +21,6 @@ from ripieno.recipes import (
     METRICS,
     Data,
     Finished,
-    Judging,
-    Knobs,
     Recipe,
     State,
     augment,
@@ -36,59 +34,12 @@ from ripieno.recipes import (
     plan_mixing,
     take_features,
 )
-from ripieno.records import Metrics, Order, OutcomeStatus
+from ripieno.records import OutcomeStatus
 
-__all__ = ["EngineKey", "Group", "Row"]
+__all__ = ["EngineKey", "Group"]
 
 EngineKey = tuple[str, Optimizer, Rules]
 """What an engine computes: the group's name, the optimizer, and what else rows have in common."""
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """One order, or one of its replicas, as a row of a stack.
-
-    Args:
-        order: What is carried out.
-        seed: The replica's seed.
-        knobs: The trial's knobs.
-        metrics: One row of metrics an epoch, as they come.
-        status: How the order ended; ``stopped`` while it goes on.
-        error: Why it diverged.
-        finished: What its last epoch left.
-        fold: Number of the fold that it is validated on.
-        name: What a message calls the replica; empty where it is the order's only one.
-        judging: What the trial's epochs count for, shared by all rows of the trial.
-        unjudged: The same as it was before the first epoch.
-        judged: What they counted for, and what the last one left, kept by the trial's first
-            row where the trial watches its metric.
-        note: Why early stopping ended the trial, where it did.
-    """
-
-    order: Order
-    seed: int
-    knobs: Knobs
-    metrics: list[Metrics] = field(default_factory=list)
-    status: OutcomeStatus = OutcomeStatus.STOPPED
-    error: str | None = None
-    finished: Finished | None = None
-    fold: int = 0
-    name: str = ""
-    judging: Judging | None = None
-    unjudged: Judging | None = None
-    judged: list[Finished] = field(default_factory=list)
-    note: str | None = None
-
-    def end_early(self) -> None:
-        """End the row where early stopping ends its trial."""
-        self.note = None if self.judging is None else self.judging.early_end
-        if self.note is not None:
-            self.status = OutcomeStatus.DONE
-
-    @property
-    def epoch(self) -> int:
-        """Epochs that the trial has been trained for."""
-        return self.order.start + len(self.metrics)
 
 
 class Group:

@@ -4,10 +4,12 @@ A traced graph is a list of plain operations on physical tensors, in-place write
 It holds no number of a row: everything that changes from step to step is an input.
 """
 
+import copyreg
 import importlib
 import pickle
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -161,7 +163,7 @@ def _compile(body: bytes, given: Sequence[Tensor] | None = None) -> Callable[...
     flat = [kind.example() for kind in kinds] if given is None else given
     options: dict[str, Any] = {**_OPTIONS, "cpp.threads": threads}
     inductor: Any = importlib.import_module("torch._inductor")
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _equal_keys():
         warnings.simplefilter("ignore")  # what the compiler warns of is not the user's doing
         if hasattr(inductor, "standalone_compile"):
             # The graph has one set of shapes, so nothing needs to be guarded at every call,
@@ -176,6 +178,33 @@ def _compile(body: bytes, given: Sequence[Tensor] | None = None) -> Callable[...
             run = torch.compile(graph, fullgraph=True, dynamic=False, options=options)
         run(*flat)
     return run
+
+
+@contextmanager
+def _equal_keys() -> Iterator[None]:
+    """Have the compiler's cache know a graph again in every process.
+
+    Its key is a hash of pickled facts. A memory format is pickled as found in the first module
+    that did ``import torch``, and which one that is depends on what the user imported first.
+    """
+    table = copyreg.dispatch_table
+    before = table.get(torch.memory_format)
+    copyreg.pickle(torch.memory_format, _by_name)
+    try:
+        yield
+    finally:
+        del table[torch.memory_format]
+        if before is not None:
+            table[torch.memory_format] = before
+
+
+def _by_name(memory_format: torch.memory_format) -> tuple[Any, ...]:
+    return _memory_format, (str(memory_format).removeprefix("torch."),)
+
+
+def _memory_format(name: str) -> torch.memory_format:
+    found: torch.memory_format = getattr(torch, name)
+    return found
 
 
 def _trace(

@@ -110,6 +110,12 @@ def _sections(summary: Summary) -> list[_Section]:
         search["learning-curves"] = lambda: figures.learning_curves(trials, objective)
     if any({"train_loss", "log_loss"} <= set(trial.metrics) for trial in trials):
         search["fit"] = lambda: figures.fit(trials, objective)
+    tested, best = summary.range_test, summary.best
+    if tested is not None:
+        current = best.config.get("lr") if best is not None else None
+        search["learning-rate-range"] = lambda: figures.learning_rate_range(
+            tested, current=current if isinstance(current, float) else None
+        )
     return [
         _Section("The search", [_panel(key, draw) for key, draw in search.items()]),
         _Section("The ensemble", _ensemble_panels(summary)),

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from ripieno.errors import ReportError
 from ripieno.records import Metrics, Objective, Trial, TrialStatus
 from ripieno.space import Space
+
+if TYPE_CHECKING:
+    from ripieno import diagnostics
 
 __all__ = ["Answers", "Scores", "Selection", "Summary", "last_value", "lost", "ranked"]
 
@@ -115,6 +118,8 @@ class Summary:
         answers: What the best trial and the ensemble answered on rows held out.
         data: Facts of the data, in words, by name.
         environment: Facts of the machine and the software, in words, by name.
+        diagnosis: What is wrong with the training or the data.
+        range_test: The learning-rate range test of the best trial.
     """
 
     title: str
@@ -131,6 +136,8 @@ class Summary:
     answers: Answers | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    diagnosis: "tuple[diagnostics.Finding, ...]" = ()
+    range_test: "diagnostics.RangeTest | None" = None
 
     @property
     def epochs(self) -> int:

@@ -15,7 +15,7 @@ from ripieno.space import Space
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
 
-__all__ = ["ModelInput", "read_data", "read_recipe"]
+__all__ = ["ModelInput", "find_recipe", "read_data", "read_recipe"]
 
 ModelInput = str | Recipe | Callable[..., Any]
 """A built-in recipe by name, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
@@ -155,6 +155,17 @@ def read_recipe(
         )
     searched = recipes.restricted(searched, recipe.model, shape=data.shape)
     return replace(recipe, space=searched), searched, reference
+
+
+def find_recipe(model: ModelInput | None, data: Data) -> Recipe:
+    """Return the recipe that a model names, whether or not it has a space.
+
+    Raises:
+        StudyError: The model is unknown.
+    """
+    if model is None:
+        model = "cnn" if data.train.x.ndim == 4 else "mlp"
+    return _make_recipe(model, data)[0]
 
 
 def _make_recipe(model: ModelInput, data: Data) -> tuple[Recipe, str]:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ripieno.reports import Answers, Scores, Selection, Summary
+from ripieno.study.diagnosing import diagnosed
 from ripieno.study.evaluation import Evaluation
 from ripieno.study.jobs import TuneJob
 from ripieno.study.results import Results
@@ -32,6 +33,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         single=Scores(results.best.validation, results.best.test) if results.best else Scores(),
         ensemble=_selection(results, evaluation),
         answers=_answers(evaluation),
+        **diagnosed(study),
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),

@@ -4,6 +4,7 @@ from ripieno.reports.figures.answers import confusion, reliability
 from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
 from ripieno.reports.figures.hyperparameters import parallel_coordinates
+from ripieno.reports.figures.learning_rate import learning_rate_range
 from ripieno.reports.figures.progress import best_so_far, learning_curves
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "fit",
     "gain",
     "learning_curves",
+    "learning_rate_range",
     "parallel_coordinates",
     "reliability",
 ]

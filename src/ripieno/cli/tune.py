@@ -17,6 +17,10 @@ class SchedulerName(StrEnum):
     FULL = "full"
     HALVING = "halving"
     HYPERBAND = "hyperband"
+    ASHA = "asha"
+    MEDIAN = "median"
+    PBT = "pbt"
+    FREEZETHAW = "freezethaw"
 
 
 class SearcherName(StrEnum):
@@ -52,7 +56,15 @@ def tune(
         ),
     ] = None,
     scheduler: Annotated[
-        SchedulerName, typer.Option(help="Who trains how long.")
+        SchedulerName,
+        typer.Option(
+            help="Who trains how long. [bold]hyperband[/bold]: many a little, the best on, the "
+            "same on any number of workers; [bold]halving[/bold]: one such round; "
+            "[bold]asha[/bold]: likewise, but nobody waits; [bold]freezethaw[/bold]: whoever's "
+            "curve promises most; [bold]median[/bold]: all, until worse than the median; "
+            "[bold]pbt[/bold]: --trials models side by side, the worst become changed copies of "
+            "the best; [bold]full[/bold]: all to the end."
+        ),
     ] = SchedulerName.HYPERBAND,
     searcher: Annotated[
         SearcherName, typer.Option(help="Which configuration is tried next.")

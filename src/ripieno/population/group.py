@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.epoch import learning_rates, planned
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.optimizers import Optimizer
@@ -32,8 +33,6 @@ from ripieno.recipes import (
     draws,
     in_equal_epochs,
     join,
-    learning_rate_factor,
-    plan_mixing,
     take_features,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
@@ -199,7 +198,7 @@ class Group:
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
         stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
         images = self._image_keys(len(plan))
-        rates = self._rates(len(plan))
+        rates = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
         mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
@@ -344,40 +343,11 @@ class Group:
             [draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in self._going]
         )
 
-    def _rates(self, steps: int) -> Tensor:
-        """Return the learning rates of an epoch, float64, ``(members, steps)``."""
-        return torch.tensor(
-            [
-                [
-                    row.knobs.lr
-                    * learning_rate_factor(
-                        row.epoch * steps + step,
-                        steps,
-                        epochs=self._recipe.epochs,
-                        knobs=row.knobs,
-                        values=() if row.judging is None else row.judging.values,
-                    )
-                    for step in range(steps)
-                ]
-                for row in self._going
-            ],
-            dtype=torch.float64,
-        )
-
     def _mixing(self, steps: int) -> dict[str, Tensor]:
-        """Return how examples are mixed in an epoch, each ``(members, steps, ...)``."""
+        # Asked of all rows: the step's rules stay when those that mix are done.
         if not self._uses() & {"mixup", "cutmix"}:
             return {}
-        shape = tuple(self._inputs.example.shape[1:])
-        plans = [
-            plan_mixing(row.seed, row.epoch, steps, knobs=row.knobs, shape=shape)
-            for row in self._going
-        ]
-        return {
-            "mix/share": torch.stack([plan.share for plan in plans]),
-            "mix/blend": torch.stack([plan.blend for plan in plans]),
-            "mix/box": torch.stack([plan.box for plan in plans]),
-        }
+        return planned(self._going, steps, shape=tuple(self._inputs.example.shape[1:]))
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""

@@ -238,7 +238,7 @@ def _measure(probe: Probe, most: int, *, steps: int) -> Width:
         return Width(most, "trained one by one in any case", most)
     room, cache = available_bytes(), cache_bytes()
     if most <= _FEW and (room is None or _TIMES_KEPT * probe.kept * most < room):
-        return Width(most, "few", most)
+        return Width(most, "", most)
     found = probe.bytes()
     if found is None:
         return Width(most, "trained one by one in any case", most)

@@ -76,7 +76,8 @@ def tune(
         metric: What the search is after: ``log_loss`` or ``accuracy`` on the validation part.
         direction: ``minimize`` or ``maximize``; known for the recipes' own metrics.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, or your own.
+        scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, ``asha``,
+            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
             of the epochs that the recipe chooses (143 for 81 epochs).
         epochs: Epochs that a trial is trained for at most; where absent the recipe's own:
@@ -197,7 +198,8 @@ def search(
         metric: The metric that the search is after; a plain number is called ``value``.
         direction: ``minimize`` or ``maximize``.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, or your own.
+        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``asha``,
+            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.
         epochs: Epochs that a trial is run for at most.
         minutes: Wall time at most.

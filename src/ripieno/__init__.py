@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
-    from ripieno.recipes import Data, Recipe
+    from ripieno.recipes import Data, Metric, Recipe
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
     from ripieno.space import Categorical, Config, Constant, Float, Int, Space
@@ -23,6 +23,7 @@ __all__ = [
     "Ensemble",
     "Float",
     "Int",
+    "Metric",
     "Objective",
     "Order",
     "Outcome",
@@ -41,7 +42,7 @@ __all__ = [
 _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
-    "recipes": ("Data", "Recipe"),
+    "recipes": ("Data", "Metric", "Recipe"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),
     "study": ("Study", "open", "search", "tune"),

@@ -15,6 +15,9 @@ from ripieno.study import Results, Study
 
 __all__ = ["print_results", "print_trials"]
 
+_OF_TRAINING = frozenset({"train_loss", "learning_rate"})
+_MOST_METRICS = 4
+
 
 def print_results(results: Results, *, as_json: bool) -> None:
     """Print the results on standard output."""
@@ -56,8 +59,9 @@ def _scores(results: Results) -> Table:
     """Return a line for the best trial and one for the ensemble, a column for each number."""
     best, found = results.best, results.ensemble
     assert best is not None  # noqa: S101 - asked by the caller
-    shown: list[str] = [n for n in ("log_loss", "accuracy") if n in best.validation]
-    shown = shown or list(best.validation)
+    # A function's own metrics may have any name, those of training too.
+    shown: list[str] = [n for n in best.validation if n not in _OF_TRAINING]
+    shown = shown[:_MOST_METRICS] or list(best.validation)
     parts = [("validation", name) for name in shown]
     parts += [("test", name) for name in shown if name in best.test]
     # A function's own metrics are of no part that we know.
@@ -68,13 +72,21 @@ def _scores(results: Results) -> Table:
         numbers = {"validation": found.validation, "test": found.test}
         lines.append((f"ensemble of {len(found.members)}", numbers))
     for title, numbers in lines:
-        table.add_row(title, *(f"{numbers[part][name]:.4f}" for part, name in parts))
+        table.add_row(title, *(_number(numbers[part].get(name, math.nan)) for part, name in parts))
     return table
 
 
 def _value(trial: Trial, objective: Objective) -> str:
     value = trial.value(objective)
-    return "-" if math.isnan(value) else f"{value:.4f}"
+    return _number(value)
+
+
+def _number(value: float, *beside: float) -> str:
+    """Write four decimals; of very large or small numbers, and those beside them, five digits."""
+    if math.isnan(value):
+        return "-"
+    largest = max(abs(number) for number in (value, *beside))
+    return f"{value:.4f}" if largest == 0 or 1e-3 <= largest < 1e4 else f"{value:.5g}"
 
 
 def _config(config: Mapping[str, Any]) -> str:
@@ -85,11 +97,16 @@ def _config(config: Mapping[str, Any]) -> str:
 
 
 def _gain(gain: Mapping[str, float]) -> str:
-    span = f"95 % interval {gain['low']:.4f} to {gain['high']:.4f}"
-    if gain["low"] <= 0 <= gain["high"]:
-        return f"no certain gain of the ensemble in test log loss ({span})"
-    word = "lower" if gain["log_loss"] > 0 else "higher"
-    return f"test log loss of the ensemble is {abs(gain['log_loss']):.4f} {word} ({span})"
+    low, high = gain["low"], gain["high"]
+    span = f"95 % interval {_number(low, high)} to {_number(high, low)}"
+    metric = next(name for name in gain if name not in {"low", "high"})
+    word = metric.replace("_", " ")
+    if low <= 0 <= high:
+        return f"no certain gain of the ensemble in test {word} ({span})"
+    change = "lower" if gain[metric] > 0 else "higher"
+    return (
+        f"test {word} of the ensemble is {_number(abs(gain[metric]), low, high)} {change} ({span})"
+    )
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,7 @@ import typer
 
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["SchedulerName", "SearcherName", "tune"]
+__all__ = ["SchedulerName", "SearcherName", "TaskName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -25,6 +25,14 @@ class SearcherName(StrEnum):
     RANDOM = "random"
     GRID = "grid"
     SOBOL = "sobol"
+
+
+class TaskName(StrEnum):
+    """The tasks, by name."""
+
+    CLASSIFICATION = "classification"
+    MULTILABEL = "multilabel"
+    REGRESSION = "regression"
 
 
 def tune(
@@ -67,12 +75,32 @@ def tune(
         float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="What the search is after: log_loss or accuracy.")
-    ] = "log_loss",
+        str | None,
+        typer.Option(
+            help="What the search is after, on the validation part: log_loss, accuracy, "
+            "balanced_accuracy, f1_macro, auroc, rmse, mae, r2, pinball_0.9, …, or FILE.py:NAME "
+            "(a rp.Metric) [log_loss; rmse for a regression].",
+            show_default=False,
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(help="The column to predict, for a .csv.", show_default=False),
     ] = None,
+    task: Annotated[
+        TaskName | None,
+        typer.Option(
+            help="What is predicted. Unless told: strings, booleans and whole numbers are "
+            "classes; fractions are a regression; so are whole numbers written as floats "
+            "(1.0, 2.0), if there are more than 20 different ones; columns of 0 and 1 are "
+            "labels, of which a row may have several.",
+            show_default=False,
+        ),
+    ] = None,
+    raw_targets: Annotated[
+        bool,
+        typer.Option("--raw-targets", help="Train a regression on targets that are not scaled."),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
@@ -126,6 +154,8 @@ def tune(
             minutes=minutes,
             metric=metric,
             target_column=target,
+            task=None if task is None else task.value,
+            scale_targets=not raw_targets,
             tier=tier,
             workers=workers,
             seed=seed,

@@ -8,15 +8,16 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ripieno.ensembles import folders, metrics
+from ripieno.ensembles import folders
+from ripieno.ensembles.checks import FEWEST
+from ripieno.ensembles.combining import answers, combine, true_targets
 from ripieno.ensembles.rebuilding import rebuild
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Preprocess, Split
+from ripieno.recipes import Preprocess, Split, Targets, TaskName, measure
 from ripieno.space import Config
 
 __all__ = ["Ensemble"]
@@ -28,19 +29,24 @@ class Ensemble(nn.Module):
     """The weighted mean of several models' class probabilities, as one module.
 
     As a module it maps standardised rows to log-probabilities: it can be moved, exported,
-    used as a member of another ensemble, or trained on with ``nn.NLLLoss``. The other methods
+    used as a member of another ensemble, or trained on with ``nn.NLLLoss``. Where a row may
+    have several labels, it gives the log-odds of each one's mean probability, and for a
+    regression the mean value, in the unit that the members were trained in. The other methods
     take rows as the user's files hold them, and apply the preprocessing; a
     :class:`~ripieno.recipes.Split` is standardised already and is taken as it is.
 
     Args:
         members: Modules that map ``(batch, *features)`` to logits ``(batch, classes)``.
         weights: Shares of the members, positive; divided by their sum.
-        classes: Name of each class: strings, whole numbers or booleans.
+        classes: Name of each class: strings, whole numbers or booleans; of each label, or of
+            each column of a regression.
         preprocess: Turns raw rows into what the members read; None if they read raw rows.
         facts: What :meth:`load` needs to build the members again, JSON-able:
             ``"input_shape"``, the shape of one standardised row, and ``"members"``, for each
             member a mapping with its ``"id"``, the name of its ``"recipe"`` and its
             ``"config"``. More facts are kept. Without facts an ensemble cannot be saved.
+        targets: The task, and the unit that the members were trained in; classification
+            where absent.
 
     Raises:
         EnsembleError: No member, weights that are not positive numbers, one a member, fewer
@@ -57,11 +63,13 @@ class Ensemble(nn.Module):
         classes: Sequence[Any],
         preprocess: Preprocess | None = None,
         facts: Mapping[str, Any] | None = None,
+        targets: Targets | None = None,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.weights = _shares(weights, len(self.members))
-        self.classes = plain_classes(classes)
+        self.targets = targets or Targets()
+        self.classes = plain_classes(classes, fewest=FEWEST[self.targets.task])
         self.preprocess = preprocess
         self.facts = None if facts is None else plain_facts(facts, len(self.members))
         # Derived from `weights`, which is stored as JSON: a state_dict holds members alone.
@@ -70,7 +78,13 @@ class Ensemble(nn.Module):
         )
 
     def __repr__(self) -> str:
-        return f"Ensemble({len(self.members)} members, {len(self.classes)} classes)"
+        outputs = {"multilabel": "labels", "regression": "columns"}.get(self.task, "classes")
+        return f"Ensemble({len(self.members)} members, {len(self.classes)} {outputs})"
+
+    @property
+    def task(self) -> TaskName:
+        """``classification``, ``multilabel`` or ``regression``."""
+        return self.targets.task
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logarithm of the weighted mean probability.
@@ -80,17 +94,17 @@ class Ensemble(nn.Module):
 
         Returns:
             Shape ``(batch, classes)``; the exponentials of a row sum to 1. Nothing underflows:
-            the mean is taken by ``logsumexp`` over ``log_softmax(logits) + log(weight)``.
+            the mean is taken by ``logsumexp`` over ``log_softmax(logits) + log(weight)``. Of
+            labels the log-odds of their mean probability; of a regression the mean value.
 
         Raises:
             EnsembleError: A member answers in another shape.
         """
-        votes = [F.log_softmax(self._logits(i, x), dim=-1) for i in range(len(self.members))]
-        stacked = torch.stack(votes)  # (members, batch, classes)
-        return torch.logsumexp(stacked + self.log_weights.to(stacked.dtype), dim=0)
+        stacked = torch.stack([self._logits(i, x) for i in range(len(self.members))])
+        return combine(stacked, self.log_weights, task=self.task)
 
     def predict_proba(self, x: ArrayLike | Split) -> NDArray[np.float32]:
-        """Return class probabilities, float32, shape ``(rows, classes)``.
+        """Return class probabilities, float32, shape ``(rows, classes)``; or those of labels.
 
         Rows go through in batches of 1,024, in evaluation mode and without gradients; the
         mode of every submodule is left as it was.
@@ -100,52 +114,51 @@ class Ensemble(nn.Module):
 
         Raises:
             DataError: The rows have other features than those that were trained on.
-            EnsembleError: A member cannot read the rows.
+            EnsembleError: A member cannot read the rows, or the task is a regression.
         """
-        rows = self._standardised(x)
-        answers = np.empty((len(rows), len(self.classes)), dtype=np.float32)
-        like = next(self.parameters(), self.log_weights)
-        try:
-            with _evaluating(self), torch.no_grad():
-                for start in range(0, len(rows), _BATCH):
-                    # A copy: torch refuses negative strides and warns of read-only arrays.
-                    batch = torch.from_numpy(rows[start : start + _BATCH].copy()).to(like)
-                    answers[start : start + _BATCH] = self(batch).exp().float().cpu().numpy()
-        except RuntimeError as error:
+        if self.targets.is_regression:
             raise EnsembleError(
-                f"a member cannot read rows of shape {rows.shape[1:]}: {error}",
+                "a regression has no probabilities.",
                 where=f"{self!r}.predict_proba",
-                fix="pass rows with the features that the members were trained on.",
-            ) from error
-        return answers
+                fix="ask for predict(x), which gives values.",
+            )
+        return self._predictions(x).astype(np.float32, copy=False)
 
     def predict(self, x: ArrayLike | Split) -> NDArray[Any]:
         """Return the name of each row's likeliest class, shape ``(rows,)``.
+
+        Where a row may have several labels: 1 for each one of a probability above one half,
+        else 0, int64, ``(rows, labels)``. Of a regression: values in the target's own units,
+        float64, ``(rows,)``, or ``(rows, columns)`` where there are several.
 
         Raises:
             DataError: The rows have other features than those that were trained on.
             EnsembleError: A member cannot read the rows.
         """
-        names: NDArray[Any] = np.asarray(self.classes)
-        likeliest: NDArray[Any] = names[self.predict_proba(x).argmax(axis=1)]
-        return likeliest
+        found = self._predictions(x)
+        answers: NDArray[Any]
+        if self.task == "multilabel":
+            answers = (found > 0.5).astype(np.int64)
+        elif self.task == "regression":
+            answers = found[:, 0] if found.shape[1] == 1 else found
+        else:
+            answers = np.asarray(self.classes)[found.argmax(axis=1)]
+        return answers
 
     def score(self, x: ArrayLike | Split, y: ArrayLike | None = None) -> dict[str, float]:
-        """Measure accuracy and log loss.
+        """Measure accuracy and log loss, or what else the task is measured by.
 
         Args:
             x: Raw rows, or a split, which holds its targets.
-            y: Name of the true class of each raw row, shape ``(rows,)``.
+            y: Name of the true class of each raw row, shape ``(rows,)``; or 0 and 1,
+                ``(rows, labels)``, or values.
 
         Raises:
             EnsembleError: There are no targets, or one is not among the classes.
         """
-        targets = self._targets(x, y)
-        probabilities = self.predict_proba(x)
-        return {
-            "accuracy": metrics.accuracy(probabilities, targets),
-            "log_loss": metrics.log_loss(probabilities, targets),
-        }
+        truth = self._truth(x, y)
+        measured = measure(self._predictions(x), truth, task=self.task)
+        return dict(sorted(measured.items()))
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``ensemble.json`` and ``members.safetensors`` into a folder.
@@ -171,6 +184,7 @@ class Ensemble(nn.Module):
                 classes=self.classes,
                 preprocess=None if self.preprocess is None else self.preprocess.to_json(),
                 facts=self.facts,
+                targets=self.targets.to_dict(),
             ),
             [member.state_dict() for member in self.members],
         )
@@ -201,6 +215,7 @@ class Ensemble(nn.Module):
             classes=stored.classes,
             preprocess=None if preprocess is None else Preprocess.from_json(preprocess),
             facts=stored.facts,
+            targets=Targets.from_dict(stored.targets),
         )
         return ensemble.eval()
 
@@ -210,7 +225,7 @@ class Ensemble(nn.Module):
             raise EnsembleError(
                 f"member {index} answers in the shape {tuple(logits.shape)}.",
                 where=f"{self!r} on {len(x)} rows",
-                fix=f"use members that give logits of shape (batch, {len(self.classes)}).",
+                fix=f"use members that give outputs of shape (batch, {len(self.classes)}).",
             )
         return logits  # type: ignore[no-any-return]
 
@@ -222,7 +237,27 @@ class Ensemble(nn.Module):
         standardised: NDArray[np.float32] = rows.astype(np.float32, copy=False)
         return standardised
 
-    def _targets(self, x: ArrayLike | Split, y: ArrayLike | None) -> NDArray[np.int64]:
+    def _predictions(self, x: ArrayLike | Split) -> NDArray[Any]:
+        """Return probabilities, float32, or values, float64, ``(rows, outputs)``."""
+        rows = self._standardised(x)
+        kind = np.float64 if self.targets.is_regression else np.float32
+        found = np.empty((len(rows), len(self.classes)), dtype=kind)
+        like = next(self.parameters(), self.log_weights)
+        try:
+            with _evaluating(self), torch.no_grad():
+                for start in range(0, len(rows), _BATCH):
+                    # A copy: torch refuses negative strides and warns of read-only arrays.
+                    batch = torch.from_numpy(rows[start : start + _BATCH].copy()).to(like)
+                    found[start : start + _BATCH] = answers(self(batch), self.targets)
+        except RuntimeError as error:
+            raise EnsembleError(
+                f"a member cannot read rows of shape {rows.shape[1:]}: {error}",
+                where=f"{self!r}.predict",
+                fix="pass rows with the features that the members were trained on.",
+            ) from error
+        return found
+
+    def _truth(self, x: ArrayLike | Split, y: ArrayLike | None) -> NDArray[Any]:
         if isinstance(x, Split):
             return x.y
         if y is None:
@@ -231,16 +266,7 @@ class Ensemble(nn.Module):
                 where=f"{self!r}.score(x)",
                 fix="pass score(x, y) with the names of the true classes, or score(split).",
             )
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        names, places = np.unique(np.asarray(y), return_inverse=True)
-        for name in names.tolist():
-            if name not in numbers:
-                raise EnsembleError(
-                    f"{name!r} is not a class of this ensemble.",
-                    where=f"classes {self.classes[:8]!r}{' …' if len(numbers) > 8 else ''}",
-                    fix="pass the targets as the training data named them.",
-                )
-        return np.array([numbers[name] for name in names.tolist()], dtype=np.int64)[places]
+        return true_targets(y, task=self.task, classes=self.classes)
 
 
 def _shares(weights: ArrayLike, members: int) -> tuple[float, ...]:

@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ripieno.ensembles.checks import FEWEST
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.errors import ArtifactError, EnsembleError
+from ripieno.recipes import Targets
 
 __all__ = ["read", "write"]
 
@@ -22,7 +24,7 @@ _VERSION = 1
 _JSON = "ensemble.json"
 _TENSORS = "members.safetensors"
 
-# EnsembleError, which the checks of facts and classes raise, is a ValueError.
+# EnsembleError and DataError, which the checks of what is stored raise, are ValueErrors.
 _UNREADABLE = (
     OSError, SafetensorError, ValueError, TypeError, KeyError, IndexError, AttributeError,
     RecursionError,
@@ -101,11 +103,13 @@ def read(folder: str | os.PathLike[str]) -> tuple[Stored, list[dict[str, Tensor]
 def _stored(tree: Mapping[str, Any]) -> Stored:
     if tree["version"] != _VERSION:
         raise ValueError(f"version {tree['version']!r}; this Ripieno reads {_VERSION}")
+    targets = Targets.from_dict(tree["targets"])
     stored = Stored(
         weights=tuple(float(weight) for weight in tree["weights"]),
-        classes=plain_classes(tree["classes"]),
+        classes=plain_classes(tree["classes"], fewest=FEWEST[targets.task]),
         preprocess=None if tree["preprocess"] is None else str(tree["preprocess"]),
         facts=tree["facts"],
+        targets=targets.to_dict(),
     )
     plain_facts(stored.facts, len(stored.weights))
     return stored

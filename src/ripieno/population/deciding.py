@@ -12,14 +12,14 @@ __all__ = ["TierName", "check_tier", "deciding_names"]
 TierName = Literal["auto", "compiled", "traced", "leaves", "vmap", "loop"]
 _NAMES: tuple[TierName, ...] = ("auto", "compiled", "traced", "leaves", "vmap", "loop")
 
-_COMMON_KNOBS = frozenset({"optimizer", "nesterov", "batch_size"})
+_COMMON_KNOBS = frozenset({"optimizer", "nesterov", "batch_size", "loss"})
 
 
 def deciding_names(space: Space) -> frozenset[str]:
     """Return the hyperparameters in which the rows of a stack must agree.
 
-    Those are the optimizer, the batch size and everything that the model factory reads, but
-    for dropout rates, which rows take each for itself.
+    Those are the optimizer, the batch size, the loss and everything that the model factory
+    reads, but for dropout rates, which rows take each for itself.
     """
     return frozenset(
         name

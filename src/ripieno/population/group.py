@@ -9,23 +9,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.losses import stacked_options
 from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
 from ripieno.population.stack import Stack
 from ripieno.population.step import Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
-    METRICS,
     Data,
     Finished,
     Knobs,
     Recipe,
     State,
     as_tensor,
-    balanced_weights,
     batches,
     build_model,
+    chosen_loss,
     draws,
     learning_rate_factor,
+    loss_options,
+    measure_scores,
     read_knobs,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
@@ -96,9 +98,12 @@ class Group:
         self._tier, self._engines, self._name = tier, engines, name
         dtype = getattr(torch, recipe.dtype)
         self._x = as_tensor(data.train.x).to(dtype)
-        self._y = as_tensor(data.train.y)
+        self._y = data.targets.encode(data.train.y, dtype)
         self._validation_x = as_tensor(data.validation.x).to(dtype)
         self._going = list(self.rows)
+        self._options = stacked_options(
+            [loss_options(recipe, row.order.config, data) for row in self.rows]
+        )
 
     @property
     def notes(self) -> str:
@@ -153,12 +158,12 @@ class Group:
                 self._engine.decide(arrays, batch, steps_left=left)
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
-        logs = self._validate(stop)
-        if logs is None:
+        scores = self._validate(stop)
+        if scores is None:
             return False
         for number, row in enumerate(rows):
             self._finish(
-                number, row, statistics, logs=logs[number], rates=rates[number], steps=len(plan)
+                number, row, statistics, scores=scores[number], rates=rates[number], steps=len(plan)
             )
         return True
 
@@ -168,7 +173,7 @@ class Group:
         row: Row,
         statistics: dict[str, Tensor],
         *,
-        logs: NDArray[np.float64],
+        scores: NDArray[np.float64],
         rates: Tensor,
         steps: int,
     ) -> None:
@@ -180,7 +185,7 @@ class Group:
                 f"the training loss was {loss} in epoch {epoch}, step {step + 1} of {steps} "
                 f"(learning rate {float(rates[step]):.3g})."
             )
-        elif not np.isfinite(logs).all():
+        elif not np.isfinite(scores).all():
             row.error = f"the validation predictions were not finite after epoch {epoch}."
         if row.error is not None:
             row.status, row.finished = OutcomeStatus.DIVERGED, None
@@ -189,26 +194,31 @@ class Group:
         row.metrics.append(
             {
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
-                **{n: METRICS[n](logs, self._data.validation.y) for n in self._recipe.metrics},
+                **measure_scores(
+                    scores,
+                    self._data.validation.y,
+                    metrics=self._recipe.metrics,
+                    task=self._data.task,
+                ),
                 "learning_rate": float(rates[-1]),
             }
         )
         row.finished = Finished(
             row.metrics[-1],
             self._stack.extract(number, epoch=epoch),
-            np.exp(logs).astype(np.float32),
+            self._data.targets.predictions(scores),
         )
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
 
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
-        """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
+        """Return scores ``(members, rows, outputs)``, or None if ``stop()``."""
         parts = []
         for x in torch.split(self._validation_x, _VALIDATION_ROWS):
             if stop():
                 return None
-            logits = self._engine.predict(self._stack.arrays, x)
-            parts.append(torch.log_softmax(logits.double(), dim=-1))
+            outputs = self._engine.predict(self._stack.arrays, x)
+            parts.append(self._data.targets.scores(outputs))
         return torch.cat(parts, dim=1).numpy()
 
     def _order(self, row: Row) -> Tensor:
@@ -252,22 +262,18 @@ class Group:
                 [float(getattr(row.knobs, name, 0.0)) for row in self.rows], dtype=torch.float64
             )
             for name in names
-            if name != "class_weights"
+            if name not in self._options
         }
-        if "class_weights" in self._uses():
-            classes = len(self._data.classes)
-            balanced = torch.from_numpy(balanced_weights(self._data.train.y, classes))
-            plain = torch.ones(classes, dtype=torch.float64)
-            chosen = [balanced if row.knobs.class_weights else plain for row in self.rows]
-            hyper["class_weights"] = torch.stack(chosen)
-        return hyper
+        return {**hyper, **self._options}
 
     def _uses(self) -> frozenset[str]:
-        names = ("l1", "gradient_clip", "label_smoothing", "class_weights")
-        return frozenset(n for n in names if any(getattr(row.knobs, n) for row in self.rows))
+        names = ("l1", "gradient_clip")
+        used = {name for name in names if any(getattr(row.knobs, name) for row in self.rows)}
+        return frozenset(used | set(self._options))
 
     def _find_engine(self, model: nn.Module) -> Engine:
-        rules = Rules(loss=self._recipe.loss, uses=self._uses())
+        loss = chosen_loss(self._recipe, self.rows[0].order.config)
+        rules = Rules(loss=loss, uses=self._uses())
         key = (self._name, self._stack.layout.optimizer, rules)
         if key not in self._engines:
             self._engines[key] = Engine(model, self._stack.layout, rules, tier=self._tier)

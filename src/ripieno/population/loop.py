@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ripieno.population.losses import check_outputs
 from ripieno.population.optimizers import l1_penalty
 from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Found, Rules, apply, named
-from ripieno.recipes import LOSSES, DropoutMode
+from ripieno.recipes import LOSS_OPTIONS, DropoutMode, find_loss
 
 __all__ = ["LoopStep", "loop_forward"]
 
@@ -101,13 +102,13 @@ class LoopStep:
         self.module.train()
         self.module.zero_grad()
         with torch.enable_grad(), DropoutMode(batch["keys"][row]):
-            options: dict[str, object] = {}
-            if "label_smoothing" in self.rules.uses:
-                options["label_smoothing"] = float(arrays["hyper/label_smoothing"][row])
             logits = self.module(x)
-            if "class_weights" in self.rules.uses:
-                options["class_weights"] = arrays["hyper/class_weights"][row].to(logits.dtype)
-            losses, weights = LOSSES[self.rules.loss](logits, batch["y"][row], **options)
+            options: dict[str, object] = {}
+            for name in self.rules.uses & LOSS_OPTIONS:
+                value = arrays[f"hyper/{name}"][row]
+                options[name] = value.to(logits.dtype) if value.ndim else float(value)
+            check_outputs(logits, batch["y"][row])
+            losses, weights = find_loss(self.rules.loss)(logits, batch["y"][row], **options)
             objective = losses.sum() / weights.sum()
             # Not a penalty of zero: it would give gradients to parameters that have none.
             if "l1" in self.rules.uses and arrays["hyper/l1"][row] > 0:

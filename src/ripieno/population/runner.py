@@ -18,8 +18,11 @@ from ripieno.recipes import (
     alone,
     as_tensor,
     build_model,
+    chosen_loss,
+    complete,
     draws,
     keep,
+    loss_name,
     read_knobs,
     take_up,
 )
@@ -56,12 +59,12 @@ class PopulationRunner:
         tier: TierName = "auto",
         width: int = 32,
     ) -> None:
-        self.recipe = recipe
+        self.recipe = complete(recipe, data)
         self.data = data
         self.seed = seed
         self.tier = tier
         self.rows = width
-        self._trainer = TrainerRunner(recipe, data, seed)
+        self._trainer = TrainerRunner(self.recipe, data, seed)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
         self._engines: dict[object, Engine] = {}
@@ -120,7 +123,8 @@ class PopulationRunner:
             module = build_model(self.recipe, order.config, seed, example=example)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
-        return f"{signature(module)} {knobs.optimizer} {knobs.nesterov} {knobs.batch_size}"
+        loss = loss_name(chosen_loss(self.recipe, order.config))
+        return f"{signature(module)} {knobs.optimizer} {knobs.nesterov} {knobs.batch_size} {loss}"
 
     def _chunks(self, orders: Sequence[Order]) -> Iterator[list[Order]]:
         """Divide orders into stacks: equal groups, and equal lengths beside each other."""

@@ -13,10 +13,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ripieno.population.losses import STACKED_LOSSES
+from ripieno.population.losses import check_outputs, stacked_loss
 from ripieno.population.optimizers import clip, l1_penalty
 from ripieno.population.stack import Layout
 from ripieno.population.template import Template
+from ripieno.recipes import LOSS_OPTIONS, LossFunction
 
 __all__ = ["Batch", "Found", "Rules", "StackedStep", "apply", "fresh_statistics", "named"]
 
@@ -25,7 +26,8 @@ Batch = Mapping[str, Tensor]
 
 ==========  ============================================================================
 ``x``       inputs ``(members, batch, ...)``, or ``(batch, ...)`` if shared
-``y``       classes, int64, ``(members, batch)``, also if shared
+``y``       classes, int64, ``(members, batch)``, or labels or values of the outputs'
+            shape and type; with the member axis also if shared
 ``keys``    dropout keys of this step (``draws.step_keys``), int64, ``(members,)``
 ``rates``   learning rates of this step, float64, ``(members,)``
 ``active``  which rows train, bool, ``(members,)``
@@ -46,15 +48,14 @@ class Rules:
     """What the rows of a step have in common, besides their layout.
 
     Args:
-        loss: Name of the loss.
+        loss: Name of the loss, or a user's own function.
         shared: Whether all rows see the same inputs.
-        uses: Which of ``"l1"``, ``"gradient_clip"``, ``"label_smoothing"`` and
-            ``"class_weights"`` any row uses; the others cost no arithmetic. Their values
-            are the arrays ``hyper/<name>``: ``(members,)``, and ``(members, classes)`` for
-            the class weights.
+        uses: Which of ``"l1"``, ``"gradient_clip"`` and the options of the loss any row uses;
+            the others cost no arithmetic. Their values are the arrays ``hyper/<name>``:
+            ``(members,)``, and ``(members, outputs)`` for weights of classes or labels.
     """
 
-    loss: str = "cross_entropy"
+    loss: str | LossFunction = "cross_entropy"
     shared: bool = False
     uses: frozenset[str] = frozenset()
 
@@ -139,9 +140,10 @@ class StackedStep:
             shared=self.rules.shared,
             leaves=self.leaves,
         )
-        names = self.rules.uses & {"label_smoothing", "class_weights"}
+        names = self.rules.uses & LOSS_OPTIONS
         options = {name: arrays[f"hyper/{name}"] for name in sorted(names)}
-        losses, weights = STACKED_LOSSES[self.rules.loss](logits, batch["y"], **options)
+        check_outputs(logits, batch["y"])
+        losses, weights = stacked_loss(self.rules.loss)(logits, batch["y"], **options)
         loss_sum, weight_sum = losses.sum(-1), weights.sum(-1)
         objective = loss_sum / weight_sum
         if "l1" in self.rules.uses:

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from ripieno.population.graphs import Function, Graph, compiled, shapes, traced
 from ripieno.population.leaves import Kernels
 from ripieno.population.loop import LoopStep, loop_forward
-from ripieno.population.losses import STACKED_LOSSES
 from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Rules, StackedStep, named
 from ripieno.population.template import Template
@@ -185,8 +184,6 @@ class Engine:
 
     def _obstacle(self, arrays: Mapping[str, Tensor], batch: Batch) -> str | None:
         """Say why the model cannot be stacked, or None: a few rows are tried."""
-        if self.rules.loss not in STACKED_LOSSES:
-            return f"the loss {self.rules.loss!r} has no stacked form"
         if next(iter(named(arrays, "model/").values()), None) is None:
             return "the model has no parameters"
         few = {n: a[:_PROBE_ROWS].clone() for n, a in arrays.items()}

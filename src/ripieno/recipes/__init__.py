@@ -3,60 +3,95 @@
 from ripieno.recipes import draws
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
+from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.loaders import load
-from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
-from ripieno.recipes.metrics import METRICS, accuracy, log_loss, measure
+from ripieno.recipes.loss_options import balanced_pos_weight, chosen_loss, loss_options
+from ripieno.recipes.losses import (
+    LOSS_OPTIONS,
+    LOSSES,
+    Loss,
+    LossFunction,
+    balanced_weights,
+    cross_entropy,
+    find_loss,
+    loss_name,
+)
+from ripieno.recipes.metrics import METRICS, Metric, find_metric, measure, measure_scores
 from ripieno.recipes.mlp import MlpFactory, mlp
 from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
-from ripieno.recipes.prediction import as_tensor, check_logits, predict_probabilities
+from ripieno.recipes.prediction import (
+    as_tensor,
+    check_logits,
+    predict,
+    predict_probabilities,
+    predict_scores,
+)
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.state import State
+from ripieno.recipes.targets import Targets
+from ripieno.recipes.tasks import TASKS, TaskName, check_task
 from ripieno.recipes.trainer import TrainerRunner, batches
 
 __all__ = [
     "KNOBS",
     "LOSSES",
+    "LOSS_OPTIONS",
     "METRICS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "TASKS",
     "CnnFactory",
     "Data",
     "DropoutMode",
     "Finished",
     "Knob",
     "Knobs",
+    "Loss",
+    "LossFunction",
+    "Metric",
     "MlpFactory",
     "ModelFactory",
     "Preprocess",
     "Recipe",
     "Split",
     "State",
+    "Targets",
+    "TaskName",
     "TrainerRunner",
-    "accuracy",
     "alone",
     "as_tensor",
+    "balanced_pos_weight",
     "balanced_weights",
     "batches",
     "build_model",
     "build_optimizer",
     "check_logits",
+    "check_task",
+    "chosen_loss",
     "cnn",
+    "complete",
     "cross_entropy",
     "draws",
     "explain",
+    "find_loss",
+    "find_metric",
     "keep",
     "learning_rate_factor",
     "load",
-    "log_loss",
+    "loss_name",
+    "loss_options",
     "measure",
+    "measure_scores",
     "mlp",
+    "predict",
     "predict_probabilities",
+    "predict_scores",
     "read_knobs",
     "state_slots",
     "take_up",

@@ -26,7 +26,7 @@ class CnnFactory:
 
     Args:
         shape: ``(channels, height, width)`` of one image.
-        classes: Number of logits.
+        classes: Number of outputs.
     """
 
     shape: tuple[int, ...]
@@ -95,7 +95,7 @@ def cnn(data: Data) -> Recipe:
             where=f"cnn({data.name})",
             fix="use the mlp recipe, or give images (rows, height, width).",
         )
-    factory = CnnFactory(data.shape, len(data.classes))
+    factory = CnnFactory(data.shape, data.outputs)
     return Recipe(factory, space=_space(factory, rows=len(data.train)), name="cnn")
 
 

@@ -1,7 +1,8 @@
 """Data that are ready to be trained on: three parts of arrays, standardised."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 
 from ripieno.errors import DataError
 from ripieno.recipes import files, splits
+from ripieno.recipes.parts import divide_rows
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.splits import Label
+from ripieno.recipes.targets import Targets, output_names, read_targets
+from ripieno.recipes.tasks import TaskName, check_task, decide_task
 
 __all__ = ["Data", "Split", "divide"]
 
@@ -21,11 +25,13 @@ class Split:
 
     Args:
         x: Features, float32, shape ``(rows, *features)``.
-        y: Numbers of classes, int64, shape ``(rows,)``.
+        y: Numbers of classes, int64, shape ``(rows,)``; or labels, 0 and 1, int64, shape
+            ``(rows, labels)``; or values in their own units, float64, shape ``(rows,)`` or
+            ``(rows, columns)``.
     """
 
     x: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -34,9 +40,9 @@ class Split:
                 where="Split",
                 fix="pass as many targets as rows.",
             )
-        if self.x.dtype != np.float32 or self.y.dtype != np.int64:
+        if self.x.dtype != np.float32 or self.y.dtype not in (np.int64, np.float64):
             raise DataError(
-                f"x is {self.x.dtype} and y is {self.y.dtype}, not float32 and int64.",
+                f"x is {self.x.dtype} and y is {self.y.dtype}, not float32 and int64 or float64.",
                 where="Split",
                 fix="use Data.from_arrays, which converts them.",
             )
@@ -56,11 +62,13 @@ class Data:
         train: What models are trained on.
         validation: What they are compared on.
         test: What the result is measured on, once; None where there is none.
-        classes: Names of the classes; class ``i`` of the targets is ``classes[i]``.
+        classes: What the outputs of a network stand for: output ``i`` is of the class
+            ``classes[i]``, of that label, or of that column of a regression's targets.
         preprocess: Turns raw rows into rows like these.
         name: What a record of the study calls the data.
         fingerprint: The same for data with the same validation rows and targets, so that
             predictions of different splits are never mixed.
+        targets: The task, and the units that regression is trained in.
     """
 
     train: Split
@@ -70,6 +78,17 @@ class Data:
     preprocess: Preprocess
     name: str
     fingerprint: str
+    targets: Targets = field(default_factory=Targets)
+
+    @property
+    def task(self) -> TaskName:
+        """``classification``, ``multilabel`` or ``regression``."""
+        return self.targets.task
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a network has: one a class, a label or a column of values."""
+        return len(self.classes)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,20 +106,31 @@ class Data:
         test_share: float = 0.2,
         seed: int = 0,
         name: str = "arrays",
+        task: str | None = None,
+        target_names: Sequence[Label] | None = None,
+        scale_targets: bool = True,
     ) -> "Data":
         """Split, standardise and lay out arrays.
 
         Args:
             x: Tables ``(rows, features)``, grey images ``(rows, height, width)`` or images
                 with their channels last or first; numbers of any type. Left unchanged.
-            y: One label a row: strings, integers or booleans.
+            y: One label a row: strings, integers or booleans, shape ``(rows,)``; or 0 and 1
+                for several labels, shape ``(rows, labels)``; or measurements, floats of shape
+                ``(rows,)`` or ``(rows, columns)``.
             x_test: A given test part, with ``y_test``; kept whole, and never trained on.
-            y_test: Its labels.
+            y_test: Its targets.
             validation_share: Share of the rows of ``x`` for the validation part.
             test_share: Share of the rows of ``x`` for the test part; 0 for none. Not used
                 where a test part is given.
             seed: The split depends on it and on the labels alone.
             name: What a record of the study calls the data.
+            task: ``classification``, ``multilabel`` or ``regression``; read off ``y`` where
+                absent: floats are a regression, unless they are whole and of at most 20
+                different values, and an array of 0 and 1 with several columns is multi-label.
+            target_names: Names of the labels or of the columns of ``y``.
+            scale_targets: Whether regression is trained on standardised targets. Metrics and
+                predictions are in the target's own units in any case.
 
         Raises:
             DataError: The arrays cannot be trained on.
@@ -119,6 +149,9 @@ class Data:
             shares=(validation_share, test_share),
             seed=seed,
             name=name,
+            task=task,
+            target_names=target_names,
+            scale_targets=scale_targets,
         )
 
 
@@ -132,6 +165,9 @@ def divide(
     name: str,
     columns: tuple[str, ...] | None = None,
     target: str | None = None,
+    task: str | None = None,
+    target_names: Sequence[Label] | None = None,
+    scale_targets: bool = True,
 ) -> Data:
     """Split raw rows, fit the preprocessing on the training part and apply it to all parts.
 
@@ -139,9 +175,10 @@ def divide(
     what a CSV file held.
     """
     place = name if target is None else f"{name}, column {target!r}"
-    labels = _labelled(x, y, names=columns, where=name, target_at=place)
-    classes = splits.class_names(labels, place)
-    codes = splits.encode_labels(labels, classes, place)
+    kind = decide_task(y, where=place) if task is None else check_task(task, where=place)
+    labels = _labelled(x, y, names=columns, where=name, target_at=place, task=kind)
+    classes = output_names(labels, task=kind, given=target_names, where=place)
+    codes = _encoded(labels, classes, task=kind, where=place)
     wanted = [share for share in (shares[0], 0.0 if test else shares[1]) if share != 0.0]
     if shares[0] == 0.0:
         raise DataError(
@@ -149,14 +186,18 @@ def divide(
             where=name,
             fix="give a share above 0, such as 0.2: configs are compared on that part.",
         )
-    rows = splits.stratified_split(codes, wanted, seed=seed, names=classes, where=name)
+    rows = divide_rows(codes, wanted, task=kind, seed=seed, names=classes, where=name)
     preprocess = Preprocess.fit(x[rows[0]], columns=columns, target=target)
     parts = [Split(preprocess.apply(x[part]), codes[part]) for part in rows]
     if test is not None:
         given = _labelled(
-            *test, names=columns, where=f"{name}, test part", target_at=f"{place}, test part"
+            *test,
+            names=columns,
+            where=f"{name}, test part",
+            target_at=f"{place}, test part",
+            task=kind,
         )
-        numbers = splits.encode_labels(given, classes, f"{name}, test part")
+        numbers = _encoded(given, classes, task=kind, where=f"{name}, test part")
         parts.append(Split(preprocess.apply(test[0]), numbers))
     return Data(
         train=parts[0],
@@ -166,6 +207,7 @@ def divide(
         preprocess=preprocess,
         name=name,
         fingerprint=_fingerprint(rows[1], codes[rows[1]]),
+        targets=Targets.fit(parts[0].y, task=kind, scaled=scale_targets),
     )
 
 
@@ -176,10 +218,11 @@ def _labelled(
     names: tuple[str, ...] | None,
     where: str,
     target_at: str,
+    task: TaskName,
 ) -> NDArray[np.generic]:
-    """Check the features, and return the targets as one label a row."""
+    """Check the features, and return the targets as the task has them."""
     files.check_numbers(x, names=names, where=where)
-    labels = splits.as_labels(y, target_at)
+    labels = read_targets(y, task=task, where=target_at)
     if len(x) != len(labels):
         raise DataError(
             f"there are {len(x)} rows of features and {len(labels)} targets.",
@@ -189,9 +232,25 @@ def _labelled(
     return labels
 
 
-def _fingerprint(rows: NDArray[np.int64], y: NDArray[np.int64]) -> str:
+def _encoded(
+    labels: NDArray[np.generic], classes: Sequence[Label], *, task: TaskName, where: str
+) -> NDArray[Any]:
+    """Return targets as a split holds them."""
+    if task == "classification":
+        return splits.encode_labels(labels, classes, where)
+    columns = 1 if labels.ndim == 1 else labels.shape[1]
+    if columns != len(classes):
+        raise DataError(
+            f"the targets have {columns} columns, and the training rows {len(classes)}.",
+            where=where,
+            fix="give every part the same columns of targets.",
+        )
+    return labels
+
+
+def _fingerprint(rows: NDArray[np.int64], y: NDArray[Any]) -> str:
     digest = hashlib.sha256()
     # Little-endian on every machine.
     for array in (rows, y):
-        digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        digest.update(np.ascontiguousarray(array, dtype=f"<{array.dtype.kind}8").tobytes())
     return digest.hexdigest()[:16]

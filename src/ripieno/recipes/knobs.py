@@ -81,10 +81,47 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
         "l1": _knob(0.0, "L1 penalty on weights (parameters of two or more axes)"),
         "gradient_clip": _knob(0.0, "largest norm of the whole gradient; 0 leaves it alone"),
         "batch_size": _knob(32, "examples a step", low=1.0, whole=True),
-        "label_smoothing": _knob(
-            0.0, "share of the target that goes to all classes alike", high=1.0
+        "loss": _knob(
+            None,
+            "what is minimized; None takes the recipe's own, or the task's",
+            None,
+            "cross_entropy",
+            "focal",
+            "binary_cross_entropy",
+            "mse",
+            "l1",
+            "huber",
+            "quantile",
         ),
-        "class_weights": _knob(None, "weight classes inversely to their size", None, "balanced"),
+        "label_smoothing": _knob(
+            0.0,
+            "share of the target that goes to all classes alike, for cross_entropy",
+            high=1.0,
+        ),
+        "class_weights": _knob(
+            None,
+            "weigh classes inversely to their size, or as the recipe gives it",
+            None,
+            "balanced",
+            "given",
+        ),
+        "pos_weight": _knob(
+            None,
+            "weigh rows with a label by rows without it, or as the recipe gives it",
+            None,
+            "balanced",
+            "given",
+        ),
+        "focal_gamma": _knob(2.0, "how much less focal counts what is right already"),
+        "huber_delta": _knob(
+            1.0, "where huber turns linear, in the unit that is trained in", **_POSITIVE
+        ),
+        "quantile_level": _knob(
+            0.5,
+            "share of the targets below what quantile predicts",
+            high=1.0,
+            open_ends=("low", "high"),
+        ),
         "schedule": _knob(
             "constant",
             "how the learning rate falls over the recipe's epochs",
@@ -119,8 +156,13 @@ class Knobs:
     l1: float
     gradient_clip: float
     batch_size: int
+    loss: str | None
     label_smoothing: float
     class_weights: str | None
+    pos_weight: str | None
+    focal_gamma: float
+    huber_delta: float
+    quantile_level: float
     schedule: str
     schedule_gamma: float
     schedule_power: float

@@ -1,6 +1,7 @@
 """Data by name or by file: ``digits``, ``.npz`` and ``.csv``."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,14 @@ __all__ = ["load"]
 _USUAL_TARGETS = frozenset({"target", "label", "class", "y"})
 
 
-def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Data:
+def load(
+    source: str | Path,
+    *,
+    target: str | None = None,
+    seed: int = 0,
+    task: str | None = None,
+    scale_targets: bool = True,
+) -> Data:
     """Read data and split them into a training, a validation and a test part.
 
     Args:
@@ -24,13 +32,16 @@ def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Dat
         target: Name of the target column of a ``.csv`` file; where it is not given, the one
             column that is called target, label, class or y.
         seed: The split depends on it and on the labels alone.
+        task: ``classification``, ``multilabel`` or ``regression``; read off the targets where
+            absent, see :meth:`Data.from_arrays`.
+        scale_targets: Whether a regression is trained on standardised targets.
 
     Raises:
         DataError: The source cannot be read or trained on.
     """
     if source == "digits":
         _refuse_target(target, "digits")
-        return _digits(seed)
+        return _digits(seed, task=task, scale_targets=scale_targets)
     path = Path(source)
     if not path.suffix:
         raise DataError(
@@ -40,8 +51,8 @@ def load(source: str | Path, *, target: str | None = None, seed: int = 0) -> Dat
         )
     if files.suffix(path) == ".npz":
         _refuse_target(target, str(path))
-        return _npz(path, seed)
-    return _csv(path, target=target, seed=seed)
+        return _npz(path, seed, task=task, scale_targets=scale_targets)
+    return _csv(path, target=target, seed=seed, task=task, scale_targets=scale_targets)
 
 
 def _refuse_target(target: str | None, where: str) -> None:
@@ -53,14 +64,14 @@ def _refuse_target(target: str | None, where: str) -> None:
         )
 
 
-def _digits(seed: int) -> Data:
+def _digits(seed: int, **targets: Any) -> Data:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Data.from_arrays(digits.images, digits.target, seed=seed, name="digits")
+    return Data.from_arrays(digits.images, digits.target, seed=seed, name="digits", **targets)
 
 
-def _npz(path: Path, seed: int) -> Data:
+def _npz(path: Path, seed: int, **targets: Any) -> Data:
     arrays = files.read_npz(path)
     for key in ("x_train", "y_train"):
         files.first_key(arrays, (key,), path)
@@ -71,10 +82,11 @@ def _npz(path: Path, seed: int) -> Data:
         y_test=arrays.get("y_test"),
         seed=seed,
         name=path.stem,
+        **targets,
     )
 
 
-def _csv(path: Path, *, target: str | None, seed: int) -> Data:
+def _csv(path: Path, *, target: str | None, seed: int, **targets: Any) -> Data:
     table = files.read_csv(path)
     names = [str(name) for name in table.columns]
     chosen = _usual_target(names, path) if target is None else target
@@ -82,7 +94,7 @@ def _csv(path: Path, *, target: str | None, seed: int) -> Data:
     columns = tuple(name for name in names if name != chosen)
     _refuse_nameless(columns, path)
     x = files.feature_matrix(table, columns, where=str(path))
-    return divide(x, y, seed=seed, name=path.stem, columns=columns, target=chosen)
+    return divide(x, y, seed=seed, name=path.stem, columns=columns, target=chosen, **targets)
 
 
 def _refuse_nameless(columns: tuple[str, ...], path: Path) -> None:

@@ -21,7 +21,7 @@ class MlpFactory:
 
     Args:
         shape: Shape of one row; images are flattened.
-        classes: Number of logits.
+        classes: Number of outputs.
     """
 
     shape: tuple[int, ...]
@@ -56,4 +56,4 @@ def mlp(data: Data) -> Recipe:
             "dropout": Float(0.0, 0.6, default=0.2),
         }
     )
-    return Recipe(MlpFactory(data.shape, len(data.classes)), space=space, name="mlp")
+    return Recipe(MlpFactory(data.shape, data.outputs), space=space, name="mlp")

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 from ripieno.errors import RecipeError
 from ripieno.recipes import draws
 from ripieno.recipes.building import build_model
+from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import Knobs, read_knobs
-from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
-from ripieno.recipes.metrics import METRICS
+from ripieno.recipes.loss_options import chosen_loss, loss_options
+from ripieno.recipes.losses import find_loss, reduce
+from ripieno.recipes.metrics import measure_scores
 from ripieno.recipes.optimizers import build_optimizer, state_slots
-from ripieno.recipes.prediction import as_tensor, check_logits, log_probabilities
+from ripieno.recipes.prediction import as_tensor, check_logits, predict_scores
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, penalty
 from ripieno.recipes.schedules import learning_rate_factor
@@ -43,11 +45,17 @@ class TrainerRunner:
         recipe: How models are trained.
         data: What they are trained on and measured on.
         seed: The study's seed.
+
+    Raises:
+        RecipeError: The recipe is for another task than the data.
     """
 
     recipe: Recipe
     data: Data
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", complete(self.recipe, self.data))
 
     @property
     def width(self) -> int:
@@ -131,16 +139,18 @@ class _Training:
         self._stop = stop
         self._seed = draws.trial_seed(seed, order.trial)
         self._knobs = read_knobs(order.config)
-        self._classes = len(data.classes)
+        self._targets = data.targets
+        self._outputs = data.outputs
         dtype = getattr(torch, recipe.dtype)
         self._x = as_tensor(data.train.x).to(dtype)
-        self._y = as_tensor(data.train.y)
+        self._y = data.targets.encode(data.train.y, dtype)
         self._validation_x = as_tensor(data.validation.x)
         self._validation_y = data.validation.y
-        self._weights = None
-        if self._knobs.class_weights == "balanced":
-            weights = balanced_weights(data.train.y, self._classes)
-            self._weights = torch.from_numpy(weights).to(dtype)
+        self._loss = find_loss(chosen_loss(recipe, order.config))
+        self._options = {
+            name: torch.from_numpy(value).to(dtype) if isinstance(value, np.ndarray) else value
+            for name, value in loss_options(recipe, order.config, data).items()
+        }
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
@@ -178,14 +188,19 @@ class _Training:
             loss_sum += losses
             weight_sum += weights
         self._seed_generator(epoch, len(chunks))
-        logs = self._validate(epoch)
+        scores = self._validate(epoch)
         metrics = {
             "train_loss": loss_sum / weight_sum,
-            **{name: METRICS[name](logs, self._validation_y) for name in self._recipe.metrics},
+            **measure_scores(
+                scores,
+                self._validation_y,
+                metrics=self._recipe.metrics,
+                task=self._targets.task,
+            ),
             "learning_rate": rate,
         }
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
-        return Finished(metrics, state, np.exp(logs).astype(np.float32))
+        return Finished(metrics, state, self._targets.predictions(scores))
 
     def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
@@ -195,13 +210,8 @@ class _Training:
         self.optimizer.zero_grad()
         with DropoutMode(key), self._naming_the_batch(x):
             logits = self.module(x)
-            check_logits(logits, self.module, rows=len(y), classes=self._classes)
-            losses, weights = LOSSES[self._recipe.loss](
-                logits,
-                y,
-                label_smoothing=self._knobs.label_smoothing,
-                class_weights=self._weights,
-            )
+            check_logits(logits, self.module, rows=len(y), classes=self._outputs)
+            losses, weights = self._loss(logits, y, **self._options)
             objective = reduce(losses, weights)
             extra = penalty(self.module, self._knobs)
             backward(objective if extra is None else objective + extra)
@@ -210,19 +220,20 @@ class _Training:
         return losses.sum().item(), weights.sum().item()
 
     def _validate(self, epoch: int) -> NDArray[np.float64]:
-        """Return the log-probabilities of the validation part."""
+        """Return the scores of the validation part."""
         with self._naming_the_batch(self._validation_x):
-            logs = log_probabilities(
+            scores = predict_scores(
                 self.module,
                 self._validation_x,
-                classes=self._classes,
+                self._targets,
+                outputs=self._outputs,
                 between=self._check_stop,
             )
-        if not np.isfinite(logs).all():
+        if not np.isfinite(scores).all():
             raise _DivergedError(
                 f"the validation predictions were not finite after epoch {epoch + 1}."
             )
-        return logs
+        return scores
 
     def _seed_generator(self, epoch: int, step: int) -> None:
         # Not torch.manual_seed, which also visits every accelerator and is slow.

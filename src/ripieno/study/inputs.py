@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +24,60 @@ DataInput = str | Path | Data | Sequence[Any]
 _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {"cnn": recipes.cnn, "mlp": recipes.mlp}
 
 
-def read_data(data: DataInput, *, target: str | None, seed: int) -> tuple[Data, DataReference]:
+def read_data(
+    data: DataInput,
+    *,
+    target: str | None,
+    seed: int,
+    task: str | None = None,
+    scale_targets: bool = True,
+) -> tuple[Data, DataReference]:
     """Return data that are split and scaled, and where they came from.
 
     Raises:
         DataError: The data cannot be read or trained on.
         StudyError: A user's file does not give data.
     """
+    asked = _Asked(task, scale_targets)
     if isinstance(data, Data):
-        return data, DataReference(None, target, data.fingerprint)
-    if not isinstance(data, str | Path):
-        return _from_arrays(data, seed=seed, where="data=")
-    source = str(data)
-    if is_reference(source):
-        made = load_object(source)
+        read, source = _same_task(data, asked), None
+    elif not isinstance(data, str | Path):
+        read, source = _from_arrays(data, asked, seed=seed, where="data="), None
+    elif is_reference(str(data)):
+        made = load_object(str(data))
         made = made() if callable(made) else made
-        path, _, name = source.rpartition(":")
-        read = made if isinstance(made, Data) else _from_arrays(made, seed=seed, where=source)[0]
-        reference = f"{Path(path).resolve()}:{name}"
-        return read, DataReference(reference, target, read.fingerprint)
-    read = recipes.load(source, target=target, seed=seed)
-    if source != "digits":
-        source = str(Path(source).resolve())
-    return read, DataReference(source, target, read.fingerprint)
+        path, _, name = str(data).rpartition(":")
+        source = f"{Path(path).resolve()}:{name}"
+        if isinstance(made, Data):
+            read = _same_task(made, asked)
+        else:
+            read = _from_arrays(made, asked, seed=seed, where=str(data))
+    else:
+        read = recipes.load(data, target=target, seed=seed, task=task, scale_targets=scale_targets)
+        source = "digits" if str(data) == "digits" else str(Path(data).resolve())
+    return read, DataReference(source, target, read.fingerprint, task, scale_targets)
 
 
-def _from_arrays(data: object, *, seed: int, where: str) -> tuple[Data, DataReference]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the user says of the targets."""
+
+    task: str | None
+    scale_targets: bool
+
+
+def _same_task(data: Data, asked: _Asked) -> Data:
+    if asked.task in {None, data.task} and asked.scale_targets:
+        return data
+    raise StudyError(
+        f"task = {asked.task!r} and scale_targets = {asked.scale_targets} are asked for, and "
+        f"the data are read already, for {data.task}.",
+        where=f"data {data.name!r}",
+        fix="say it where they are read: Data.from_arrays(x, y, task=…, scale_targets=…).",
+    )
+
+
+def _from_arrays(data: object, asked: _Asked, *, seed: int, where: str) -> Data:
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
@@ -58,8 +86,15 @@ def _from_arrays(data: object, *, seed: int, where: str) -> tuple[Data, DataRefe
         )
     x, y, *test = data
     x_test, y_test = test or (None, None)
-    made = Data.from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed)
-    return made, DataReference(None, None, made.fingerprint)
+    return Data.from_arrays(
+        x,
+        y,
+        x_test=x_test,
+        y_test=y_test,
+        seed=seed,
+        task=asked.task,
+        scale_targets=asked.scale_targets,
+    )
 
 
 def read_recipe(

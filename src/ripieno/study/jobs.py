@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ripieno.executors import ObjectiveRunner
 from ripieno.population import PopulationRunner, check_tier
-from ripieno.recipes import Data, Recipe, TrainerRunner
+from ripieno.recipes import Data, Recipe, TrainerRunner, complete
 from ripieno.records import Runner
 from ripieno.study.settings import Settings
 
@@ -27,10 +27,16 @@ class TuneJob:
     Args:
         recipe: How a model is trained.
         data: On what.
+
+    Raises:
+        RecipeError: The recipe is for another task than the data.
     """
 
     recipe: Recipe
     data: Data
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", complete(self.recipe, self.data))
 
     def runner(self, settings: Settings) -> Runner:
         """Return the one-model trainer, or the population engine where a tier is given."""

@@ -22,11 +22,15 @@ class DataReference:
         source: ``digits``, an absolute path or ``FILE.py:NAME``; None for arrays in memory.
         target: Name of the target column, for a table.
         fingerprint: Of the validation part.
+        task: The task that was asked for; None for what the targets say.
+        scale_targets: Whether a regression is trained on standardised targets.
     """
 
     source: str | None
     target: str | None
     fingerprint: str
+    task: str | None = None
+    scale_targets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Settings:
         space: The space as JSON.
         recipe: ``cnn``, ``mlp``, ``FILE.py:NAME``, or ``custom`` for a Python object.
         data: Where the data came from; None for a search over a function.
+        metric_source: ``FILE.py:NAME`` of the metric, ``custom`` for a Python object; None
+            for one that is known by its name.
     """
 
     kind: Literal["tune", "search"]
@@ -66,6 +72,7 @@ class Settings:
     space: str
     recipe: str | None = None
     data: DataReference | None = None
+    metric_source: str | None = None
     version: int = VERSION
 
     @property

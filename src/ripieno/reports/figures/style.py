@@ -29,7 +29,14 @@ LOST = "#a4133c"
 # Light to dark, so that more training is darker in print as well.
 _SHADES = ("#a8ddb5", "#7bccc4", "#4eb3d3", "#2b8cbe", "#0868ac", "#084081")
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-_UNITS = {"log_loss": "nats", "train_loss": "nats", "accuracy": "share of rows"}
+_UNITS = {
+    "log_loss": "nats",
+    "train_loss": "nats",
+    "accuracy": "share of rows",
+    "subset_accuracy": "share of rows",
+    "rmse": "the target's unit",
+    "mae": "the target's unit",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ class Data:
             task: ``classification``, ``multilabel`` or ``regression``; read off ``y`` where
                 absent: floats are a regression, unless they are whole and of at most 20
                 different values, and an array of 0 and 1 with several columns is multi-label.
-            target_names: Names of the labels or of the columns of ``y``.
+            target_names: Names of the labels or of the columns of ``y``; those of a pandas
+                ``y`` with several columns, or their numbers, where absent.
             scale_targets: Whether regression is trained on standardised targets. Metrics and
                 predictions are in the target's own units in any case.
 
@@ -142,6 +143,9 @@ class Data:
                 fix="give both x_test and y_test, or neither.",
             )
         test = None if x_test is None else (np.asarray(x_test), np.asarray(y_test))
+        named = getattr(y, "columns", ())
+        if target_names is None and len(named) > 1:
+            target_names = [str(name) for name in named]
         return divide(
             np.asarray(x),
             np.asarray(y),

@@ -28,7 +28,7 @@ def load(
     Args:
         source: ``"digits"`` (scikit-learn's 1,797 real handwritten images of 8 x 8 pixels),
             a ``.npz`` file with ``x_train``, ``y_train`` and optionally ``x_test``,
-            ``y_test``, or a ``.csv`` file with a header line.
+            ``y_test`` and ``target_names`` (of labels or columns), or a ``.csv`` file with a header line.
         target: Name of the target column of a ``.csv`` file; where it is not given, the one
             column that is called target, label, class or y.
         seed: The split depends on it and on the labels alone.
@@ -75,6 +75,8 @@ def _npz(path: Path, seed: int, **targets: Any) -> Data:
     arrays = files.read_npz(path)
     for key in ("x_train", "y_train"):
         files.first_key(arrays, (key,), path)
+    if "target_names" in arrays:
+        targets["target_names"] = arrays["target_names"].tolist()
     return Data.from_arrays(
         arrays["x_train"],
         arrays["y_train"],

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ripieno.population import tiers
 from ripieno.population.leaves import Kernels
 from ripieno.population.optimizers import SGD, Adam
 from ripieno.population.signature import difference, row_numbers, signature
@@ -194,7 +195,8 @@ def test_a_forced_tier_that_fails_gives_way():
     assert engine.choice.tier == "loop"
 
 
-def test_auto_measures_and_says_why():
+def test_auto_measures_and_says_why(monkeypatch):
+    monkeypatch.setattr(tiers, "_TRACE_SECONDS", -1.0)
     engine = trained(models(), "auto")[2]
     assert engine.choice.tier in {"traced", "leaves", "loop"}
     assert set(engine.choice.seconds) == {"traced", "leaves", "loop"}

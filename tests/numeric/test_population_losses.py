@@ -89,7 +89,7 @@ def compare(recipe, data, made, *, tier):
         for r, s in zip(runners, stores, strict=True)
     )
     for mine, theirs in zip(got, wanted, strict=True):
-        agree(mine, theirs, stores, data.targets.stored)
+        agree(mine, theirs, stores, data.coding.stored)
     return got, wanted
 
 
@@ -171,7 +171,7 @@ def test_training_in_the_targets_own_units_and_on_scaled_ones_measures_alike(par
     x, y = rng.normal(size=(60, 3)), rng.normal(50.0, 20.0, size=60)
     data = Data.from_arrays(x, y, test_share=0.0)
     raw = Data.from_arrays(x, y, test_share=0.0, scale_targets=False)
-    assert raw.targets.scale == (1.0,)
+    assert raw.coding.scale == (1.0,)
     config = rp.Config({"lr": 0.1, "optimizer": "sgd", "batch_size": 1000})
 
     def line(_):
@@ -185,7 +185,7 @@ def test_training_in_the_targets_own_units_and_on_scaled_ones_measures_alike(par
         found[name] = (outcome, store.read(outcome.state)[0])
         weight, bias = found[name][1]["model/weight"], found[name][1]["model/bias"]
         values = part.validation.x.astype(float) @ weight[0] + bias[0]
-        values = values * part.targets.scale[0] + part.targets.mean[0]
+        values = values * part.coding.scale[0] + part.coding.mean[0]
         expected = float(np.sqrt(np.mean((values - part.validation.y) ** 2)))
         assert outcome.metrics[-1]["rmse"] == pytest.approx(expected, rel=1e-12)
         stored = store.read(outcome.predictions)[0]["values"]

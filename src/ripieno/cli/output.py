@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ripieno.records import Objective, Trial
+from ripieno.records import Metrics, Objective, Trial, spread_name, spread_of
 from ripieno.study import Results, Study
 
 __all__ = ["print_results", "print_trials"]
@@ -29,6 +29,8 @@ def print_results(results: Results, *, as_json: bool) -> None:
     console.print(
         f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}"
     )
+    if results.folds * results.seeds > 1:
+        console.print(_models(results))
     if results.best is not None:
         console.print(_scores(results))
     if results.best is not None:
@@ -59,8 +61,9 @@ def _scores(results: Results) -> Table:
     """Return a line for the best trial and one for the ensemble, a column for each number."""
     best, found = results.best, results.ensemble
     assert best is not None  # noqa: S101 - asked by the caller
+    hidden = {*_OF_TRAINING, *map(spread_name, best.validation)}
     # A function's own metrics may have any name, those of training too.
-    shown: list[str] = [n for n in best.validation if n not in _OF_TRAINING]
+    shown: list[str] = [n for n in best.validation if n not in hidden]
     shown = shown[:_MOST_METRICS] or list(best.validation)
     parts = [("validation", name) for name in shown]
     parts += [("test", name) for name in shown if name in best.test]
@@ -72,16 +75,30 @@ def _scores(results: Results) -> Table:
         numbers = {"validation": found.validation, "test": found.test}
         lines.append((f"ensemble of {len(found.members)}", numbers))
     for title, numbers in lines:
-        table.add_row(title, *(_number(numbers[part].get(name, math.nan)) for part, name in parts))
+        table.add_row(title, *(_number(numbers[part], name) for part, name in parts))
     return table
+
+
+def _models(results: Results) -> str:
+    """Say what a trial is where it is several models."""
+    counts = (("folds", results.folds), ("seeds", results.seeds))
+    words = " x ".join(f"{count} {word}" for word, count in counts if count > 1)
+    models = results.folds * results.seeds
+    return f"{models} models a trial ({words}); ± is their standard deviation"
+
+
+def _number(metrics: Metrics, name: str) -> str:
+    value, spread = metrics.get(name, math.nan), spread_of(metrics, name)
+    beside = "" if spread is None else f" ± {_digits(spread, value)}"
+    return f"{_digits(value)}{beside}"
 
 
 def _value(trial: Trial, objective: Objective) -> str:
     value = trial.value(objective)
-    return _number(value)
+    return "-" if math.isnan(value) else _number(trial.metrics, objective.metric)
 
 
-def _number(value: float, *beside: float) -> str:
+def _digits(value: float, *beside: float) -> str:
     """Write four decimals; of very large or small numbers, and those beside them, five digits."""
     if math.isnan(value):
         return "-"
@@ -98,14 +115,14 @@ def _config(config: Mapping[str, Any]) -> str:
 
 def _gain(gain: Mapping[str, float]) -> str:
     low, high = gain["low"], gain["high"]
-    span = f"95 % interval {_number(low, high)} to {_number(high, low)}"
+    span = f"95 % interval {_digits(low, high)} to {_digits(high, low)}"
     metric = next(name for name in gain if name not in {"low", "high"})
     word = metric.replace("_", " ")
     if low <= 0 <= high:
         return f"no certain gain of the ensemble in test {word} ({span})"
     change = "lower" if gain[metric] > 0 else "higher"
     return (
-        f"test {word} of the ensemble is {_number(abs(gain[metric]), low, high)} {change} ({span})"
+        f"test {word} of the ensemble is {_digits(abs(gain[metric]), low, high)} {change} ({span})"
     )
 
 

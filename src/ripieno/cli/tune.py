@@ -101,18 +101,33 @@ def tune(
         bool,
         typer.Option("--raw-targets", help="Train a regression on targets that are not scaled."),
     ] = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Cross-validate each trial on so many stratified folds; its metrics are means "
+            "over them [one split].",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="Models of a trial, or of each of its folds, that differ in their seed alone. "
+            "An epoch of all of a trial's models counts as one.",
+        ),
+    ] = 1,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
     tier: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="Train models of one architecture as one stack: auto, compiled, traced, "
-            "leaves, vmap or loop [one model at a time].",
-            show_default=False,
+            help="How models of one architecture are trained as one stack: compiled, traced, "
+            "leaves, vmap, or auto for the fastest; loop trains one model at a time, equal to "
+            "the last bit on any number of workers.",
         ),
-    ] = None,
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -156,6 +171,8 @@ def tune(
             target_column=target,
             task=None if task is None else task.value,
             scale_targets=not raw_targets,
+            folds=folds,
+            seeds=seeds,
             tier=tier,
             workers=workers,
             seed=seed,

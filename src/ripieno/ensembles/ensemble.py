@@ -13,11 +13,18 @@ from torch import Tensor, nn
 
 from ripieno.ensembles import folders
 from ripieno.ensembles.checks import FEWEST
-from ripieno.ensembles.combining import answers, combine, true_targets
+from ripieno.ensembles.combining import (
+    answers,
+    checked_codings,
+    combine,
+    true_targets,
+    units_of,
+)
 from ripieno.ensembles.rebuilding import rebuild
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
+from ripieno.ensembles.views import as_preprocesses, checked_reads, checked_views, standardised
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Preprocess, Split, Targets, TaskName, measure
+from ripieno.recipes import Coding, Preprocess, Split, TaskName, measure
 from ripieno.space import Config
 
 __all__ = ["Ensemble"]
@@ -31,29 +38,35 @@ class Ensemble(nn.Module):
     As a module it maps standardised rows to log-probabilities: it can be moved, exported,
     used as a member of another ensemble, or trained on with ``nn.NLLLoss``. Where a row may
     have several labels, it gives the log-odds of each one's mean probability, and for a
-    regression the mean value, in the unit that the members were trained in. The other methods
-    take rows as the user's files hold them, and apply the preprocessing; a
-    :class:`~ripieno.recipes.Split` is standardised already and is taken as it is.
+    regression the mean value in the target's own units. The other methods take rows as the
+    user's files hold them, and apply the preprocessing; a :class:`~ripieno.recipes.Split` is
+    standardised already and is taken as it is.
 
     Args:
         members: Modules that map ``(batch, *features)`` to logits ``(batch, classes)``.
         weights: Shares of the members, positive; divided by their sum.
         classes: Name of each class: strings, whole numbers or booleans; of each label, or of
             each column of a regression.
-        preprocess: Turns raw rows into what the members read; None if they read raw rows.
+        preprocess: Turns raw rows into what the members read; None if they read raw rows. With
+            several, as models of different folds have, ``reads`` says whose is whose.
+        reads: The number of each member's preprocessing; where absent all read the first.
         facts: What :meth:`load` needs to build the members again, JSON-able:
             ``"input_shape"``, the shape of one standardised row, and ``"members"``, for each
             member a mapping with its ``"id"``, the name of its ``"recipe"`` and its
             ``"config"``. More facts are kept. Without facts an ensemble cannot be saved.
-        targets: The task, and the unit that the members were trained in; classification
-            where absent.
+        coding: The task, and the units that the members of a regression give values in: one
+            of all, or one a preprocessing; classification where absent. (A member that is an
+            ensemble gives values in their own units: ``Coding("regression", (0.0,), (1.0,))``.)
 
     Raises:
         EnsembleError: No member, weights that are not positive numbers, one a member, fewer
-            than two classes, a class twice, or facts that are incomplete.
+            than two classes, a class twice, ``reads`` that name no preprocessing, or facts
+            that are incomplete.
     """
 
     log_weights: Tensor
+    scale: Tensor | None
+    shift: Tensor | None
 
     def __init__(
         self,
@@ -61,21 +74,25 @@ class Ensemble(nn.Module):
         weights: ArrayLike,
         *,
         classes: Sequence[Any],
-        preprocess: Preprocess | None = None,
+        preprocess: Preprocess | Sequence[Preprocess] | None = None,
+        reads: Sequence[int] | None = None,
         facts: Mapping[str, Any] | None = None,
-        targets: Targets | None = None,
+        coding: Coding | Sequence[Coding] | None = None,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.weights = _shares(weights, len(self.members))
-        self.targets = targets or Targets()
-        self.classes = plain_classes(classes, fewest=FEWEST[self.targets.task])
-        self.preprocess = preprocess
+        self.preprocesses = as_preprocesses(preprocess)
+        self.reads = checked_reads(reads, len(self.members), self.preprocesses)
+        self.codings = checked_codings(coding, self.preprocesses)
+        self.classes = plain_classes(classes, fewest=FEWEST[self.task])
         self.facts = None if facts is None else plain_facts(facts, len(self.members))
         # Derived from `weights`, which is stored as JSON: a state_dict holds members alone.
         self.register_buffer(
             "log_weights", torch.tensor(self.weights).log()[:, None, None], persistent=False
         )
+        for name, units in units_of(self._own_codings).items():
+            self.register_buffer(name, units, persistent=False)
 
     def __repr__(self) -> str:
         outputs = {"multilabel": "labels", "regression": "columns"}.get(self.task, "classes")
@@ -84,13 +101,26 @@ class Ensemble(nn.Module):
     @property
     def task(self) -> TaskName:
         """``classification``, ``multilabel`` or ``regression``."""
-        return self.targets.task
+        return self.codings[0].task
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def _own_codings(self) -> list[Coding]:
+        """The coding of each member."""
+        several = len(self.codings) > 1
+        return [self.codings[number if several else 0] for number in self.reads]
+
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """What reads raw rows: the only preprocessing, or the first of several."""
+        return self.preprocesses[0] if self.preprocesses else None
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
         """Return the logarithm of the weighted mean probability.
 
         Args:
             x: Standardised rows, shape ``(batch, *features)``.
+            others: The same rows by the second and every further preprocessing, if there
+                are several.
 
         Returns:
             Shape ``(batch, classes)``; the exponentials of a row sum to 1. Nothing underflows:
@@ -98,10 +128,11 @@ class Ensemble(nn.Module):
             labels the log-odds of their mean probability; of a regression the mean value.
 
         Raises:
-            EnsembleError: A member answers in another shape.
+            EnsembleError: A member answers in another shape, or there are fewer or more
+                tensors than preprocessings.
         """
-        stacked = torch.stack([self._logits(i, x) for i in range(len(self.members))])
-        return combine(stacked, self.log_weights, task=self.task)
+        votes = self._votes(checked_views((x, *others), self.preprocesses))
+        return combine(votes, self.log_weights, task=self.task, units=(self.scale, self.shift))
 
     def predict_proba(self, x: ArrayLike | Split) -> NDArray[np.float32]:
         """Return class probabilities, float32, shape ``(rows, classes)``; or those of labels.
@@ -116,7 +147,7 @@ class Ensemble(nn.Module):
             DataError: The rows have other features than those that were trained on.
             EnsembleError: A member cannot read the rows, or the task is a regression.
         """
-        if self.targets.is_regression:
+        if self.task == "regression":
             raise EnsembleError(
                 "a regression has no probabilities.",
                 where=f"{self!r}.predict_proba",
@@ -182,9 +213,10 @@ class Ensemble(nn.Module):
             Stored(
                 weights=self.weights,
                 classes=self.classes,
-                preprocess=None if self.preprocess is None else self.preprocess.to_json(),
+                preprocesses=tuple(each.to_json() for each in self.preprocesses),
+                reads=self.reads,
                 facts=self.facts,
-                targets=self.targets.to_dict(),
+                codings=tuple(each.to_dict() for each in self.codings),
             ),
             [member.state_dict() for member in self.members],
         )
@@ -208,18 +240,19 @@ class Ensemble(nn.Module):
         """
         stored, states = folders.read(folder)
         members = rebuild(stored, states, model)
-        preprocess = stored.preprocess
         ensemble = cls(
             members,
             stored.weights,
             classes=stored.classes,
-            preprocess=None if preprocess is None else Preprocess.from_json(preprocess),
+            preprocess=[Preprocess.from_json(text) for text in stored.preprocesses],
+            reads=stored.reads,
             facts=stored.facts,
-            targets=Targets.from_dict(stored.targets),
+            coding=[Coding.from_dict(each) for each in stored.codings],
         )
         return ensemble.eval()
 
-    def _logits(self, index: int, x: Tensor) -> Tensor:
+    def _logits(self, index: int, views: Sequence[Tensor]) -> Tensor:
+        x = views[self.reads[index]]
         logits = self.members[index](x)
         if logits.shape != (len(x), len(self.classes)):
             raise EnsembleError(
@@ -229,26 +262,26 @@ class Ensemble(nn.Module):
             )
         return logits  # type: ignore[no-any-return]
 
-    def _standardised(self, x: ArrayLike | Split) -> NDArray[np.float32]:
-        if isinstance(x, Split):
-            return x.x
-        raw = np.asarray(x)
-        rows = raw if self.preprocess is None else self.preprocess.apply(raw)
-        standardised: NDArray[np.float32] = rows.astype(np.float32, copy=False)
-        return standardised
+    def _votes(self, views: tuple[Tensor, ...]) -> Tensor:
+        """Return what the members give, shape ``(members, batch, outputs)``."""
+        return torch.stack([self._logits(i, views) for i in range(len(self.members))])
 
     def _predictions(self, x: ArrayLike | Split) -> NDArray[Any]:
         """Return probabilities, float32, or values, float64, ``(rows, outputs)``."""
-        rows = self._standardised(x)
-        kind = np.float64 if self.targets.is_regression else np.float32
+        views = standardised(x, self.preprocesses)
+        rows = views[0]
+        kind = np.float64 if self.task == "regression" else np.float32
         found = np.empty((len(rows), len(self.classes)), dtype=kind)
         like = next(self.parameters(), self.log_weights)
         try:
             with _evaluating(self), torch.no_grad():
                 for start in range(0, len(rows), _BATCH):
                     # A copy: torch refuses negative strides and warns of read-only arrays.
-                    batch = torch.from_numpy(rows[start : start + _BATCH].copy()).to(like)
-                    found[start : start + _BATCH] = answers(self(batch), self.targets)
+                    batches = (torch.from_numpy(v[start : start + _BATCH].copy()) for v in views)
+                    votes = self._votes(tuple(batch.to(like) for batch in batches))
+                    found[start : start + _BATCH] = answers(
+                        votes, self.weights, self.log_weights, codings=self._own_codings
+                    )
         except RuntimeError as error:
             raise EnsembleError(
                 f"a member cannot read rows of shape {rows.shape[1:]}: {error}",

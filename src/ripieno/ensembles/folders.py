@@ -16,11 +16,13 @@ from torch import Tensor
 from ripieno.ensembles.checks import FEWEST
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.errors import ArtifactError, EnsembleError
-from ripieno.recipes import Targets
+from ripieno.recipes import Coding
 
 __all__ = ["read", "write"]
 
 _VERSION = 1
+_OF_FOLDS = 2
+"""The version of an ensemble whose members read several preprocessings."""
 _JSON = "ensemble.json"
 _TENSORS = "members.safetensors"
 
@@ -53,7 +55,7 @@ def write(folder: str | os.PathLike[str], stored: Stored, states: Sequence[State
     try:
         target.mkdir(parents=True, exist_ok=True)
         save_file(tensors, tensors_half)
-        tree = {"version": _VERSION, "checksum": _checksum(tensors_half), **asdict(stored)}
+        tree = _tree(stored, _checksum(tensors_half))
         json_half.write_text(json.dumps(tree, indent=1), encoding="utf-8")
         for half, name in halves.items():
             _to_disk(half)
@@ -100,16 +102,38 @@ def read(folder: str | os.PathLike[str]) -> tuple[Stored, list[dict[str, Tensor]
     return stored, states
 
 
+def _tree(stored: Stored, checksum: str) -> dict[str, Any]:
+    """Return what is written as JSON: the first version, wherever it can say everything."""
+    plain = all(Coding.from_dict(each) == Coding() for each in stored.codings)
+    if len(stored.preprocesses) > 1 or not plain:
+        return {"version": _OF_FOLDS, "checksum": checksum, **asdict(stored)}
+    return {
+        "version": _VERSION,
+        "checksum": checksum,
+        "weights": stored.weights,
+        "classes": stored.classes,
+        "preprocess": next(iter(stored.preprocesses), None),
+        "facts": stored.facts,
+    }
+
+
 def _stored(tree: Mapping[str, Any]) -> Stored:
-    if tree["version"] != _VERSION:
-        raise ValueError(f"version {tree['version']!r}; this Ripieno reads {_VERSION}")
-    targets = Targets.from_dict(tree["targets"])
+    match tree["version"]:
+        case 1:
+            texts = [] if tree["preprocess"] is None else [tree["preprocess"]]
+            reads, codings = [0] * len(tree["weights"]), [Coding()]
+        case 2:
+            texts, reads = tree["preprocesses"], tree["reads"]
+            codings = [Coding.from_dict(each) for each in tree.get("codings", [])] or [Coding()]
+        case other:
+            raise ValueError(f"version {other!r}; this Ripieno reads {_VERSION} and {_OF_FOLDS}")
     stored = Stored(
         weights=tuple(float(weight) for weight in tree["weights"]),
-        classes=plain_classes(tree["classes"], fewest=FEWEST[targets.task]),
-        preprocess=None if tree["preprocess"] is None else str(tree["preprocess"]),
+        classes=plain_classes(tree["classes"], fewest=FEWEST[codings[0].task]),
+        preprocesses=tuple(str(text) for text in texts),
+        reads=tuple(int(number) for number in reads),
         facts=tree["facts"],
-        targets=targets.to_dict(),
+        codings=tuple(each.to_dict() for each in codings),
     )
     plain_facts(stored.facts, len(stored.weights))
     return stored

@@ -15,13 +15,23 @@ Label = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is kept of an ensemble beside the tensors of its members."""
+    """What is kept of an ensemble beside the tensors of its members.
+
+    Args:
+        weights: One a member.
+        classes: Names of the classes.
+        preprocesses: Each preprocessing as JSON; none where the members read raw rows.
+        reads: The number of each member's preprocessing.
+        facts: What the members are built again from.
+        codings: What the members' outputs mean: one of all, or one a preprocessing.
+    """
 
     weights: tuple[float, ...]
     classes: tuple[Label, ...]
-    preprocess: str | None
+    preprocesses: tuple[str, ...]
+    reads: tuple[int, ...]
     facts: dict[str, Any]
-    targets: dict[str, Any]
+    codings: tuple[dict[str, Any], ...]
 
 
 def plain_classes(classes: Sequence[Any], *, fewest: int = 2) -> tuple[Label, ...]:

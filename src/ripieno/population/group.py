@@ -1,6 +1,6 @@
 """One stack on its way through the epochs of its rows' orders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
 from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
 from ripieno.population.stack import Stack
-from ripieno.population.step import Rules, fresh_statistics
+from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
     Data,
@@ -20,35 +21,37 @@ from ripieno.recipes import (
     Knobs,
     Recipe,
     State,
-    as_tensor,
     batches,
     build_model,
     chosen_loss,
     draws,
+    in_equal_epochs,
     learning_rate_factor,
     loss_options,
     measure_scores,
-    read_knobs,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
 
-__all__ = ["Group", "Row"]
+__all__ = ["EngineKey", "Group", "Row"]
 
-_VALIDATION_ROWS = 256
+EngineKey = tuple[str, Optimizer, Rules]
+"""What an engine computes: the group's name, the optimizer, and what else rows have in common."""
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One order as a row of a stack.
+    """One order, or one of its replicas, as a row of a stack.
 
     Args:
         order: What is carried out.
-        seed: The trial's seed.
+        seed: The replica's seed.
         knobs: The trial's knobs.
         metrics: One row of metrics an epoch, as they come.
         status: How the order ended; ``stopped`` while it goes on.
         error: Why it diverged.
         finished: What its last epoch left.
+        fold: Number of the fold that it is validated on.
+        name: What a message calls the replica; empty where it is the order's only one.
     """
 
     order: Order
@@ -58,12 +61,8 @@ class Row:
     status: OutcomeStatus = OutcomeStatus.STOPPED
     error: str | None = None
     finished: Finished | None = None
-
-    @classmethod
-    def of(cls, order: Order, study_seed: int) -> "Row":
-        """Make the row of an order."""
-        seed = draws.trial_seed(study_seed, order.trial)
-        return cls(order, seed, read_knobs(order.config))
+    fold: int = 0
+    name: str = ""
 
     @property
     def epoch(self) -> int:
@@ -90,19 +89,17 @@ class Group:
         rows: Sequence[Row],
         *,
         tier: TierName,
-        engines: dict[object, Engine],
+        engines: dict[EngineKey, Engine],
         name: str,
     ) -> None:
         self.rows = list(rows)
-        self._recipe, self._data = recipe, data
+        self._recipe = in_equal_epochs(recipe, data)
         self._tier, self._engines, self._name = tier, engines, name
-        dtype = getattr(torch, recipe.dtype)
-        self._x = as_tensor(data.train.x).to(dtype)
-        self._y = data.targets.encode(data.train.y, dtype)
-        self._validation_x = as_tensor(data.validation.x).to(dtype)
+        self._inputs = Inputs(data, getattr(torch, recipe.dtype))
         self._going = list(self.rows)
+        self._decided = False
         self._options = stacked_options(
-            [loss_options(recipe, row.order.config, data) for row in self.rows]
+            [loss_options(recipe, r.order.config, data.parts[r.fold]) for r in self.rows]
         )
 
     @property
@@ -113,7 +110,7 @@ class Group:
     def start(self, stored: Sequence[State | None]) -> None:
         """Build the stack, and load what rows go on from."""
         models = [
-            build_model(self._recipe, row.order.config, row.seed, example=self._x[:2])
+            build_model(self._recipe, row.order.config, row.seed, example=self._inputs.example)
             for row in self.rows
         ]
         self._model = models[0]
@@ -126,10 +123,12 @@ class Group:
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
         while self._going and self._epoch(stop):
+            self._fall_together()
             going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
             if len(going) < len(self._going):
                 kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
                 self._stack = self._stack.select(kept)
+                self._lay_out()
             self._going = going
 
     def _epoch(self, stop: Callable[[], bool]) -> bool:
@@ -141,21 +140,23 @@ class Group:
         rates = self._rates(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
+        readers = self._inputs.members([row.fold for row in rows])
         active = torch.ones(members, dtype=torch.bool)
         for step, columns in enumerate(plan):
             if stop():
                 return False
-            chosen = order[:, columns]
+            x, y = self._inputs.batch(order[:, columns], readers)
             batch = {
-                "x": self._x[chosen],
-                "y": self._y[chosen],
+                "x": x,
+                "y": y,
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
                 "active": active,
             }
-            if self._engine.choice is None:
+            if not self._decided:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
-                self._engine.decide(arrays, batch, steps_left=left)
+                self._decide(arrays, batch, steps_left=left)
+                arrays = {**self._stack.arrays, **statistics}
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
         scores = self._validate(stop)
@@ -166,6 +167,31 @@ class Group:
                 number, row, statistics, scores=scores[number], rates=rates[number], steps=len(plan)
             )
         return True
+
+    def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, *, steps_left: float) -> None:
+        """Choose the tier, and lay the stack out for it."""
+        choice = self._engine.choice
+        if choice is None or not choice.lasting:
+            choice = self._engine.decide(arrays, batch, steps_left=steps_left)
+        self._decided = True
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        choice = self._engine.choice
+        if choice is not None and choice.tier in {"leaves", "vmap"}:
+            self._stack = self._stack.flat()
+
+    def _fall_together(self) -> None:
+        """Let a trial diverge with the first of its rows that does."""
+        fallen: dict[int, str] = {}
+        for row in self._going:
+            if row.error is not None:
+                reason = f"{row.name}: {row.error}" if row.name else row.error
+                fallen.setdefault(row.order.trial, reason)
+        for row in self._going:
+            if row.order.trial in fallen:
+                row.status, row.finished = OutcomeStatus.DIVERGED, None
+                row.error = fallen[row.order.trial]
 
     def _finish(
         self,
@@ -178,6 +204,7 @@ class Group:
         steps: int,
     ) -> None:
         epoch = row.epoch + 1
+        scores, targets = self._inputs.measured(scores, row.fold)
         if not statistics["statistic/alive"][number]:
             step = int(statistics["statistic/steps_taken"][number])
             loss = float(statistics["statistic/last_loss"][number])
@@ -195,10 +222,7 @@ class Group:
             {
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
                 **measure_scores(
-                    scores,
-                    self._data.validation.y,
-                    metrics=self._recipe.metrics,
-                    task=self._data.task,
+                    scores, targets, metrics=self._recipe.metrics, task=self._inputs.task
                 ),
                 "learning_rate": float(rates[-1]),
             }
@@ -206,7 +230,7 @@ class Group:
         row.finished = Finished(
             row.metrics[-1],
             self._stack.extract(number, epoch=epoch),
-            self._data.targets.predictions(scores),
+            self._inputs.predictions(scores),
         )
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
@@ -214,16 +238,20 @@ class Group:
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
         """Return scores ``(members, rows, outputs)``, or None if ``stop()``."""
         parts = []
-        for x in torch.split(self._validation_x, _VALIDATION_ROWS):
+        folds = [row.fold for row in self._going]
+        for x in self._inputs.validation(folds):
             if stop():
                 return None
-            outputs = self._engine.predict(self._stack.arrays, x)
-            parts.append(self._data.targets.scores(outputs))
+            outputs = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
+            parts.append(self._inputs.scores(outputs, folds))
         return torch.cat(parts, dim=1).numpy()
 
     def _order(self, row: Row) -> Tensor:
         return draws.epoch_order(
-            row.seed, row.epoch, rows=len(self._y), size=self._recipe.epoch_rows
+            row.seed,
+            row.epoch,
+            rows=self._inputs.rows(row.fold),
+            size=self._recipe.epoch_rows,
         )
 
     def _rates(self, steps: int) -> Tensor:

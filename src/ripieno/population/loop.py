@@ -18,7 +18,7 @@ from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Found, Rules, apply, named
 from ripieno.recipes import LOSS_OPTIONS, DropoutMode, find_loss
 
-__all__ = ["LoopStep", "loop_forward"]
+__all__ = ["LoopStep", "load_row", "loop_forward"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,13 +7,15 @@ from dataclasses import replace
 import torch
 
 from ripieno.population.deciding import TierName
-from ripieno.population.group import Group, Row
+from ripieno.population.group import EngineKey, Group, Row
 from ripieno.population.memory import keep_freed_memory
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
+from ripieno.population.trials import joined, rows_of
 from ripieno.recipes import (
     Data,
     Recipe,
+    State,
     TrainerRunner,
     alone,
     as_tensor,
@@ -24,6 +26,7 @@ from ripieno.recipes import (
     keep,
     loss_name,
     read_knobs,
+    split_state,
     take_up,
 )
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
@@ -32,7 +35,7 @@ __all__ = ["PopulationRunner"]
 
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
-they save: about a millisecond a row and step for small models."""
+they save, where the forward needs vmap: about a millisecond a row and step for small models."""
 
 
 class PopulationRunner:
@@ -46,6 +49,8 @@ class PopulationRunner:
         recipe: How models are trained.
         data: What they are trained on and measured on.
         seed: The study's seed.
+        seeds: How many times a trial is trained on each fold of the data, each with another
+            seed. All these models of a trial are rows of one stack.
         tier: How stacks are computed, ``"auto"`` for whatever a probe finds fastest.
         width: Rows of one stack at most.
     """
@@ -56,6 +61,7 @@ class PopulationRunner:
         data: Data,
         seed: int = 0,
         *,
+        seeds: int = 1,
         tier: TierName = "auto",
         width: int = 32,
     ) -> None:
@@ -64,10 +70,12 @@ class PopulationRunner:
         self.seed = seed
         self.tier = tier
         self.rows = width
-        self._trainer = TrainerRunner(self.recipe, data, seed)
+        self._seeds = seeds
+        self._models = len(data.parts) * seeds
+        self._trainer = TrainerRunner(self.recipe, data, seed, seeds)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
-        self._engines: dict[object, Engine] = {}
+        self._engines: dict[EngineKey, Engine] = {}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Arrive in a worker, which does nothing but train."""
@@ -77,7 +85,7 @@ class PopulationRunner:
     @property
     def width(self) -> int:
         """How many orders are worth being given at once."""
-        return self.rows
+        return 1 if self.tier == "loop" else max(1, self.rows // self._models)
 
     def group(self, order: Order) -> str:
         """Name the orders that can be rows of one stack."""
@@ -106,14 +114,22 @@ class PopulationRunner:
 
     def _obstacle(self, orders: Sequence[Order]) -> str | None:
         """Say why orders of one group are not worth a stack, or None if they are."""
-        if len(orders) == 1:
+        if self.tier == "loop":
+            return "the loop tier was asked for"
+        if len(orders) * self._models == 1:
             return "no other order has its signature"
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
         steps = -(-rows // read_knobs(orders[0].config).batch_size)
-        row_steps = steps * sum(order.epochs for order in orders)
-        if self.tier == "auto" and row_steps < _WORTH_TRACING:
+        row_steps = steps * sum(order.epochs for order in orders) * self._models
+        if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
+
+    def _needs_vmap(self, order: Order) -> bool:
+        """Say whether models of this signature were found not to run without vmap."""
+        name = self.group(order)
+        engines = [engine for key, engine in self._engines.items() if key[0] == name]
+        return bool(engines) and not engines[0].direct
 
     def _signature(self, order: Order) -> str:
         try:
@@ -133,8 +149,8 @@ class PopulationRunner:
             groups.setdefault(self.group(order), []).append(order)
         for group in groups.values():
             group.sort(key=lambda order: (order.epochs, order.trial))
-            for begin in range(0, len(group), self.rows):
-                yield group[begin : begin + self.rows]
+            for begin in range(0, len(group), self.width):
+                yield group[begin : begin + self.width]
 
     def _together(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
@@ -146,12 +162,12 @@ class PopulationRunner:
             group = Group(
                 self.recipe,
                 self.data,
-                [Row.of(order, self.seed) for order in orders],
+                [row for order in orders for row in self._rows_of(order)],
                 tier=self.tier,
                 engines=self._engines,
                 name=self.group(orders[0]),
             )
-            group.start(stored)
+            group.start([state for each in stored for state in self._split(each)])
             group.train(stop)
         except MemoryError:
             if len(orders) == 1:
@@ -165,11 +181,19 @@ class PopulationRunner:
         except Exception:  # noqa: BLE001 - the trainer finds out whose fault it is
             return list(self._trainer.run(orders, artifacts, stop))
         elapsed = time.perf_counter() - begin
-        epochs = sum(len(row.metrics) for row in group.rows) or 1
+        rows = joined(group.rows, self.data, measured=self.recipe.measured)
+        epochs = sum(len(row.metrics) for row in rows) or 1
         return [
             self._outcome(row, artifacts, notes=group.notes, epoch_seconds=elapsed / epochs)
-            for row in group.rows
+            for row in rows
         ]
+
+    def _rows_of(self, order: Order) -> list[Row]:
+        folds = len(self.data.parts)
+        return rows_of(order, study_seed=self.seed, folds=folds, seeds=self._seeds)
+
+    def _split(self, stored: State | None) -> Sequence[State | None]:
+        return [None] * self._models if stored is None else split_state(stored, self._models)
 
     def _outcome(
         self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float

@@ -7,6 +7,7 @@
 ``steps``                 steps that the optimizer has taken, int64, ``(members,)``
 ``number/<path>``         dropout rates and batch-norm momenta, float64, ``(members,)``
 ``hyper/<name>``          hyperparameters of training, float64, ``(members, ...)``
+``flat/…``                only in a flat stack: see :meth:`Stack.flat`
 ========================  ==========================================================
 
 A slot operation is one indexing of each of them, whatever it is.
@@ -27,6 +28,7 @@ from ripieno.recipes import State
 __all__ = ["Layout", "Stack"]
 
 _MODEL, _OPTIMIZER, _ROW, _NUMBER, _HYPER = "model/", "optimizer/", "row/", "number/", "hyper/"
+_FLAT = "flat/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,30 @@ class Stack:
         Args:
             rows: int64, shape ``(new members,)``.
         """
-        return replace(self, arrays={n: a.index_select(0, rows) for n, a in self.arrays.items()})
+        return replace(self, arrays={n: a.index_select(0, rows) for n, a in self._owned()})
+
+    def flat(self) -> Self:
+        """Return the same stack with all trained parameters side by side in one array.
+
+        ``flat/model`` and ``flat/<slot>`` are ``(members, numbers)``: each row's trained
+        parameters, and what the optimizer keeps for them, in the layout's order; the
+        single arrays are views of these. An update is then a handful of operations on one
+        array instead of a handful for each parameter.
+        """
+        layout, arrays = self.layout, dict(self._owned())
+        held = {"model": [_MODEL + n for n in layout.trained]}
+        for slot in layout.optimizer.slots:
+            held[slot] = [f"{_OPTIMIZER}{n}/{slot}" for n in layout.trained]
+        for kind, names in held.items():
+            parts = [arrays[name].flatten(1) for name in names]
+            # Unlike types would be changed by being joined.
+            if len({part.dtype for part in parts}) != 1:
+                return replace(self, arrays=arrays)
+            whole = arrays[_FLAT + kind] = torch.cat(parts, 1)
+            views = torch.split(whole, [part.shape[1] for part in parts], 1)
+            for name, view in zip(names, views, strict=True):
+                arrays[name] = view.view(arrays[name].shape)
+        return replace(self, arrays=arrays)
 
     def fork(self, *, losers: Tensor, parents: Tensor) -> None:
         """Overwrite rows with copies of others, optimizer state and numbers included.
@@ -141,7 +166,7 @@ class Stack:
             losers: Rows to overwrite, int64, shape ``(forks,)``, no row twice.
             parents: Rows to read, int64, shape ``(forks,)``, repeats allowed.
         """
-        for array in self.arrays.values():
+        for _, array in self._owned():
             # index_select copies before anything is written.
             array.index_copy_(0, losers, array.index_select(0, parents))
 
@@ -195,6 +220,10 @@ class Stack:
         """Make a row's optimizer forget everything."""
         for name, fresh in self._fresh().items():
             self.arrays[name][row].copy_(fresh[row])
+
+    def _owned(self) -> list[tuple[str, Tensor]]:
+        """Return the arrays without those that only hold others."""
+        return [(n, a) for n, a in self.arrays.items() if not n.startswith(_FLAT)]
 
     def _load(self, row: int, name: str, kept: Mapping[str, Tensor]) -> None:
         for slot, value in kept.items():

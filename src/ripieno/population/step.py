@@ -130,16 +130,7 @@ class StackedStep:
         trained = {n: tensors[n].requires_grad_() for n in self.layout.trained}
         # The forward writes statistics: into copies, so that a row can be left as it was.
         buffers = {name: tensors[name].clone() for name in self.layout.buffers}
-        logits = self.template.forward(
-            {**tensors, **buffers},
-            batch["x"],
-            members=len(batch["active"]),
-            numbers=named(arrays, "number/"),
-            keys=batch["keys"],
-            training=True,
-            shared=self.rules.shared,
-            leaves=self.leaves,
-        )
+        logits = self._forward({**tensors, **buffers}, arrays, batch)
         names = self.rules.uses & LOSS_OPTIONS
         options = {name: arrays[f"hyper/{name}"] for name in sorted(names)}
         check_outputs(logits, batch["y"])
@@ -149,6 +140,26 @@ class StackedStep:
         if "l1" in self.rules.uses:
             objective = objective + l1_penalty(trained, arrays["hyper/l1"])
         return objective, trained, Found(loss_sum, weight_sum, {}, buffers, {})
+
+    def outputs(self, arrays: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Return every row's outputs in training mode; the arrays are left unchanged."""
+        tensors = {n: a.clone() for n, a in named(arrays, "model/").items()}
+        with torch.no_grad():
+            return self._forward(tensors, arrays, batch)
+
+    def _forward(
+        self, tensors: Mapping[str, Tensor], arrays: Mapping[str, Tensor], batch: Batch
+    ) -> Tensor:
+        return self.template.forward(
+            tensors,
+            batch["x"],
+            members=len(batch["active"]),
+            numbers=named(arrays, "number/"),
+            keys=batch["keys"],
+            training=True,
+            shared=self.rules.shared,
+            leaves=self.leaves,
+        )
 
 
 def fresh_statistics(members: int) -> dict[str, Tensor]:
@@ -170,30 +181,61 @@ def apply(
     """Update the rows that are active and finite, and leave every other one as it was."""
     alive = arrays["statistic/alive"]
     train = batch["active"] & alive & torch.isfinite(found.loss_sum)
-    gradients = found.gradients
+    whole = "flat/model" in arrays and not found.present
+    whole = whole and len(found.gradients) == len(layout.trained)
+    view = _whole(arrays, found, layout) if whole else _single(arrays, found, layout)
+    gradients = view.gradients
     if "gradient_clip" in rules.uses and gradients:
         gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
-    optimizer = layout.optimizer
-    slots = {n: {s: arrays[f"optimizer/{n}/{s}"] for s in optimizer.slots} for n in gradients}
-    new_parameters, new_slots, row_slots = optimizer.step(
-        {n: arrays[f"model/{n}"] for n in gradients},
+    new_parameters, new_slots, row_slots = layout.optimizer.step(
+        view.parameters,
         gradients,
-        slots=slots,
+        slots=view.slots,
         row_slots=named(arrays, "row/"),
         steps=arrays["steps"],
         hyper={**named(arrays, "hyper/"), "lr": batch["rates"]},
     )
+    # A flat stack is never traced, so that its values may be looked at.
+    rows = None if whole and bool(train.all()) else train
     for name, new in new_parameters.items():
-        rows = train & found.present[name] if name in found.present else train
-        _write(arrays[f"model/{name}"], new, rows)
+        own = train & found.present[name] if name in found.present else rows
+        _write(view.parameters[name], new, own)
         for slot, value in new_slots[name].items():
-            _write(slots[name][slot], value, rows)
+            _write(view.slots[name][slot], value, own)
     for slot, value in row_slots.items():
-        _write(arrays[f"row/{slot}"], value, train)
+        _write(arrays[f"row/{slot}"], value, rows)
     for name, buffer in found.buffers.items():
-        _write(arrays[f"model/{name}"], buffer, train)
+        _write(arrays[f"model/{name}"], buffer, rows)
     arrays["steps"].add_(train)
     _count(arrays, batch["active"] & alive, train=train, found=found)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What an update reads and writes, by parameter."""
+
+    parameters: Mapping[str, Tensor]
+    gradients: Mapping[str, Tensor]
+    slots: Mapping[str, Mapping[str, Tensor]]
+
+
+def _single(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
+    names = list(found.gradients)
+    return _View(
+        parameters={n: arrays[f"model/{n}"] for n in names},
+        gradients=found.gradients,
+        slots={n: {s: arrays[f"optimizer/{n}/{s}"] for s in layout.optimizer.slots} for n in names},
+    )
+
+
+def _whole(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
+    """Return a flat stack's parameters as one."""
+    gradients = torch.cat([found.gradients[n].flatten(1) for n in layout.trained], 1)
+    return _View(
+        parameters={"": arrays["flat/model"]},
+        gradients={"": gradients},
+        slots={"": {slot: arrays[f"flat/{slot}"] for slot in layout.optimizer.slots}},
+    )
 
 
 def named(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -201,7 +243,11 @@ def named(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
-def _write(array: Tensor, new: Tensor, rows: Tensor) -> None:
+def _write(array: Tensor, new: Tensor, rows: Tensor | None) -> None:
+    """Write the rows that are named, or all of them."""
+    if rows is None:
+        array.copy_(new)
+        return
     mask = rows.view(-1, *[1] * (array.ndim - 1))
     torch.where(mask, new, array, out=array)
 

@@ -3,7 +3,8 @@
 ====================  ====================================================================
 ``compiled``          the traced graph, compiled; full batches only
 ``traced``            the whole step as a flat graph, without vmap, modules and autograd
-``leaves``            the forward under vmap, with member-aware leaves
+``leaves``            the forward with member-aware leaves: once, on stand-ins for tensors,
+                      where every function is known to treat rows alone, else under vmap
 ``vmap``              the forward under vmap, with those leaves alone that numbers need
 ``loop``              one row after another through an ordinary module; it always works
 ====================  ====================================================================
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from ripieno.population.graphs import Function, Graph, compiled, shapes, traced
 from ripieno.population.leaves import Kernels
 from ripieno.population.loop import LoopStep, loop_forward
+from ripieno.population.probe import few, find_leak, is_direct
 from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Rules, StackedStep, named
 from ripieno.population.template import Template
@@ -38,7 +40,8 @@ _COMPILE_SECONDS = 12.0
 """What compiling a step is taken to cost, before it is known; from cold, on one core."""
 _COMPILE_GAIN = 0.4
 """The share of a traced step's time that compiling is taken to save, before it is known."""
-_PROBE_ROWS = 3
+_TRACE_SECONDS = 20.0
+"""Work below which the step runs as it is: measuring kernels and tracing take seconds."""
 _TIMED_STEPS = 8
 
 
@@ -50,11 +53,13 @@ class Choice:
         tier: The tier.
         reason: Why not a higher one, in words.
         seconds: Seconds a step for each tier that was timed.
+        lasting: Whether it holds for other amounts of work too.
     """
 
     tier: Tier
     reason: str
     seconds: Mapping[str, float] = field(default_factory=dict)
+    lasting: bool = True
 
     def __str__(self) -> str:
         timed = ", ".join(f"{tier} {1e3 * s:.2f} ms" for tier, s in self.seconds.items())
@@ -84,6 +89,7 @@ class Engine:
     ) -> None:
         self.layout, self.rules, self.forced = layout, rules, tier
         self.kernels = kernels if kernels is not None else Kernels()
+        self._measures = self.kernels.measure
         template = Template(model, self.kernels)
         self.leaves = StackedStep(template, layout, rules)
         self._vmap = replace(self.leaves, leaves="needed")
@@ -92,6 +98,7 @@ class Engine:
         self._loop = LoopStep.of(model, layout, rules)
         self._graphs: dict[tuple[str, str], Graph] = {}
         self.choice: Choice | None = None
+        self._tried = False
 
     def step(
         self,
@@ -131,9 +138,17 @@ class Engine:
     def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, steps_left: float) -> Choice:
         if self.forced == "loop":
             return Choice("loop", "forced")
+        self.kernels.measure = False
+        if self.forced != "vmap":
+            self._try_direct(arrays, batch)
         reason = self._obstacle(arrays, batch)
         if reason is not None:
             return Choice("loop", reason)
+        if self.forced == "auto" and self.direct:
+            little = self._little(arrays, batch, steps_left)
+            if little is not None:
+                return little
+        self.kernels.measure = self._measures
         if self.forced != "auto":
             return self._force(self.forced, arrays, batch)
         seconds, failed = self._measure(("traced", "leaves", "loop"), arrays, batch)
@@ -144,6 +159,41 @@ class Engine:
         if best != "traced":
             return Choice(_tier(best), f"{failed}it is the fastest", seconds)
         return self._compile(arrays, batch, seconds=seconds, steps_left=steps_left)
+
+    @property
+    def direct(self) -> bool:
+        """Whether the leaves are computed without vmap."""
+        return self.leaves.template.direct
+
+    def _try_direct(self, arrays: Mapping[str, Tensor], batch: Batch) -> None:
+        """Compute without vmap from now on, if that gives what the model itself gives."""
+        if self._tried:
+            return
+        self._tried = True
+        self.kernels.measure = False
+        own, some = few(arrays, batch, rules=self.rules)
+        right = is_direct(self.leaves, self._loop.module, arrays=own, batch=some)
+        self.leaves.template.direct = self._fused.template.direct = right
+
+    def _little(
+        self, arrays: Mapping[str, Tensor], batch: Batch, steps_left: float
+    ) -> Choice | None:
+        """Choose the leaves where little work is left; None where a probe is worth its cost.
+
+        Then no kernel is measured either: the likely winners are taken.
+        """
+        own = _copies(arrays)
+        try:
+            self.leaves(own, batch)
+            begin = time.perf_counter()
+            self.leaves(own, batch)
+        except Exception:  # noqa: BLE001 - a user's forward may raise anything
+            return None
+        seconds = time.perf_counter() - begin
+        if steps_left * seconds > _TRACE_SECONDS:
+            return None
+        words = f"{steps_left * seconds:.1f} s of work are too few to be worth a trace"
+        return Choice("leaves", words, {"leaves": seconds}, lasting=False)
 
     def _compile(
         self,
@@ -186,15 +236,11 @@ class Engine:
         """Say why the model cannot be stacked, or None: a few rows are tried."""
         if next(iter(named(arrays, "model/").values()), None) is None:
             return "the model has no parameters"
-        few = {n: a[:_PROBE_ROWS].clone() for n, a in arrays.items()}
-        some = {
-            n: t if self.rules.shared and n == "x" else t[:_PROBE_ROWS] for n, t in batch.items()
-        }
-        some["active"] = torch.ones_like(some["active"])
+        own, some = few(arrays, batch, rules=self.rules)
         try:
             with warnings.catch_warnings(record=True) as heard:
                 warnings.simplefilter("always")
-                leak = _leak(self._vmap if self.forced == "vmap" else self.leaves, few, some)
+                leak = find_leak(self._vmap if self.forced == "vmap" else self.leaves, own, some)
         except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
             return f"it cannot be stacked: {_words(error)}"
         slow = [str(w.message) for w in heard if "batching rule" in str(w.message)]
@@ -282,24 +328,6 @@ class Engine:
             self._graphs[key] = traced(forward, stack, batch)
         out: Tensor = self._graphs[key](stack, batch)
         return out
-
-
-def _leak(step: StackedStep, arrays: Mapping[str, Tensor], batch: Batch) -> str | None:
-    """Say which row's loss has a gradient in another row, or None."""
-    with torch.enable_grad():
-        objective, trained, _ = step.objectives(arrays, batch)
-        if objective.shape != batch["active"].shape:
-            return f"the loss has the shape {tuple(objective.shape)}, not one number a row"
-        for row, own in enumerate(objective):
-            found = torch.autograd.grad(
-                own, list(trained.values()), retain_graph=True, allow_unused=True
-            )
-            pairs: list[tuple[str, Tensor | None]] = list(zip(trained, found, strict=True))
-            for name, gradient in pairs:
-                others = [other for other in range(len(objective)) if other != row]
-                if gradient is not None and bool(gradient[others].any()):
-                    return f"the loss of one row has a gradient in {name!r} of another"
-    return None
 
 
 def _copies(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:

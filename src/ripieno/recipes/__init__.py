@@ -6,6 +6,7 @@ from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.folds import Folds
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.loaders import load
@@ -32,9 +33,19 @@ from ripieno.recipes.prediction import (
 )
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.replicas import (
+    Replica,
+    check_seeds,
+    in_equal_epochs,
+    join,
+    mean_metrics,
+    mean_predictions,
+    replicas_of,
+    split_state,
+)
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.state import State
-from ripieno.recipes.targets import Targets
+from ripieno.recipes.targets import Coding
 from ripieno.recipes.tasks import TASKS, TaskName, check_task
 from ripieno.recipes.trainer import TrainerRunner, batches
 
@@ -47,9 +58,11 @@ __all__ = [
     "SCHEDULES",
     "TASKS",
     "CnnFactory",
+    "Coding",
     "Data",
     "DropoutMode",
     "Finished",
+    "Folds",
     "Knob",
     "Knobs",
     "Loss",
@@ -59,9 +72,9 @@ __all__ = [
     "ModelFactory",
     "Preprocess",
     "Recipe",
+    "Replica",
     "Split",
     "State",
-    "Targets",
     "TaskName",
     "TrainerRunner",
     "alone",
@@ -72,6 +85,7 @@ __all__ = [
     "build_model",
     "build_optimizer",
     "check_logits",
+    "check_seeds",
     "check_task",
     "chosen_loss",
     "cnn",
@@ -81,11 +95,15 @@ __all__ = [
     "explain",
     "find_loss",
     "find_metric",
+    "in_equal_epochs",
+    "join",
     "keep",
     "learning_rate_factor",
     "load",
     "loss_name",
     "loss_options",
+    "mean_metrics",
+    "mean_predictions",
     "measure",
     "measure_scores",
     "mlp",
@@ -93,6 +111,8 @@ __all__ = [
     "predict_probabilities",
     "predict_scores",
     "read_knobs",
+    "replicas_of",
+    "split_state",
     "state_slots",
     "take_up",
 ]

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ripieno.errors import DataError
 from ripieno.recipes import files, splits
+from ripieno.recipes.folds import Folds, check_folds, in_folds
 from ripieno.recipes.parts import divide_rows
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.splits import Label
-from ripieno.recipes.targets import Targets, output_names, read_targets
+from ripieno.recipes.targets import Coding, output_names, read_targets
 from ripieno.recipes.tasks import TaskName, check_task, decide_task
 
 __all__ = ["Data", "Split", "divide"]
@@ -28,10 +29,13 @@ class Split:
         y: Numbers of classes, int64, shape ``(rows,)``; or labels, 0 and 1, int64, shape
             ``(rows, labels)``; or values in their own units, float64, shape ``(rows,)`` or
             ``(rows, columns)``.
+        raw: The features before preprocessing, where models of several preprocessings are to
+            read them (the test part of folded data); else None.
     """
 
     x: NDArray[np.float32]
     y: NDArray[Any]
+    raw: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -68,7 +72,9 @@ class Data:
         name: What a record of the study calls the data.
         fingerprint: The same for data with the same validation rows and targets, so that
             predictions of different splits are never mixed.
-        targets: The task, and the units that regression is trained in.
+        folds: The search part (training and validation rows) as folds, the first of which the
+            parts above are; None for a single split.
+        coding: The task, and the units that a regression is trained in.
     """
 
     train: Split
@@ -78,17 +84,31 @@ class Data:
     preprocess: Preprocess
     name: str
     fingerprint: str
-    targets: Targets = field(default_factory=Targets)
+    folds: Folds | None = None
+    coding: Coding = field(default_factory=Coding)
 
     @property
     def task(self) -> TaskName:
         """``classification``, ``multilabel`` or ``regression``."""
-        return self.targets.task
+        return self.coding.task
 
     @property
     def outputs(self) -> int:
         """How many outputs a network has: one a class, a label or a column of values."""
         return len(self.classes)
+
+    @property
+    def parts(self) -> tuple["Data", ...]:
+        """The data that single models are trained on: one a fold, or these themselves."""
+        return (self,) if self.folds is None else self.folds.parts
+
+    @property
+    def targets(self) -> NDArray[Any]:
+        """Targets of the rows that a trial leaves predictions of, as a split holds them.
+
+        Those of the validation part; with folds, of the whole search part in row order.
+        """
+        return self.validation.y if self.folds is None else self.folds.targets
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,6 +124,7 @@ class Data:
         y_test: NDArray[Any] | None = None,
         validation_share: float = 0.2,
         test_share: float = 0.2,
+        folds: int = 1,
         seed: int = 0,
         name: str = "arrays",
         task: str | None = None,
@@ -123,6 +144,8 @@ class Data:
             validation_share: Share of the rows of ``x`` for the validation part.
             test_share: Share of the rows of ``x`` for the test part; 0 for none. Not used
                 where a test part is given.
+            folds: Divide all rows but the test part into so many stratified folds, on each of
+                which one model of a trial is validated; ``validation_share`` is not used then.
             seed: The split depends on it and on the labels alone.
             name: What a record of the study calls the data.
             task: ``classification``, ``multilabel`` or ``regression``; read off ``y`` where
@@ -151,6 +174,7 @@ class Data:
             np.asarray(y),
             test=test,
             shares=(validation_share, test_share),
+            folds=folds,
             seed=seed,
             name=name,
             task=task,
@@ -165,6 +189,7 @@ def divide(
     *,
     test: tuple[NDArray[np.generic], NDArray[np.generic]] | None = None,
     shares: tuple[float, float] = (0.2, 0.2),
+    folds: int = 1,
     seed: int,
     name: str,
     columns: tuple[str, ...] | None = None,
@@ -172,17 +197,45 @@ def divide(
     task: str | None = None,
     target_names: Sequence[Label] | None = None,
     scale_targets: bool = True,
+    rows: Sequence[NDArray[np.int64]] | None = None,
 ) -> Data:
     """Split raw rows, fit the preprocessing on the training part and apply it to all parts.
 
     Args and errors are those of :meth:`Data.from_arrays`; ``columns`` and ``target`` name
-    what a CSV file held.
+    what a CSV file held, and ``rows`` are the row numbers of the parts where those are not
+    drawn here.
     """
+    check_folds(folds, name)
     place = name if target is None else f"{name}, column {target!r}"
     kind = decide_task(y, where=place) if task is None else check_task(task, where=place)
     labels = _labelled(x, y, names=columns, where=name, target_at=place, task=kind)
     classes = output_names(labels, task=kind, given=target_names, where=place)
     codes = _encoded(labels, classes, task=kind, where=place)
+    if folds > 1:
+        return in_folds(
+            lambda rows: divide(
+                x,
+                y,
+                test=test,
+                seed=seed,
+                name=name,
+                columns=columns,
+                target=target,
+                task=kind,
+                target_names=target_names,
+                scale_targets=scale_targets,
+                rows=rows,
+            ),
+            x,
+            codes,
+            task=kind,
+            folds=folds,
+            test_share=0.0 if test else shares[1],
+            test=None if test is None else test[0],
+            seed=seed,
+            names=classes,
+            where=name,
+        )
     wanted = [share for share in (shares[0], 0.0 if test else shares[1]) if share != 0.0]
     if shares[0] == 0.0:
         raise DataError(
@@ -190,7 +243,7 @@ def divide(
             where=name,
             fix="give a share above 0, such as 0.2: configs are compared on that part.",
         )
-    rows = divide_rows(codes, wanted, task=kind, seed=seed, names=classes, where=name)
+    rows = rows or divide_rows(codes, wanted, task=kind, seed=seed, names=classes, where=name)
     preprocess = Preprocess.fit(x[rows[0]], columns=columns, target=target)
     parts = [Split(preprocess.apply(x[part]), codes[part]) for part in rows]
     if test is not None:
@@ -211,7 +264,7 @@ def divide(
         preprocess=preprocess,
         name=name,
         fingerprint=_fingerprint(rows[1], codes[rows[1]]),
-        targets=Targets.fit(parts[0].y, task=kind, scaled=scale_targets),
+        coding=Coding.fit(parts[0].y, task=kind, scaled=scale_targets),
     )
 
 

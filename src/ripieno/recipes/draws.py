@@ -22,6 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ripieno.recipes.hashing import hashed, is_readable
+
 __all__ = [
     "Purpose",
     "bits",
@@ -51,6 +53,7 @@ class Purpose(IntEnum):
     DROPOUT = 3
     GENERATOR = 4
     SPLIT = 5
+    REPLICA = 6
 
 
 def fold(key: int, *numbers: int) -> int:
@@ -107,7 +110,7 @@ def key_tensor(*keys: int) -> Tensor:
     return torch.from_numpy(signed).squeeze(0) if len(keys) == 1 else torch.from_numpy(signed)
 
 
-def bits(key: Tensor, shape: tuple[int, ...], *, layer: int = 0) -> Tensor:
+def bits(key: Tensor, shape: tuple[int, ...], *, layer: int | Tensor = 0) -> Tensor:
     """Return 32 random bits for every position of ``shape``.
 
     Within one key and layer no number comes twice: position to bits is a bijection.
@@ -115,11 +118,13 @@ def bits(key: Tensor, shape: tuple[int, ...], *, layer: int = 0) -> Tensor:
     Args:
         key: int64, shape ``()`` or ``(members,)``.
         shape: Shape of what one row draws; fewer than 2**32 positions.
-        layer: Number of the draw within the step.
+        layer: Number of the draw within the step, or one a row, int64, ``(members,)``.
 
     Returns:
         int64 in ``[0, 2**32)``, shape ``(*key.shape, *shape)``.
     """
+    if is_readable(key, layer):
+        return torch.from_numpy(hashed(key, shape, layer).astype(np.int64))
     low = (key ^ (layer * _GOLDEN32)) & _MASK32
     high = (key >> 32) & _MASK32
     positions = torch.arange(math.prod(shape), device=key.device)
@@ -140,7 +145,7 @@ def _mix32(value: Tensor) -> Tensor:
     return value ^ (value >> 15)
 
 
-def uniform(key: Tensor, shape: tuple[int, ...], *, layer: int = 0) -> Tensor:
+def uniform(key: Tensor, shape: tuple[int, ...], *, layer: int | Tensor = 0) -> Tensor:
     """Return numbers uniform on ``[0, 1)``: float32, multiples of 2**-24.
 
     Args and shapes are those of :func:`bits`.
@@ -149,20 +154,27 @@ def uniform(key: Tensor, shape: tuple[int, ...], *, layer: int = 0) -> Tensor:
     return drawn.float() * 2.0**-_FRACTION_BITS
 
 
-def keep_mask(key: Tensor, shape: tuple[int, ...], *, p: float | Tensor, layer: int = 0) -> Tensor:
+def keep_mask(
+    key: Tensor, shape: tuple[int, ...], *, p: float | Tensor, layer: int | Tensor = 0
+) -> Tensor:
     """Return what dropout keeps: True with probability ``1 - p``, position by position.
 
     Args:
         key: int64, shape ``()`` or ``(members,)``.
         shape: Shape of what one row draws.
         p: Probability of dropping; a number, or one a row, shape ``(members,)``.
-        layer: Number of the dropout call within the step.
+        layer: Number of the dropout call within the step, or one a row, ``(members,)``.
 
     Returns:
         bool, shape ``(*key.shape, *shape)``.
     """
-    drawn = bits(key, shape, layer=layer) >> (32 - _FRACTION_BITS)
     # Compared as integers: the same mask whatever the dtype of the model and of p.
+    if is_readable(key, p, layer):
+        least = np.ceil(np.asarray(p, dtype=np.float64) * 2**_FRACTION_BITS)
+        least = least.astype(np.uint32).reshape(*least.shape, *[1] * len(shape))
+        found = hashed(key, shape, layer) >> np.uint32(32 - _FRACTION_BITS)
+        return torch.from_numpy(np.greater_equal(found, least))
+    drawn = bits(key, shape, layer=layer) >> (32 - _FRACTION_BITS)
     if isinstance(p, Tensor):
         threshold = torch.ceil(p.double() * 2**_FRACTION_BITS).long()
         return drawn >= threshold.view(*threshold.shape, *[1] * len(shape))

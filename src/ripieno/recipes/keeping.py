@@ -17,7 +17,17 @@ from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.state import State
 from ripieno.records import ArtifactStore, Metrics, Order
 
-__all__ = ["Finished", "alone", "explain", "keep", "take_up"]
+__all__ = [
+    "DivergedError", "Finished", "StopAskedError", "alone", "explain", "keep", "take_up",
+]  # fmt: skip
+
+
+class StopAskedError(Exception):
+    """The study is being stopped."""
+
+
+class DivergedError(Exception):
+    """A number is no longer finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ def keep(
     )
     predictions = artifacts.write(
         f"{name}-predictions",
-        {data.targets.stored: finished.predictions},
+        {data.coding.stored: finished.predictions},
         {**facts, "fingerprint": data.fingerprint},
     )
     return state, predictions

@@ -19,6 +19,7 @@ def load(
     source: str | Path,
     *,
     target: str | None = None,
+    folds: int = 1,
     seed: int = 0,
     task: str | None = None,
     scale_targets: bool = True,
@@ -28,9 +29,11 @@ def load(
     Args:
         source: ``"digits"`` (scikit-learn's 1,797 real handwritten images of 8 x 8 pixels),
             a ``.npz`` file with ``x_train``, ``y_train`` and optionally ``x_test``,
-            ``y_test`` and ``target_names`` (of labels or columns), or a ``.csv`` file with a header line.
+            ``y_test`` and ``target_names`` (of labels or columns), or a ``.csv`` file with a
+            header line.
         target: Name of the target column of a ``.csv`` file; where it is not given, the one
             column that is called target, label, class or y.
+        folds: Divide all rows but the test part into so many folds; see ``Data.from_arrays``.
         seed: The split depends on it and on the labels alone.
         task: ``classification``, ``multilabel`` or ``regression``; read off the targets where
             absent, see :meth:`Data.from_arrays`.
@@ -41,7 +44,7 @@ def load(
     """
     if source == "digits":
         _refuse_target(target, "digits")
-        return _digits(seed, task=task, scale_targets=scale_targets)
+        return _digits(seed, folds=folds, task=task, scale_targets=scale_targets)
     path = Path(source)
     if not path.suffix:
         raise DataError(
@@ -51,8 +54,9 @@ def load(
         )
     if files.suffix(path) == ".npz":
         _refuse_target(target, str(path))
-        return _npz(path, seed, task=task, scale_targets=scale_targets)
-    return _csv(path, target=target, seed=seed, task=task, scale_targets=scale_targets)
+        return _npz(path, seed, folds=folds, task=task, scale_targets=scale_targets)
+    options: dict[str, Any] = {"task": task, "scale_targets": scale_targets}
+    return _csv(path, target=target, seed=seed, folds=folds, **options)
 
 
 def _refuse_target(target: str | None, where: str) -> None:
@@ -64,19 +68,19 @@ def _refuse_target(target: str | None, where: str) -> None:
         )
 
 
-def _digits(seed: int, **targets: Any) -> Data:
+def _digits(seed: int, **options: Any) -> Data:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Data.from_arrays(digits.images, digits.target, seed=seed, name="digits", **targets)
+    return Data.from_arrays(digits.images, digits.target, seed=seed, name="digits", **options)
 
 
-def _npz(path: Path, seed: int, **targets: Any) -> Data:
+def _npz(path: Path, seed: int, **options: Any) -> Data:
     arrays = files.read_npz(path)
     for key in ("x_train", "y_train"):
         files.first_key(arrays, (key,), path)
     if "target_names" in arrays:
-        targets["target_names"] = arrays["target_names"].tolist()
+        options["target_names"] = arrays["target_names"].tolist()
     return Data.from_arrays(
         arrays["x_train"],
         arrays["y_train"],
@@ -84,11 +88,11 @@ def _npz(path: Path, seed: int, **targets: Any) -> Data:
         y_test=arrays.get("y_test"),
         seed=seed,
         name=path.stem,
-        **targets,
+        **options,
     )
 
 
-def _csv(path: Path, *, target: str | None, seed: int, **targets: Any) -> Data:
+def _csv(path: Path, *, target: str | None, seed: int, **options: Any) -> Data:
     table = files.read_csv(path)
     names = [str(name) for name in table.columns]
     chosen = _usual_target(names, path) if target is None else target
@@ -96,7 +100,7 @@ def _csv(path: Path, *, target: str | None, seed: int, **targets: Any) -> Data:
     columns = tuple(name for name in names if name != chosen)
     _refuse_nameless(columns, path)
     x = files.feature_matrix(table, columns, where=str(path))
-    return divide(x, y, seed=seed, name=path.stem, columns=columns, target=chosen, **targets)
+    return divide(x, y, seed=seed, name=path.stem, columns=columns, target=chosen, **options)
 
 
 def _refuse_nameless(columns: tuple[str, ...], path: Path) -> None:

@@ -205,7 +205,7 @@ def measure_scores(
     """Measure scores as a network gives them; see :func:`measure` for the rest.
 
     Args:
-        scores: Log-probabilities, log-odds or values; see :class:`~ripieno.recipes.Targets`.
+        scores: Log-probabilities, log-odds or values; see :class:`~ripieno.recipes.Coding`.
         y: Targets as a split holds them.
         metrics: What is measured; None for the task's own.
         task: The task.

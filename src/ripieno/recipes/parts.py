@@ -10,7 +10,7 @@ from ripieno.recipes.draws import Purpose, fold
 from ripieno.recipes.splits import Label, check_shares, stratified_split
 from ripieno.recipes.tasks import TaskName
 
-__all__ = ["divide_rows", "multilabel_split", "random_split"]
+__all__ = ["divide_rows", "multilabel_parts", "multilabel_split", "random_split"]
 
 
 def divide_rows(
@@ -66,6 +66,20 @@ def multilabel_split(
 ) -> list[NDArray[np.int64]]:
     """Divide rows so that every label is spread over the parts in proportion.
 
+    Args:
+        y: 0 and 1, shape ``(rows, labels)``.
+        shares: Share of all rows for each part but the first.
+        seed: The split depends on it and on ``y`` alone.
+    """
+    rng = np.random.default_rng(fold(seed, Purpose.SPLIT))
+    return multilabel_parts(y, _sizes(len(y), shares), rng=rng)
+
+
+def multilabel_parts(
+    y: NDArray[np.int64], sizes: Sequence[int], *, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Divide rows into parts of about these sizes, every label spread in proportion.
+
     The label with the fewest rows left comes first: each of its rows goes to the part that
     lacks most of the label, then to the one that lacks most rows.
 
@@ -74,13 +88,14 @@ def multilabel_split(
 
     Args:
         y: 0 and 1, shape ``(rows, labels)``.
-        shares: Share of all rows for each part but the first.
-        seed: The split depends on it and on ``y`` alone.
+        sizes: Rows of each part, of sum ``rows``.
+        rng: Says the order in which rows are placed.
+
+    Returns:
+        Row numbers of each part, ascending; none is empty.
     """
-    rng = np.random.default_rng(fold(seed, Purpose.SPLIT))
-    whole = np.array([1.0 - sum(shares), *shares])
-    lacking_rows = np.array(_sizes(len(y), shares), dtype=np.float64)
-    lacking = whole[:, None] * y.sum(axis=0)
+    lacking_rows = np.array(sizes, dtype=np.float64)
+    lacking = lacking_rows[:, None] / len(y) * y.sum(axis=0)
     place = np.full(len(y), -1)
     while True:
         counts = y[place < 0].sum(axis=0)
@@ -97,8 +112,8 @@ def multilabel_split(
         part = int(lacking_rows.argmax())
         place[row] = part
         lacking_rows[part] -= 1
-    _fill_empty(place, parts=len(whole), rng=rng)
-    return [np.flatnonzero(place == part) for part in range(len(whole))]
+    _fill_empty(place, parts=len(sizes), rng=rng)
+    return [np.flatnonzero(place == part) for part in range(len(sizes))]
 
 
 def _fill_empty(place: NDArray[np.int64], *, parts: int, rng: np.random.Generator) -> None:

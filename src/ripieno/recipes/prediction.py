@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
-from ripieno.recipes.targets import Targets
+from ripieno.recipes.targets import Coding
 
 __all__ = ["as_tensor", "check_logits", "predict", "predict_probabilities", "predict_scores"]
 
@@ -35,14 +35,14 @@ def predict_probabilities(
     Raises:
         RecipeError: The module returns something else than logits.
     """
-    probabilities: NDArray[np.float32] = predict(module, x, Targets(), batch_size=batch_size)
+    probabilities: NDArray[np.float32] = predict(module, x, Coding(), batch_size=batch_size)
     return probabilities
 
 
 def predict(
     module: nn.Module,
     x: NDArray[np.floating] | Tensor,
-    targets: Targets,
+    coding: Coding,
     *,
     batch_size: int = _BATCH,
 ) -> NDArray[Any]:
@@ -51,7 +51,7 @@ def predict(
     Args:
         module: See :func:`predict_probabilities`.
         x: Preprocessed features, shape ``(rows, *features)``.
-        targets: What the outputs of the module mean.
+        coding: What the outputs of the module mean.
         batch_size: Rows at a time.
 
     Returns:
@@ -62,13 +62,13 @@ def predict(
         RecipeError: The module returns something else than rows of outputs.
     """
     rows = x if isinstance(x, Tensor) else as_tensor(x)
-    return targets.predictions(predict_scores(module, rows, targets, batch_size=batch_size))
+    return coding.predictions(predict_scores(module, rows, coding, batch_size=batch_size))
 
 
 def predict_scores(
     module: nn.Module,
     x: Tensor,
-    targets: Targets,
+    coding: Coding,
     *,
     outputs: int | None = None,
     batch_size: int = _BATCH,
@@ -82,7 +82,7 @@ def predict_scores(
     Args:
         module: See :func:`predict_probabilities`.
         x: Features, shape ``(rows, *features)``.
-        targets: What the outputs of the module mean.
+        coding: What the outputs of the module mean.
         outputs: How many outputs there must be; None for any number.
         batch_size: Rows at a time.
         between: Called before every batch.
@@ -98,7 +98,7 @@ def predict_scores(
                 between()
                 found = module(batch.to(dtype))
                 check_logits(found, module, rows=len(batch), classes=outputs)
-                parts.append(targets.scores(found))
+                parts.append(coding.scores(found))
             return torch.cat(parts).numpy()
     finally:
         module.train(training)

@@ -65,6 +65,11 @@ class Recipe:
     class_weights: Weights | None = None
     pos_weight: Weights | None = None
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the metrics."""
+        return tuple(m if isinstance(m, str) else m.name for m in self.metrics or ())
+
     def __post_init__(self) -> None:
         if self.metrics is not None:
             object.__setattr__(self, "metrics", tuple(self.metrics))

@@ -14,12 +14,12 @@ from ripieno.recipes import splits
 from ripieno.recipes.splits import Label
 from ripieno.recipes.tasks import TASKS, TaskName, check_task, plain_array
 
-__all__ = ["Targets", "output_names", "read_targets"]
+__all__ = ["Coding", "output_names", "read_targets", "sigmoid"]
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
-    """The task, and for regression the units that a network is trained in.
+class Coding:
+    """How targets become numbers for a network and its outputs become answers.
 
     A network is trained on *encoded* targets and returns *outputs*. *Scores* are float64:
     log-probabilities of classes, log-odds of labels, or values in the target's own units.
@@ -120,7 +120,7 @@ class Targets:
         Raises:
             DataError: There is no such task.
         """
-        task = check_task(values["task"], where="stored targets")
+        task = check_task(values["task"], where="a stored coding")
         return cls(task, tuple(map(float, values["mean"])), tuple(map(float, values["scale"])))
 
 

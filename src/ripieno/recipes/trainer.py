@@ -17,7 +17,15 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
-from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
+from ripieno.recipes.keeping import (
+    DivergedError,
+    Finished,
+    StopAskedError,
+    alone,
+    explain,
+    keep,
+    take_up,
+)
 from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.loss_options import chosen_loss, loss_options
 from ripieno.recipes.losses import find_loss, reduce
@@ -26,6 +34,7 @@ from ripieno.recipes.optimizers import build_optimizer, state_slots
 from ripieno.recipes.prediction import as_tensor, check_logits, predict_scores
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, penalty
+from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
 from ripieno.recipes.schedules import learning_rate_factor
 from ripieno.recipes.state import State
 from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus
@@ -45,6 +54,8 @@ class TrainerRunner:
         recipe: How models are trained.
         data: What they are trained on and measured on.
         seed: The study's seed.
+        seeds: How many times a trial is trained on each fold of the data, each with another
+            seed.
 
     Raises:
         RecipeError: The recipe is for another task than the data.
@@ -53,6 +64,7 @@ class TrainerRunner:
     recipe: Recipe
     data: Data
     seed: int = 0
+    seeds: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", complete(self.recipe, self.data))
@@ -89,14 +101,14 @@ class TrainerRunner:
         finished: Finished | None = None
         status, message = OutcomeStatus.DONE, None
         try:
-            training = _Training(self.recipe, self.data, order, seed=self.seed, stop=stop)
+            training = self._training(order, stop)
             training.start(stored)
             for epoch in range(order.start, order.stop):
                 finished = training.epoch(epoch)
                 rows.append(finished.metrics)
-        except _StopAskedError:
+        except StopAskedError:
             status = OutcomeStatus.STOPPED
-        except _DivergedError as error:
+        except DivergedError as error:
             status, message = OutcomeStatus.DIVERGED, str(error)
         except Exception as error:  # noqa: BLE001 - the user's model may raise anything
             status, message = OutcomeStatus.FAILED, explain(error)
@@ -113,13 +125,20 @@ class TrainerRunner:
             error=message,
         )
 
-
-class _StopAskedError(Exception):
-    """The study is being stopped."""
-
-
-class _DivergedError(Exception):
-    """A number is no longer finite."""
+    def _training(self, order: Order, stop: Callable[[], bool]) -> Training:
+        """Return the order's one model, or all of them where there are folds or seeds."""
+        parts = self.data.parts
+        recipe = in_equal_epochs(self.recipe, self.data)
+        replicas = replicas_of(
+            order.trial, study_seed=self.seed, folds=len(parts), seeds=self.seeds
+        )
+        made = [
+            _Training(recipe, parts[replica.fold], order, replica=replica, stop=stop)
+            for replica in replicas
+        ]
+        if len(made) == 1:
+            return made[0]
+        return Replicated(replicas, made, data=self.data, measured=self.recipe.measured)
 
 
 class _Training:
@@ -131,19 +150,19 @@ class _Training:
         data: Data,
         order: Order,
         *,
-        seed: int,
+        replica: Replica,
         stop: Callable[[], bool],
     ) -> None:
         self._recipe = recipe
         self._order = order
         self._stop = stop
-        self._seed = draws.trial_seed(seed, order.trial)
+        self._seed = replica.seed
         self._knobs = read_knobs(order.config)
-        self._targets = data.targets
+        self._coding = data.coding
         self._outputs = data.outputs
         dtype = getattr(torch, recipe.dtype)
         self._x = as_tensor(data.train.x).to(dtype)
-        self._y = data.targets.encode(data.train.y, dtype)
+        self._y = data.coding.encode(data.train.y, dtype)
         self._validation_x = as_tensor(data.validation.x)
         self._validation_y = data.validation.y
         self._loss = find_loss(chosen_loss(recipe, order.config))
@@ -181,7 +200,7 @@ class _Training:
             self._seed_generator(epoch, step)
             losses, weights = self._step(rows, rate=rate, key=keys[step])
             if not math.isfinite(losses):
-                raise _DivergedError(
+                raise DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
                     f"step {step + 1} of {len(chunks)} (learning rate {rate:.3g})."
                 )
@@ -195,12 +214,12 @@ class _Training:
                 scores,
                 self._validation_y,
                 metrics=self._recipe.metrics,
-                task=self._targets.task,
+                task=self._coding.task,
             ),
             "learning_rate": rate,
         }
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
-        return Finished(metrics, state, self._targets.predictions(scores))
+        return Finished(metrics, state, self._coding.predictions(scores))
 
     def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
@@ -225,12 +244,12 @@ class _Training:
             scores = predict_scores(
                 self.module,
                 self._validation_x,
-                self._targets,
+                self._coding,
                 outputs=self._outputs,
                 between=self._check_stop,
             )
         if not np.isfinite(scores).all():
-            raise _DivergedError(
+            raise DivergedError(
                 f"the validation predictions were not finite after epoch {epoch + 1}."
             )
         return scores
@@ -242,14 +261,14 @@ class _Training:
 
     def _check_stop(self) -> None:
         if self._stop():
-            raise _StopAskedError
+            raise StopAskedError
 
     @contextmanager
     def _naming_the_batch(self, x: Tensor) -> Iterator[None]:
         """Add the model and the shape of its input to an error that the model raises."""
         try:
             yield
-        except (_StopAskedError, RecipeError):  # they say by themselves where they were
+        except (StopAskedError, RecipeError):  # they say by themselves where they were
             raise
         except Exception as error:
             error.add_note(

@@ -4,6 +4,7 @@ from ripieno.records.objective import Direction, Objective
 from ripieno.records.order import Order
 from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
 from ripieno.records.protocols import Arrays, ArtifactStore, Runner
+from ripieno.records.spread import spread_name, spread_of
 from ripieno.records.trial import Trial, TrialStatus
 from ripieno.space import Config
 
@@ -20,4 +21,6 @@ __all__ = [
     "Runner",
     "Trial",
     "TrialStatus",
+    "spread_name",
+    "spread_of",
 ]

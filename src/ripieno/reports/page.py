@@ -188,7 +188,8 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     tiles = []
     if best is not None:
         value = style.number(last_value(best, objective))
-        tiles.append((f"best {metric}", value, f"trial {best.id}"))
+        beside = style.beside(best, objective.metric)
+        tiles.append((f"best {metric}", value, f"trial {best.id}{beside and ','}{beside}"))
     for name, scores in (("best trial", summary.single), ("ensemble", summary.ensemble_scores)):
         usual = [key for key in ("accuracy", "log_loss") if key in scores.test]
         for key in usual or list(scores.test)[:2]:

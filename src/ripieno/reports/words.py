@@ -52,12 +52,13 @@ def _best(summary: Summary) -> Finding:
         return Finding(
             "warning", f"None of {style.plural(len(summary.trials), 'trial')} has a value."
         )
-    value = style.number(last_value(best, summary.objective))
+    metric = summary.objective.metric
+    value = style.number(last_value(best, summary.objective)) + style.beside(best, metric)
     place = f"the best of {len(summary.trials):,}" if len(summary.trials) > 1 else "the only one"
     length = f" after {style.plural(best.epochs, 'epoch')}" if summary.has_epochs else ""
     return Finding(
         "result",
-        f"Trial {best.id} is {place}: {style.words(summary.objective.metric)} {value}{length}, "
+        f"Trial {best.id} is {place}: {style.words(metric)} {value}{length}, "
         f"with {config_words(best.config)}.",
     )
 

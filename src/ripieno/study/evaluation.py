@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from ripieno.ensembles import Ensemble, Predictions, gain_interval, greedy_selection
-from ripieno.recipes import TASKS, State, build_model, measure, predict
+from ripieno.recipes import TASKS, measure
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
+from ripieno.study.members import assemble, load_models, predict_test
 from ripieno.study.results import EnsembleResult
 
 __all__ = ["Chosen", "Evaluation", "choose", "evaluate"]
@@ -47,31 +47,13 @@ class Chosen:
 
     def build(self) -> Ensemble:
         """Return the ensemble as one module, its members' weights loaded."""
-        data = self.job.data
-        members = [
-            {"id": str(trial.id), "recipe": self.reference, "config": dict(trial.config)}
-            for trial in self.members
-        ]
-        return Ensemble(
-            [self.load(trial) for trial in self.members],
+        return assemble(
+            self.job,
+            self.members,
             self.weights,
-            classes=data.classes,
-            preprocess=data.preprocess,
-            facts={"input_shape": list(data.shape), "members": members},
-            targets=data.targets,
+            artifacts=self.artifacts,
+            reference=self.reference,
         )
-
-    def load(self, trial: Trial) -> nn.Module:
-        """Return a trial's model with its trained weights.
-
-        Raises:
-            ArtifactError: The stored state is missing or damaged.
-        """
-        assert trial.state is not None  # noqa: S101 - what makes it part of the library
-        module = build_model(self.job.recipe, trial.config, seed=0)
-        arrays, _ = self.artifacts.read(trial.state)
-        State.from_arrays(arrays, epoch=trial.epochs).load_into(module)
-        return module.eval()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +110,7 @@ def choose(
         reference=reference,
         members=tuple(library[row] for row in order),
         weights=tuple(float(weights[row]) for row in order),
-        validation=_measure(job, predictions.mean(weights), job.data.validation.y),
+        validation=_measure(job, predictions.mean(weights), job.data.targets),
     )
 
 
@@ -144,7 +126,7 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
     if test is None:
         return Evaluation(chosen, result, best_test={})
     parts = {
-        trial.id: predict(chosen.load(trial), test.x, job.data.targets)
+        trial.id: predict_test(job, load_models(job, trial, chosen.artifacts))
         for trial in {trial.id: trial for trial in (best, *chosen.members)}.values()
     }
     votes = np.stack([parts[trial.id] for trial in chosen.members])
@@ -180,11 +162,11 @@ def _read_predictions(
     for trial in library:
         assert trial.predictions is not None  # noqa: S101 - what makes it part of the library
         arrays, facts = artifacts.read(trial.predictions)
-        stored: NDArray[Any] = arrays[data.targets.stored]
+        stored: NDArray[Any] = arrays[data.coding.stored]
         parts.append(
             Predictions(
                 stored[None],
-                data.validation.y,
+                data.targets,
                 (str(trial.id),),
                 str(facts["fingerprint"]),
                 data.task,

@@ -13,7 +13,7 @@ from ripieno.space import Space
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
 
-__all__ = ["ModelInput", "read_data", "read_recipe"]
+__all__ = ["Asked", "ModelInput", "read_data", "read_recipe"]
 
 ModelInput = str | Recipe | Callable[..., Any]
 """``"cnn"``, ``"mlp"``, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
@@ -24,51 +24,87 @@ DataInput = str | Path | Data | Sequence[Any]
 _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {"cnn": recipes.cnn, "mlp": recipes.mlp}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user says of the targets.
+
+    Args:
+        task: The task; None for what the targets say.
+        scale_targets: Whether a regression is trained on standardised targets.
+    """
+
+    task: str | None = None
+    scale_targets: bool = True
+
+
 def read_data(
     data: DataInput,
     *,
     target: str | None,
     seed: int,
-    task: str | None = None,
-    scale_targets: bool = True,
+    folds: int | None,
+    asked: Asked,
 ) -> tuple[Data, DataReference]:
     """Return data that are split and scaled, and where they came from.
 
     Raises:
         DataError: The data cannot be read or trained on.
-        StudyError: A user's file does not give data.
+        StudyError: A user's file does not give data, or data of other folds are given.
     """
-    asked = _Asked(task, scale_targets)
     if isinstance(data, Data):
-        read, source = _same_task(data, asked), None
+        read, source = data, None
+        _check_folds(data, folds, where="data=")
+        _check_task(data, asked)
     elif not isinstance(data, str | Path):
-        read, source = _from_arrays(data, asked, seed=seed, where="data="), None
+        read, source = _from_arrays(data, asked, seed=seed, folds=folds, where="data="), None
     elif is_reference(str(data)):
-        made = load_object(str(data))
-        made = made() if callable(made) else made
-        path, _, name = str(data).rpartition(":")
-        source = f"{Path(path).resolve()}:{name}"
-        if isinstance(made, Data):
-            read = _same_task(made, asked)
-        else:
-            read = _from_arrays(made, asked, seed=seed, where=str(data))
+        read, source = _from_file(str(data), asked, seed=seed, folds=folds)
     else:
-        read = recipes.load(data, target=target, seed=seed, task=task, scale_targets=scale_targets)
+        read = recipes.load(
+            data,
+            target=target,
+            folds=_count(folds),
+            seed=seed,
+            task=asked.task,
+            scale_targets=asked.scale_targets,
+        )
         source = "digits" if str(data) == "digits" else str(Path(data).resolve())
-    return read, DataReference(source, target, read.fingerprint, task, scale_targets)
+    told = (asked.task, asked.scale_targets)
+    return read, DataReference(source, target, read.fingerprint, *told)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the user says of the targets."""
+def _from_file(reference: str, asked: Asked, *, seed: int, folds: int | None) -> tuple[Data, str]:
+    made = load_object(reference)
+    made = made() if callable(made) else made
+    path, _, name = reference.rpartition(":")
+    if isinstance(made, Data):
+        _check_folds(made, folds, where=reference)
+        _check_task(made, asked)
+        read = made
+    else:
+        read = _from_arrays(made, asked, seed=seed, folds=folds, where=reference)
+    return read, f"{Path(path).resolve()}:{name}"
 
-    task: str | None
-    scale_targets: bool
+
+def _count(folds: int | None) -> int:
+    return 1 if folds is None else folds
 
 
-def _same_task(data: Data, asked: _Asked) -> Data:
+def _check_folds(data: Data, folds: int | None, *, where: str) -> None:
+    """Refuse data that were divided otherwise than is asked for."""
+    if folds is not None and folds != len(data.parts):
+        raise StudyError(
+            f"folds = {folds} is asked for, and the data are divided into {len(data.parts)}.",
+            where=where,
+            fix=f"make the data with folds={folds} (Data.from_arrays(…, folds={folds})), or ask "
+            f"for the {len(data.parts)} that they have.",
+        )
+
+
+def _check_task(data: Data, asked: Asked) -> None:
+    """Refuse data that were read for another task than is asked for."""
     if asked.task in {None, data.task} and asked.scale_targets:
-        return data
+        return
     raise StudyError(
         f"task = {asked.task!r} and scale_targets = {asked.scale_targets} are asked for, and "
         f"the data are read already, for {data.task}.",
@@ -77,7 +113,7 @@ def _same_task(data: Data, asked: _Asked) -> Data:
     )
 
 
-def _from_arrays(data: object, asked: _Asked, *, seed: int, where: str) -> Data:
+def _from_arrays(data: object, asked: Asked, *, seed: int, folds: int | None, where: str) -> Data:
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
@@ -91,6 +127,7 @@ def _from_arrays(data: object, asked: _Asked, *, seed: int, where: str) -> Data:
         y,
         x_test=x_test,
         y_test=y_test,
+        folds=_count(folds),
         seed=seed,
         task=asked.task,
         scale_targets=asked.scale_targets,

@@ -27,6 +27,7 @@ class TuneJob:
     Args:
         recipe: How a model is trained.
         data: On what.
+        seeds: How many times on each fold of the data, each with another seed.
 
     Raises:
         RecipeError: The recipe is for another task than the data.
@@ -34,16 +35,21 @@ class TuneJob:
 
     recipe: Recipe
     data: Data
+    seeds: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", complete(self.recipe, self.data))
 
     def runner(self, settings: Settings) -> Runner:
-        """Return the one-model trainer, or the population engine where a tier is given."""
+        """Return the population engine; the one-model trainer for a study without a tier."""
         if settings.tier is None:
-            return TrainerRunner(self.recipe, self.data, settings.seed)
+            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds)
         return PopulationRunner(
-            self.recipe, self.data, settings.seed, tier=check_tier(settings.tier)
+            self.recipe,
+            self.data,
+            settings.seed,
+            seeds=self.seeds,
+            tier=check_tier(settings.tier),
         )
 
 

@@ -60,6 +60,10 @@ class Results:
         ensemble: The ensemble; None for a search over a function.
         out: The study's folder; None for one that lives in memory.
         finished: Whether the search did all it was asked to.
+        folds: Folds that a trial is validated on; 1 for a single split.
+        seeds: Models of a trial on each of them. With more than one model a trial's validation
+            metrics are means, ``<metric>_spread`` is their standard deviation over the models,
+            and its test metrics are those of the models' mean probabilities.
     """
 
     trials: int
@@ -69,6 +73,8 @@ class Results:
     ensemble: EnsembleResult | None
     out: str | None
     finished: bool
+    folds: int = 1
+    seeds: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON-able values."""

@@ -48,13 +48,16 @@ class Settings:
         trials: Trials at most; None for no limit.
         minutes: Wall time at most, over all sessions; None for no limit.
         target: Value of the metric at which the study is done; None for no target.
-        tier: How stacks of models are trained; None for one model after the other.
+        tier: How stacks of models are trained; None where no recipe is trained.
         seed: Of the split, the searcher and every trial.
         space: The space as JSON.
         recipe: ``cnn``, ``mlp``, ``FILE.py:NAME``, or ``custom`` for a Python object.
         data: Where the data came from; None for a search over a function.
         metric_source: ``FILE.py:NAME`` of the metric, ``custom`` for a Python object; None
             for one that is known by its name.
+        folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
+            single split.
+        seeds: How many times a trial is trained on each fold, each with another seed.
     """
 
     kind: Literal["tune", "search"]
@@ -73,6 +76,8 @@ class Settings:
     recipe: str | None = None
     data: DataReference | None = None
     metric_source: str | None = None
+    folds: int = 1
+    seeds: int = 1
     version: int = VERSION
 
     @property
@@ -91,7 +96,10 @@ class Settings:
         Raises:
             StudyError: The values are of another version of Ripieno, or of something else.
         """
-        if values.get("version") != VERSION or {f.name for f in fields(cls)} != set(values):
+        known = {f.name for f in fields(cls)}
+        # What a study of before knew nothing of is as it was then.
+        needed = known - {"folds", "seeds", "metric_source"}
+        if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "
                 f"and this Ripieno reads version {VERSION}.",

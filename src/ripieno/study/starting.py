@@ -11,12 +11,13 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
+from ripieno.recipes import check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
 from ripieno.space import Space
 from ripieno.study.folder import Folder, new_folder
-from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
+from ripieno.study.inputs import Asked, DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
@@ -49,7 +50,9 @@ def tune(
     target_column: str | None = None,
     task: str | None = None,
     scale_targets: bool = True,
-    tier: str | None = None,
+    folds: int | None = None,
+    seeds: int = 1,
+    tier: str = "auto",
     workers: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -86,9 +89,16 @@ def tune(
             several columns is multi-label, and one of other numbers a regression.
         scale_targets: Whether a regression is trained on standardised targets; metrics and
             predictions are in the target's own units in any case.
-        tier: Train models of one architecture as rows of one stack, in this tier: ``auto``,
-            ``compiled``, ``traced``, ``leaves``, ``vmap`` or ``loop``. The random searcher
-            then draws nine configs of each architecture. None trains one model at a time.
+        folds: Divide all rows but the test part into so many stratified folds. A trial is
+            then one model a fold; its metrics are their means, with their spread beside, and
+            its predictions are of the whole search part, each row by the model that was not
+            trained on it. One split where absent, or that of the ``Data`` that is passed.
+        seeds: Train each of a trial's models so many times, each with another seed. An epoch
+            of a trial counts as one epoch, however many models it trains.
+        tier: How models of one architecture are trained as rows of one stack: ``compiled``,
+            ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
+            ``loop`` trains one model after the other: slower, and the same to the last bit
+            on any number of workers, where stacks are the same up to rounding.
         workers: Processes, each with one thread; every usable core where absent.
         seed: Of the split, the searcher and every trial.
         out: The study's folder; a new one under ``ripieno-studies`` where absent.
@@ -105,8 +115,13 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
+    check_seeds(seeds, "tune(seeds=…)")
     read, reference = read_data(
-        data, target=target_column, seed=seed, task=task, scale_targets=scale_targets
+        data,
+        target=target_column,
+        seed=seed,
+        folds=folds,
+        asked=Asked(task, scale_targets),
     )
     if epoch_rows is None and len(read.train) > LARGE_ROWS:
         epoch_rows = LARGE_EPOCH_ROWS
@@ -125,18 +140,24 @@ def tune(
         trials=DEFAULT_TRIALS if trials is None and minutes is None else trials,
         minutes=minutes,
         target=target,
-        tier=None if tier is None else check_tier(tier),
+        tier=check_tier(tier),
         seed=seed,
         space=searched.to_json(),
         recipe=name,
         data=reference,
         metric_source=aim.source,
+        folds=len(read.parts),
+        seeds=seeds,
     )
     strategy = _strategy(searcher, scheduler, settings, space=searched)
     folder = Folder(Path(out)) if out is not None else new_folder(read.name)
     folder.create(overwrite=overwrite)
     study = _begin(
-        settings, job=TuneJob(aim.recipe, read), space=searched, strategy=strategy, folder=folder
+        settings,
+        job=TuneJob(aim.recipe, read, seeds),
+        space=searched,
+        strategy=strategy,
+        folder=folder,
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -335,8 +356,8 @@ def _find_job(
         data,
         target=reference.target,
         seed=settings.seed,
-        task=reference.task,
-        scale_targets=reference.scale_targets,
+        folds=settings.folds,
+        asked=Asked(reference.task, reference.scale_targets),
     )
     if read.fingerprint != reference.fingerprint:
         raise StudyError(
@@ -348,4 +369,4 @@ def _find_job(
         model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
     )
     aim = find_aim_again(settings, metric, recipe=recipe, data=read)
-    return TuneJob(aim.recipe, read)
+    return TuneJob(aim.recipe, read, settings.seeds)

@@ -219,6 +219,8 @@ class Study:
             ensemble=ensemble.result if ensemble else None,
             out=str(self.folder.path) if self.folder else None,
             finished=self.finished,
+            folds=self.settings.folds,
+            seeds=self.settings.seeds,
         )
         if self.folder is not None and self._job is not None:
             _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))

@@ -1,6 +1,7 @@
 """From a study to the records that its page is made of."""
 
 import platform
+from collections.abc import Sized
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ def _answers(evaluation: Evaluation | None) -> Answers | None:
     test = data.test
     assert test is not None  # noqa: S101 - else there were no test probabilities
     return Answers(
-        targets=test.y.reshape(len(test), -1) if data.targets.is_regression else test.y,
+        targets=test.y.reshape(len(test), -1) if data.coding.is_regression else test.y,
         single=evaluation.best_predictions,
         ensemble=evaluation.predictions,
         classes=tuple(map(str, data.classes)),
@@ -96,14 +97,24 @@ def _fit_metric(study: "Study") -> str | None:
     return "log_loss" if is_log_loss and "loss" not in study.space else None
 
 
+def _replicas(study: "Study") -> dict[str, str]:
+    """Say what a trial's models are, where it has several."""
+    counts = {"folds": study.settings.folds, "seeds of a trial": study.settings.seeds}
+    return {name: str(count) for name, count in counts.items() if count > 1}
+
+
 def _data(study: "Study") -> dict[str, str]:
     if not isinstance(study.job, TuneJob):
         return {}
     data = study.job.data
+    rows: dict[str, Sized | None]
     rows = {"training rows": data.train, "validation rows": data.validation, "test rows": data.test}
+    if data.folds is not None:
+        rows = {"search rows": data.targets, "test rows": data.test}
     return {
         "data": data.name,
         **{name: f"{len(part):,}" for name, part in rows.items() if part is not None},
+        **_replicas(study),
         "features": " by ".join(map(str, data.shape)),
         _OUTPUTS[data.task]: str(data.outputs),
     }

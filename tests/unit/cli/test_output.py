@@ -47,3 +47,13 @@ def test_a_functions_own_metrics_are_shown_by_their_own_names(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["value"]
     assert lines[2].split()[-1] == "0.2500"
+
+
+def test_folds_and_seeds_are_told_with_the_spread_of_their_models(capsys):
+    best = BestTrial(3, {}, {"log_loss": 0.5, "log_loss_spread": 0.25, "accuracy": 0.75})
+    print_results(results(best=best, ensemble=None, folds=5, seeds=3), as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "15 models a trial (5 folds x 3 seeds); ± is their standard deviation"
+    assert lines[-3].split()[-4:] == ["0.5000", "±", "0.2500", "0.7500"]
+    print_results(results(folds=5), as_json=False)
+    assert "5 models a trial (5 folds);" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from ripieno.ensembles import (
     q_statistic,
 )
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Data, MlpFactory, Targets, measure
+from ripieno.recipes import Coding, Data, MlpFactory, measure
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 4))
@@ -179,7 +179,7 @@ def ensemble(task, members=3):
         {"id": str(i), "recipe": "mlp", "config": c} for i, c in enumerate(configs)]}  # fmt: skip
     return part, Ensemble(
         [factory(Config(c)) for c in configs], np.arange(1.0, members + 1), classes=part.classes,
-        preprocess=part.preprocess, facts=facts, targets=part.targets,
+        preprocess=part.preprocess, facts=facts, coding=part.coding,
     ).eval()  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def test_log_odds_of_the_mean_do_not_overflow():
     certain = nn.Linear(1, 1)
     nn.init.constant_(certain.weight, 500.0)
     nn.init.zeros_(certain.bias)
-    together = Ensemble([certain, certain], [1, 1], classes=[0], targets=Targets("multilabel"))
+    together = Ensemble([certain, certain], [1, 1], classes=[0], coding=Coding("multilabel"))
     with torch.no_grad():
         found = together(torch.tensor([[1.0], [-1.0]]))
     assert found.flatten().tolist() == pytest.approx([500.0, -500.0])
@@ -213,8 +213,8 @@ def test_values_are_the_weighted_mean_in_the_targets_own_units():
     x = torch.from_numpy(part.test.x)
     with torch.no_grad():
         scaled = sum(w * m(x) for w, m in zip(together.weights, together.members, strict=True))
-        torch.testing.assert_close(together(x), scaled)
-    expected = scaled.double().numpy() * part.targets.scale + part.targets.mean
+        expected = scaled.double().numpy() * part.coding.scale + part.coding.mean
+        np.testing.assert_allclose(together(x), expected, rtol=1e-6)
     np.testing.assert_allclose(together.predict(part.test), expected, rtol=1e-8)
     assert together.predict(part.test).dtype == np.float64
     with pytest.raises(EnsembleError, match="no probabilities"):
@@ -226,7 +226,7 @@ def test_an_ensemble_comes_back_from_its_folder(task, tmp_path):
     part, together = ensemble(task)
     together.save(tmp_path / "e")
     loaded = Ensemble.load(tmp_path / "e")
-    assert loaded.targets == together.targets
+    assert loaded.codings == together.codings
     assert loaded.classes == part.classes
     np.testing.assert_array_equal(loaded.predict(X[:9]), together.predict(X[:9]))
 
@@ -252,7 +252,7 @@ def test_a_regression_of_one_column_answers_and_scores_a_vector():
     part = Data.from_arrays(X, X[:, 0] * 2.5)
     line = nn.Linear(4, 1)
     together = Ensemble(
-        [line], [1], classes=part.classes, preprocess=part.preprocess, targets=part.targets
+        [line], [1], classes=part.classes, preprocess=part.preprocess, coding=part.coding
     )
     assert together.predict(X[:7]).shape == (7,)
     assert together.score(X, X[:, 0] * 2.5)["rmse"] > 0

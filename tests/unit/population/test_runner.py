@@ -53,9 +53,28 @@ def test_a_model_that_fails_is_a_failed_outcome_beside_good_ones(data):
     assert outcomes[0].notes.startswith("2 rows; traced")
 
 
-def test_a_lonely_order_and_little_work_are_trained_one_by_one_and_say_why(data):
+class Sorted(nn.Module):
+    """A model that no leaf knows: it is computed under vmap."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(x.sort(dim=1).values)
+
+
+def test_little_work_is_not_traced(data):
     outcomes = carry_out(PopulationRunner(Recipe(model=model), data), [order(0), order(1)])
-    assert "too few to be worth tracing" in outcomes[0].notes
+    assert outcomes[0].notes.startswith("2 rows; leaves: ")
+    assert "too few to be worth a trace" in outcomes[0].notes
+
+
+def test_little_work_that_needs_vmap_and_a_lonely_order_are_trained_one_by_one(data):
+    runner = PopulationRunner(Recipe(model=lambda config: Sorted()), data)
+    carry_out(runner, [order(0), order(1)])
+    outcomes = carry_out(runner, [order(2), order(3)])
+    assert "too few to be worth tracing" in outcomes[2].notes
     alone = carry_out(PopulationRunner(Recipe(model=model), data, tier="traced"), [order(0)])
     assert "no other order has its signature" in alone[0].notes
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics as sk
 
 from ripieno.errors import RecipeError
-from ripieno.recipes import METRICS, Metric, Targets, find_metric, measure, measure_scores
+from ripieno.recipes import METRICS, Coding, Metric, find_metric, measure, measure_scores
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_labels_are_answered_where_their_probability_is_above_one_half():
     scores, y = np.array([[0.0, 1e-3], [-1.0, 700.0]]), np.array([[0, 1], [0, 1]])
     measured = measure_scores(scores, y, metrics=("subset_accuracy", "log_loss"), task="multilabel")
     assert measured["subset_accuracy"] == 1.0
-    stored = Targets("multilabel").predictions(scores)
+    stored = Coding("multilabel").predictions(scores)
     again = measure(stored, y, metrics=("subset_accuracy", "log_loss"), task="multilabel")
     assert again["subset_accuracy"] == 1.0
     assert again["log_loss"] == pytest.approx(measured["log_loss"], rel=1e-6)

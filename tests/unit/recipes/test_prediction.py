@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ripieno.errors import RecipeError
-from ripieno.recipes import Targets, predict_probabilities, predict_scores
+from ripieno.recipes import Coding, predict_probabilities, predict_scores
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_double_model_reads_single_rows(net):
 
 
 def test_log_probabilities_do_not_saturate():
-    logs = predict_scores(nn.Identity(), torch.tensor([[0.0, 500.0]]), Targets(), outputs=2)
+    logs = predict_scores(nn.Identity(), torch.tensor([[0.0, 500.0]]), Coding(), outputs=2)
     assert logs.tolist() == [[-500.0, 0.0]]
 
 
@@ -51,4 +51,4 @@ def test_log_probabilities_do_not_saturate():
 )
 def test_what_is_no_matrix_of_logits_is_refused(module, problem):
     with pytest.raises(RecipeError, match=problem):
-        predict_scores(module, torch.ones(2, 4), Targets(), outputs=3)
+        predict_scores(module, torch.ones(2, 4), Coding(), outputs=3)

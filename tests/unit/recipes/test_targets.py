@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ripieno.errors import DataError
-from ripieno.recipes import Data, Targets
+from ripieno.recipes import Coding, Data
 from ripieno.recipes.targets import output_names, read_targets
 
 
@@ -19,18 +19,18 @@ def test_regression_is_trained_on_standardised_targets_of_the_training_part():
     data = Data.from_arrays(x, y)
     assert data.task == "regression"
     assert (data.outputs, data.classes) == (1, (0,))
-    encoded = data.targets.encode(data.train.y, torch.float64)
+    encoded = data.coding.encode(data.train.y, torch.float64)
     assert encoded.shape == (len(data.train), 1)
     assert encoded.mean().abs() < 1e-12
     assert encoded.std(correction=0) == pytest.approx(1.0)
-    assert data.targets.mean[0] == pytest.approx(data.train.y.mean())
+    assert data.coding.mean[0] == pytest.approx(data.train.y.mean())
     assert np.isin(data.validation.y, y).all()
 
 
 @pytest.mark.parametrize("scaled", [True, False])
 def test_scores_are_in_the_targets_own_units_again(scaled):
     y = rows(50, 2) * [1.0, 1e6] + [5.0, 1e9]
-    targets = Targets.fit(y, task="regression", scaled=scaled)
+    targets = Coding.fit(y, task="regression", scaled=scaled)
     encoded = targets.encode(y, torch.float64)
     np.testing.assert_allclose(targets.scores(encoded).numpy(), y, rtol=1e-15)
     stack = torch.stack([encoded, 2 * encoded])
@@ -44,15 +44,15 @@ def test_labels_are_trained_as_floats_and_predicted_as_sigmoids():
     data = Data.from_arrays(rows(), y, target_names=["a", "b", "c"])
     assert (data.task, data.outputs, data.classes) == ("multilabel", 3, ("a", "b", "c"))
     assert data.train.y.dtype == np.int64
-    encoded = data.targets.encode(data.train.y, torch.float32)
+    encoded = data.coding.encode(data.train.y, torch.float32)
     assert encoded.dtype == torch.float32
     assert torch.equal(encoded.long(), torch.from_numpy(data.train.y))
     scores = np.array([[-800.0, 0.0, 800.0]])
-    np.testing.assert_array_equal(data.targets.predictions(scores), [[0.0, 0.5, 1.0]])
+    np.testing.assert_array_equal(data.coding.predictions(scores), [[0.0, 0.5, 1.0]])
 
 
 def test_classes_are_trained_as_numbers_and_predicted_as_a_softmax():
-    targets = Targets()
+    targets = Coding()
     y = np.array([0, 2, 1])
     assert targets.encode(y, torch.float32).tolist() == [0, 2, 1]
     logits = torch.tensor([[1.0, 2.0, 3.0]])
@@ -128,7 +128,7 @@ def test_the_columns_of_a_table_of_targets_name_the_outputs():
 
 
 def test_targets_come_back_from_json_as_they_were():
-    targets = Targets.fit(rows(), task="regression")
-    assert Targets.from_dict(json.loads(json.dumps(targets.to_dict()))) == targets
+    targets = Coding.fit(rows(), task="regression")
+    assert Coding.from_dict(json.loads(json.dumps(targets.to_dict()))) == targets
     with pytest.raises(DataError, match="no task 'ranking'"):
-        Targets.from_dict({"task": "ranking", "mean": [], "scale": []})
+        Coding.from_dict({"task": "ranking", "mean": [], "scale": []})

@@ -26,6 +26,12 @@ def test_the_best_trial_is_named_with_its_value_epochs_and_config(trial):
     )
 
 
+def test_the_best_value_of_a_trial_of_several_models_is_told_with_their_spread(trial):
+    rows = ({"log_loss": 0.25, "log_loss_spread": 0.03125},)
+    (first, *_) = texts(findings(summary([trial(0, 1.0, history=rows)])))
+    assert "log loss 0.25 ± 0.0312, with" in first
+
+
 def test_a_search_without_epochs_does_not_speak_of_them(trial):
     found = texts(findings(summary([trial(0, 2.0, config={"lr": 0.5})])))
     assert found == ["Trial 0 is the only one: log loss 2, with lr 0.5."]

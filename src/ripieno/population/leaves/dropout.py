@@ -1,7 +1,5 @@
 """Dropout: masks of every row's own key, the very masks that it would get alone."""
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
@@ -36,9 +34,7 @@ class Masks:
         Returns:
             Shape ``(members, *shape)``.
         """
-        # `bits` multiplies and mixes the layer's number, so one number a row does as well.
-        layer = cast("int", self._layer)
-        keep = draws.keep_mask(self._keys, shape, p=p, layer=layer)
+        keep = draws.keep_mask(self._keys, shape, p=p, layer=self._layer)
         if isinstance(p, Tensor):
             self._layer = self._layer + (p > 0).long()
             scale = torch.where(p < 1.0, 1.0 / (1.0 - p), 0.0).to(dtype)

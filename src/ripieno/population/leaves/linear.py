@@ -42,7 +42,7 @@ def linear(x: Rows, weight: Rows, bias: Rows | None, *, members: int, kernels: K
 def _shared(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Every row sees the same batch: one ordinary product gives ``(members * out, batch)``."""
     rows = weight.flatten(0, 1)
-    wide = rows @ x.mT if bias is None else torch.addmm(bias.view(-1, 1), rows, x.mT)
+    wide = rows @ x.mT if bias is None else torch.addmm(bias.reshape(-1, 1), rows, x.mT)
     return wide.view(*weight.shape[:2], -1).mT
 
 

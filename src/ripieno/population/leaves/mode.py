@@ -28,7 +28,7 @@ from ripieno.population.leaves.normalization import (
 from ripieno.population.leaves.per_row import CumulativeMomentum, PerRow
 from ripieno.population.leaves.pooling import max_pool_blocks, per_channel
 
-__all__ = ["StackedMode"]
+__all__ = ["HANDLERS", "POOLS", "StackedMode"]
 
 
 class StackedMode(TorchFunctionMode):
@@ -58,7 +58,7 @@ class StackedMode(TorchFunctionMode):
         super().__init__()
         self.kernels = kernels
         self.masks = masks
-        self._handlers = _HANDLERS if leaves == "all" else _NEEDED
+        self._handlers = HANDLERS if leaves == "all" else _NEEDED
         self._row = row
         self._numbers = numbers
 
@@ -302,7 +302,7 @@ _MULTI_HEAD_ATTENTION = FunctionType(
 
 _LARGEST_BLOCK = 16  # places that are compared one after the other
 
-_POOLS: Mapping[Callable[..., Any], int] = MappingProxyType(
+_SPATIAL: Mapping[Callable[..., Any], int] = MappingProxyType(
     {
         F.adaptive_avg_pool1d: 1,
         F.adaptive_avg_pool2d: 2,
@@ -326,6 +326,11 @@ _POOLS: Mapping[Callable[..., Any], int] = MappingProxyType(
     }
 )
 
+POOLS: Mapping[Callable[..., Any], _Handler] = MappingProxyType(
+    {function: _per_channel(function, spatial) for function, spatial in _SPATIAL.items()}
+)
+"""Functions that treat each channel of each sample alone."""
+
 _NEEDED: Mapping[Callable[..., Any], _Handler] = MappingProxyType(
     {
         F.batch_norm: _batch_norm,
@@ -338,7 +343,7 @@ _NEEDED: Mapping[Callable[..., Any], _Handler] = MappingProxyType(
     }
 )
 
-_HANDLERS: Mapping[Callable[..., Any], _Handler] = MappingProxyType(
+HANDLERS: Mapping[Callable[..., Any], _Handler] = MappingProxyType(
     {
         **_NEEDED,
         F.linear: _linear,
@@ -352,7 +357,7 @@ _HANDLERS: Mapping[Callable[..., Any], _Handler] = MappingProxyType(
         F.multi_head_attention_forward: _multi_head_attention,
         F.pad: _pad,
         F.interpolate: _per_channel(F.interpolate, None),
-        **{function: _per_channel(function, spatial) for function, spatial in _POOLS.items()},
+        **POOLS,
         F.max_pool2d: _max_pool2d,
     }
 )

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from plotly import graph_objects as go
 
-from ripieno.records import Objective, Trial
+from ripieno.records import Objective, Trial, spread_of
 
 __all__ = [
     "ENSEMBLE", "GRID", "INK", "LOST", "MEMBER", "MUTED", "SINGLE", "Group", "axis_title",
-    "blank", "by_epochs", "escape", "log_axis", "number", "plural", "spread", "wants_log",
+    "beside", "blank", "by_epochs", "escape", "log_axis", "number", "plural", "spread", "wants_log",
     "words",
 ]  # fmt: skip
 
@@ -119,6 +119,12 @@ def number(value: object) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}" if abs(int(value)) >= 10_000 else str(value)
     return _real(float(value)) if isinstance(value, float | np.floating) else str(value)
+
+
+def beside(trial: Trial, metric: str) -> str:
+    """Return the spread of a trial's last metric over its models as text, to stand after it."""
+    spread = spread_of(trial.metrics, metric)
+    return "" if spread is None else f" ± {number(spread)}"
 
 
 def _real(value: float) -> str:

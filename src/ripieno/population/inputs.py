@@ -1,0 +1,128 @@
+"""The rows of data that the members of a stack read: all the same, or each of its own fold."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ripieno.recipes import Data, TaskName, as_tensor
+
+__all__ = ["Inputs"]
+
+_VALIDATION_ROWS = 256
+
+
+class Inputs:
+    """The training and validation parts of data, of every fold where there are folds.
+
+    Args:
+        data: What models are trained on and measured on.
+        dtype: Floating-point type of the features.
+    """
+
+    def __init__(self, data: Data, dtype: torch.dtype) -> None:
+        self._train = [
+            (as_tensor(p.train.x).to(dtype), p.coding.encode(p.train.y, dtype)) for p in data.parts
+        ]
+        self._validation = [as_tensor(part.validation.x).to(dtype) for part in data.parts]
+        self._codings = [part.coding for part in data.parts]
+        self.targets = [part.validation.y for part in data.parts]
+        self.shared = len(self._train) == 1
+        """Whether all members read the same rows."""
+
+    @property
+    def task(self) -> TaskName:
+        """What is predicted."""
+        return self._codings[0].task
+
+    @property
+    def example(self) -> Tensor:
+        """Two training rows, which a lazy module learns its shapes from."""
+        return self._train[0][0][:2]
+
+    def rows(self, fold: int) -> int:
+        """Return the number of training rows of a fold."""
+        return len(self._train[fold][1])
+
+    def members(self, folds: Sequence[int]) -> dict[int, Tensor]:
+        """Return which members read each fold, int64, for :meth:`batch`.
+
+        Args:
+            folds: Each member's fold.
+        """
+        return {
+            fold: torch.tensor([i for i, own in enumerate(folds) if own == fold])
+            for fold in sorted(set(folds))
+        }
+
+    def batch(self, rows: Tensor, members: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the features and targets of one batch of every member.
+
+        Args:
+            rows: Numbers of training rows, int64, shape ``(members, batch)``.
+            members: Which members read each fold.
+
+        Returns:
+            Shapes ``(members, batch, *features)`` and ``(members, batch)``; or of labels and
+            values ``(members, batch, columns)``.
+        """
+        x, y = self._train[0]
+        if self.shared:
+            return x[rows], y[rows]
+        # One gather a fold: joined in one array, the folds' rows would be held twice.
+        batch_x, batch_y = (t.new_empty(*rows.shape, *t.shape[1:]) for t in (x, y))
+        for fold, own in members.items():
+            x, y = self._train[fold]
+            batch_x[own], batch_y[own] = x[rows[own]], y[rows[own]]
+        return batch_x, batch_y
+
+    def validation(self, folds: Sequence[int]) -> Iterator[Tensor]:
+        """Yield the validation rows in batches.
+
+        Args:
+            folds: Each member's fold.
+
+        Yields:
+            Shapes ``(batch, *features)`` if ``shared``, else ``(members, batch, *features)``:
+            each member's own. A fold that is shorter than the longest one is filled up with
+            its last row, which :meth:`measured` drops.
+        """
+        if self.shared:
+            yield from torch.split(self._validation[0], _VALIDATION_ROWS)
+            return
+        longest = max(map(len, self._validation))
+        for begin in range(0, longest, _VALIDATION_ROWS):
+            rows = torch.arange(begin, min(begin + _VALIDATION_ROWS, longest))
+            own = [x[rows.clamp(max=len(x) - 1)] for x in self._validation]
+            yield torch.stack([own[fold] for fold in folds])
+
+    def scores(self, outputs: Tensor, folds: Sequence[int]) -> Tensor:
+        """Return scores, float64, out of the members' outputs, ``(members, batch, outputs)``.
+
+        Args:
+            outputs: What the members return.
+            folds: Each member's fold, in whose units a regression was trained.
+        """
+        if self.shared or self.task != "regression":
+            return self._codings[0].scores(outputs)
+        own = zip(folds, outputs, strict=True)
+        return torch.stack([self._codings[fold].scores(out) for fold, out in own])
+
+    def predictions(self, scores: NDArray[np.float64]) -> NDArray[Any]:
+        """Return what is stored of scores; the same for every fold."""
+        return self._codings[0].predictions(scores)
+
+    def measured(
+        self, scores: NDArray[np.float64], fold: int
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return what a member says of its validation rows, and their targets.
+
+        Args:
+            scores: Its scores on the batches of :meth:`validation`, ``(rows, outputs)``.
+            fold: Its fold.
+        """
+        targets = self.targets[fold]
+        return scores[: len(targets)], targets

@@ -1,0 +1,93 @@
+"""A trial as a member of an ensemble: its trained models, which answer by their mean."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ripieno.ensembles import Ensemble
+from ripieno.recipes import State, build_model, mean_predictions, predict, split_state
+from ripieno.records import ArtifactStore, Trial
+from ripieno.study.jobs import TuneJob
+
+__all__ = ["assemble", "load_models", "predict_test"]
+
+
+def load_models(job: TuneJob, trial: Trial, artifacts: ArtifactStore) -> tuple[nn.Module, ...]:
+    """Return a trial's models with their trained weights: one, or one a fold and seed.
+
+    Raises:
+        ArtifactError: The stored state is missing or damaged.
+    """
+    assert trial.state is not None  # noqa: S101 - what makes it part of the library
+    arrays, _ = artifacts.read(trial.state)
+    stored = State.from_arrays(arrays, epoch=trial.epochs)
+    models = []
+    for state in split_state(stored, len(job.data.parts) * job.seeds):
+        module = build_model(job.recipe, trial.config, seed=0)
+        state.load_into(module)
+        models.append(module.eval())
+    return tuple(models)
+
+
+def predict_test(job: TuneJob, models: Sequence[nn.Module]) -> NDArray[np.floating[Any]]:
+    """Return a trial's predictions on the test part, the mean of its models'.
+
+    Each model reads the rows as the preprocessing of its own fold gives them.
+
+    Args:
+        job: What the trial trained on; it has a test part.
+        models: The trial's models, by number.
+    """
+    answers = []
+    for number, module in enumerate(models):
+        part = job.data.parts[number % len(job.data.parts)]
+        assert part.test is not None  # noqa: S101 - every fold has the test part of the data
+        answers.append(predict(module, part.test.x, part.coding))
+    return mean_predictions(answers)
+
+
+def assemble(
+    job: TuneJob,
+    trials: Sequence[Trial],
+    weights: Sequence[float],
+    *,
+    artifacts: ArtifactStore,
+    reference: str,
+) -> Ensemble:
+    """Return trials as one ensemble; a trial of several models shares its weight out to them.
+
+    Args:
+        job: What the trials trained.
+        trials: The members.
+        weights: One a member, of sum 1.
+        artifacts: Where their states lie.
+        reference: The recipe's name in the study's settings.
+    """
+    data = job.data
+    models: list[nn.Module] = []
+    shares: list[float] = []
+    reads: list[int] = []
+    facts: list[dict[str, object]] = []
+    for trial, weight in zip(trials, weights, strict=True):
+        own = load_models(job, trial, artifacts)
+        models += own
+        shares += [weight / len(own)] * len(own)
+        reads += [number % len(data.parts) for number in range(len(own))]
+        told: dict[str, object] = {
+            "id": str(trial.id),
+            "recipe": reference,
+            "config": dict(trial.config),
+        }
+        facts += [told if len(own) == 1 else {**told, "replica": n} for n in range(len(own))]
+    return Ensemble(
+        models,
+        shares,
+        classes=data.classes,
+        preprocess=[part.preprocess for part in data.parts],
+        reads=reads,
+        facts={"input_shape": list(data.shape), "members": facts},
+        coding=[part.coding for part in data.parts],
+    )

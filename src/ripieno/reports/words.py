@@ -80,16 +80,12 @@ def _gains(answers: Answers | None) -> list[Finding]:
     if not gain.is_clear:
         interval += ", which holds zero: it may be chance"
     first = (
-        f"{lead}: the ensemble's {answers.part} {_spoken(gain.metric)} is {change} than that of "
-        f"the best single model ({interval}).{seen}"
+        f"{lead}: the ensemble's {answers.part} {style.words(gain.metric)} is {change} than that "
+        f"of the best single model ({interval}).{seen}"
     )
     if gain.low == gain.high == 0:
         first = "No gain: the ensemble answers every row as the best single model does."
     return [Finding("result", first), Finding("result", compare(answers))]
-
-
-def _spoken(metric: str) -> str:
-    return "RMSE" if metric == "rmse" else style.words(metric)
 
 
 def _losses(summary: Summary) -> Finding | None:

@@ -45,14 +45,15 @@ def labels(
     order = np.argsort(scores[last], kind="stable")[:_MOST_LABELS]
     shown = [style.escape(names[k]) for k in order]
     hardest = int(order[0])
+    rows = f"{int(targets[:, hardest].sum()):,} of {style.plural(len(targets), 'row')}"
     dropped = len(names) - len(order)
     figure = make_subplots(
         rows=1, cols=2, shared_yaxes=True, column_widths=[0.65, 0.35], horizontal_spacing=0.04
     )
     figure.update_layout(
         style.blank(
-            f"{names[hardest]} is the hardest label: F1 {scores[last][hardest]:.2f} of the {last}, "
-            f"{int(targets[:, hardest].sum()):,} of {style.plural(len(targets), 'row')} have it",
+            f"The label {names[hardest]} is the hardest: F1 {scores[last][hardest]:.2f} of the "
+            f"{last}, {rows} have it",
             "F1 is the harmonic mean of precision and recall of a label, where a probability "
             "above one half says that a row has it."
             + (f" The {dropped:,} easiest labels are left out." if dropped else ""),

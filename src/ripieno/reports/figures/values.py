@@ -33,9 +33,10 @@ def predicted(models: Mapping[str, Floats], targets: Floats, names: Sequence[str
     """
     _check(models, targets)
     name, values = list(models.items())[-1]
-    left = float(((targets - values) ** 2).sum())
-    whole = float(((targets - targets.mean(axis=0)) ** 2).sum())
-    share = f"{1 - left / whole:.1%}" if whole > 0 else "nothing"
+    left = ((targets - values) ** 2).sum(axis=0)
+    whole = ((targets - targets.mean(axis=0)) ** 2).sum(axis=0)
+    varied = whole > 0
+    share = f"{np.mean(1 - left[varied] / whole[varied]):.1%}" if varied.any() else "nothing"
     shown = range(min(len(names), _MOST_COLUMNS))
     rows = style.spread(len(targets), _MOST_POINTS)
     figure = _panels(

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "circumstances", "write"]
+__all__ = ["RESULTS", "circumstances", "load_average", "write"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -22,13 +22,18 @@ def circumstances(packages: Sequence[str]) -> dict[str, Any]:
             "system": platform.platform(),
             "processor": _processor(),
             "cores": len(os.sched_getaffinity(0)),
-            "load_before": [round(load, 2) for load in os.getloadavg()],
+            "load_before": load_average(),
         },
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in packages},
         },
     }
+
+
+def load_average() -> list[float]:
+    """Return how many processes wanted a core over the last 1, 5 and 15 minutes."""
+    return [round(load, 2) for load in os.getloadavg()]
 
 
 def write(name: str, results: Mapping[str, Any]) -> Path:

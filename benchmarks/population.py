@@ -1,214 +1,224 @@
 """Member-steps a second: a stack against one model after another, on every core.
 
-Run: python benchmarks/population.py        (about eight minutes; needs a C++ compiler)
-
 Both sides use one process a core with one intra-op thread each, draw their batches from the
-same array, and train with SGD and momentum: (b) one model after another in each process, the
-strong baseline, and half of the rows as a stack in each process, traced and compiled. (a) is
-one process alone, one model after another. Rounds are interleaved; the median of five counts.
-Set-up is what choosing and making the graphs takes, cold and with the compiler's disk cache.
+same array, and train with SGD and momentum. (b), the strong baseline, is one model after
+another in each process; the stacks are half of the rows in each process, in a tier that is
+forced, and in the one that the engine picks for 50 epochs of work (``auto``). (a) is one process
+alone, one model after another. Rounds are interleaved; the median of five counts.
+
+Beside the speed: the time to finish 5 and 50 epochs of all rows, set-up included, from a cold
+and from the compiler's warm cache, computed for (b) and the forced tiers, and measured for
+``PopulationRunner`` as ``ripieno tune`` uses it, validation and storing included; and memory.
+
+    python benchmarks/population.py [--only WORD] [--rounds 5]     (about 8 minutes; C++ compiler)
 """
 
+import argparse
 import json
-import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
 
-from common import circumstances, write
+from common import RESULTS, circumstances, load_average, write
+from drawing import Bars, bars
+from stacks import SHAPES, Shape
 
-ROUNDS = 5
-SECONDS = 1.2
 PROCESSES = 2
-EPOCH_ROWS = 1_437
-
-SHAPES = {
-    "MLP 64-32-32-10, batch 32": {"rows": 128, "kind": "mlp", "width": 32, "batch": 32},
-    "MLP 64-128-128-10, batch 32": {"rows": 64, "kind": "mlp", "width": 128, "batch": 32},
-    "CNN 8x8, 8-16 filters + BN, batch 32": {"rows": 32, "kind": "cnn", "width": 8, "batch": 32},
-    "CNN 8x8, 16-32 filters + BN, batch 32": {"rows": 16, "kind": "cnn", "width": 16, "batch": 32},
-    "MLP 64-512-512-10, batch 128": {"rows": 16, "kind": "mlp", "width": 512, "batch": 128},
-}
-TARGETS = (20.0, 2.2, 6.0, 2.5, 0.95)
+FORCED = ("leaves", "traced", "compiled")
+EPOCHS = (5, 50)
+LONGEST = 30.0
+"""Seconds that a run of the runner over the longer number of epochs may be expected to take."""
 
 
-def make(kind, width):
-    """Return an untrained model."""
-    from torch import nn
-
-    if kind == "mlp":
-        return nn.Sequential(
-            nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
-            nn.Linear(width, 10),
-        )  # fmt: skip
-    return nn.Sequential(
-        nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(width, 2 * width, 3, padding=1), nn.BatchNorm2d(2 * width), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * width, 10),
-    )  # fmt: skip
-
-
-def eager(shape, x, y):
-    """Return a function that trains one model for one step."""
-    import torch
-
-    model = make(shape["kind"], shape["width"])
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-
-    def step():
-        rows = torch.randint(0, len(y), (shape["batch"],))
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
-        optimizer.step()
-
-    return step
-
-
-def stacked(shape, data, tier):
-    """Return a function that trains this process's rows for one step, and its set-up time."""
-    import torch
-
-    from ripieno.population.optimizers import SGD
-    from ripieno.population.stack import Stack
-    from ripieno.population.step import Rules, fresh_statistics
-    from ripieno.population.tiers import Engine
-
-    x, y = data
-    members = shape["rows"] // PROCESSES
-    models = [make(shape["kind"], shape["width"]) for _ in range(members)]
-    rates = torch.full((members,), 0.01, dtype=torch.float64)
-    hyper = {"lr": rates, "momentum": torch.full_like(rates, 0.9)}
-    stack = Stack.of(models, SGD(uses=frozenset({"momentum"})), hyper)
-    arrays = {**stack.arrays, **fresh_statistics(members)}
-    fixed = {
-        "keys": torch.zeros(members, dtype=torch.int64),
-        "rates": rates,
-        "active": torch.ones(members, dtype=torch.bool),
-    }
-
-    def batch():
-        rows = torch.randint(0, len(y), (members, shape["batch"]))
-        return {"x": x[rows], "y": y[rows], **fixed}
-
-    begin = time.perf_counter()
-    engine = Engine(models[0], stack.layout, Rules(), tier=tier)
-    choice = engine.decide(arrays, batch())
-    engine.step(arrays, batch())
-    elapsed = time.perf_counter() - begin
-    return (lambda: engine.step(arrays, batch())), elapsed, choice.tier
-
-
-def child(shape):
-    """Answer each line on standard input with a measurement on standard output."""
-    import torch
-
-    from ripieno.population import keep_freed_memory
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    x, y = torch.randn(EPOCH_ROWS, 1, 8, 8), torch.randint(0, 10, (EPOCH_ROWS,))
-    members = shape["rows"] // PROCESSES
-    steps = {"eager": (eager(shape, x, y), 1)}
-    setup = {}
-    for name, tier in (("traced", "traced"), ("compiled", "compiled"), ("warm", "compiled")):
-        step, setup[name], got = stacked(shape, (x, y), tier)
-        if got != tier:
-            setup[name] = f"not {tier} but {got}"
-        steps[tier] = (step, members)
-    print(json.dumps(setup), flush=True)
-    for line in sys.stdin:
-        name = line.strip()
-        if name != "eager":
-            keep_freed_memory()  # as our workers do; from then on the other side gains too
-        step, count = steps[name]
-        step()
-        begin, done = time.perf_counter(), 0
-        while time.perf_counter() - begin < SECONDS:
-            step()
-            done += count
-        print(json.dumps(done / (time.perf_counter() - begin)), flush=True)
-
-
-def measure(shape):
-    """Return throughputs of both sides over all rounds, and set-up times."""
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {
-            **os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-            "TORCHINDUCTOR_CACHE_DIR": cache,
-        }  # fmt: skip
-        children = [
-            subprocess.Popen(
-                [sys.executable, __file__, json.dumps(shape)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-            )
-            for _ in range(PROCESSES)
-        ]  # fmt: skip
-
-        def ask(name, who):
-            for process in who:
-                process.stdin.write(name + "\n")
-                process.stdin.flush()
-            return sum(json.loads(process.stdout.readline()) for process in who)
-
-        setups = [json.loads(process.stdout.readline()) for process in children]
-        rounds = []
-        for _ in range(ROUNDS):
-            found = {name: ask(name, children) for name in ("eager", "traced", "compiled")}
-            rounds.append({"alone": ask("eager", children[:1]), **found})
-        for process in children:
-            process.stdin.close()
-            process.wait()
-            process.stdout.close()
-    return rounds, setups
-
-
-def summary(shape, rounds, setups):
-    """Return medians, ratios and times to finish."""
-    median = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
-    ratios = {
-        name: round(statistics.median(r[name] / r["eager"] for r in rounds), 2)
-        for name in ("traced", "compiled")
-    }
-    steps = math.ceil(EPOCH_ROWS / shape["batch"]) * shape["rows"]
-    finish = {}
-    for epochs in (5, 50):
-        work = steps * epochs
-        row = {"one after another": work / median["eager"]}
-        for name, tier in (("traced", "traced"), ("compiled", "compiled"), ("warm", "compiled")):
-            waits = [s[name] for s in setups]
-            if all(isinstance(wait, float) for wait in waits):
-                row["compiled, warm cache" if name == "warm" else tier] = (
-                    max(waits) + work / median[tier]
-                )
-        finish[f"{epochs} epochs"] = {name: round(s, 2) for name, s in row.items()}
-    return {
-        "member_steps_per_second": {name: round(value) for name, value in median.items()},
-        "against_one_process_a_core": ratios,
-        "against_one_core": {
-            name: round(median[name] / median["alone"], 2) for name in ("traced", "compiled")
-        },
-        "setup_seconds": setups,
-        "seconds_to_finish_all_rows": finish,
-    }
-
-
-def main():
-    """Measure every shape and write the results."""
-    results = {**circumstances(["torch", "numpy", "ripieno"]), "processes": PROCESSES, "shapes": {}}
-    for (name, shape), target in zip(SHAPES.items(), TARGETS, strict=True):
-        rounds, setups = measure(shape)
-        row = {"rows": shape["rows"], "target": target, **summary(shape, rounds, setups)}
+def main() -> None:
+    """Measure every shape, print, and write the results and their picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="shapes whose name holds this")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.6, help="of one measurement")
+    parser.add_argument("--out", default="population", help="name of the results")
+    arguments = parser.parse_args()
+    results = circumstances(["torch", "numpy", "ripieno"])
+    results |= {"processes": PROCESSES, "rounds": arguments.rounds, "shapes": {}}
+    for name, shape in SHAPES.items():
+        if arguments.only not in name:
+            continue
+        row = measure(name, shape, rounds=arguments.rounds, seconds=arguments.seconds)
         results["shapes"][name] = row
-        print(f"{name}, {shape['rows']} rows: {row['against_one_process_a_core']}, "
-              f"target {target}; {row['seconds_to_finish_all_rows']}")  # fmt: skip
-    write("population", results)
+        print(f"{name}, {shape.rows} rows, target {shape.target}")
+        for key in ("against_one_process_a_core", "auto", "seconds_to_finish_all_rows", "memory"):
+            print(f"  {key}: {json.dumps(row[key])}", flush=True)
+    results["machine"]["load_after"] = load_average()
+    print(f"written to {write(arguments.out, results)}, {draw(arguments.out, results)}")
+
+
+def measure(name: str, shape: Shape, *, rounds: int, seconds: float) -> dict[str, Any]:
+    """Measure one shape."""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        with processes(name, shape, one) as forced, processes(name, shape, other) as auto:
+            setups = set_up(forced)
+            runner = finish(auto)
+            setups["auto"] = ask(
+                auto, do="set_up", tier="auto", epochs=max(EPOCHS), **{"as": "auto"}
+            )
+            found = [measure_once(forced, auto, seconds) for _ in range(rounds)]
+        memory = {tier: measure_memory(name, shape, tier, cache=one) for tier in ("eager", *FORCED)}
+    rates = {side: median(row[side] for row in found) for side in found[0]}
+    picked = sorted({answer["tier"] for answer in setups["auto"]})
+    return {
+        "rows": shape.rows,
+        "target": shape.target,
+        "member_steps_per_second": {side: round(rate) for side, rate in rates.items()},
+        "against_one_process_a_core": {
+            side: round(median(row[side] / row["eager"] for row in found), 2)
+            for side in (*FORCED, "auto")
+        },
+        "against_one_core": {
+            side: round(rates[side] / rates["alone"], 2) for side in (*FORCED, "auto")
+        },
+        "auto": {"tier": picked, "reason": setups["auto"][0]["reason"]},
+        "setup": setups,
+        "seconds_to_finish_all_rows": times(shape, rates, setups=setups, runner=runner),
+        "runner": runner,
+        "memory": memory,
+    }
+
+
+def set_up(pair: Sequence[subprocess.Popen[str]]) -> dict[str, list[dict[str, Any]]]:
+    """Make the steps of (b) and of every forced tier; the compiled one twice, cold and warm."""
+    setups = {}
+    for tier in ("eager", *FORCED):
+        setups[tier] = ask(pair, do="set_up", tier=tier, **{"as": tier})
+    warm = ask(pair, do="set_up", tier="compiled", **{"as": "compiled"})
+    return {**setups, "compiled, warm cache": warm}
+
+
+def finish(pair: Sequence[subprocess.Popen[str]]) -> dict[str, Any]:
+    """Have the runner train all rows; with a warm cache too where it chose to compile."""
+    found: dict[str, Any] = {}
+    expected = 0.0
+    for epochs in EPOCHS:
+        if expected * epochs > LONGEST:
+            found[f"{epochs} epochs"] = f"not measured: about {expected * epochs:.0f} s"
+            continue
+        answers = ask(pair, do="finish", epochs=epochs)
+        found[f"{epochs} epochs"] = answers
+        expected = max(answer["seconds"] for answer in answers) / epochs
+        if any("; compiled" in note for answer in answers for note in answer["notes"]):
+            found[f"{epochs} epochs, warm cache"] = ask(pair, do="finish", epochs=epochs)
+    return found
+
+
+def measure_once(
+    forced: Sequence[subprocess.Popen[str]], auto: Sequence[subprocess.Popen[str]], seconds: float
+) -> dict[str, float]:
+    """Return the member-steps a second of every side, one after the other."""
+
+    def rate(side: str, who: Sequence[subprocess.Popen[str]]) -> float:
+        answers = ask(who, do="measure", of=side, seconds=seconds)
+        return sum(answer["rate"] for answer in answers)
+
+    return {
+        "alone": rate("eager", forced[:1]),
+        "eager": rate("eager", forced),
+        **{tier: rate(tier, forced) for tier in FORCED},
+        "auto": rate("auto", auto),
+    }
+
+
+def measure_memory(name: str, shape: Shape, tier: str, *, cache: str) -> dict[str, Any]:
+    """Return what one process needs, in MiB, and all of them together."""
+    with processes(name, shape, cache, count=1) as one:
+        found: dict[str, Any] = ask(one, do="memory", tier=tier)[0]
+    return {**found, "peak_of_all_processes": round(PROCESSES * found["peak_of_process"], 1)}
+
+
+def times(
+    shape: Shape,
+    rates: Mapping[str, float],
+    *,
+    setups: Mapping[str, Sequence[Mapping[str, Any]]],
+    runner: Mapping[str, Any],
+) -> dict[str, dict[str, Any]]:
+    """Return the seconds to finish: set-up and steps, or what the runner took."""
+    found: dict[str, dict[str, Any]] = {}
+    for epochs in EPOCHS:
+        work = shape.steps * epochs * shape.rows
+        row: dict[str, Any] = {"one after another": round(work / rates["eager"], 2)}
+        for name, answers in setups.items():
+            tier = name.partition(",")[0]
+            if tier in FORCED and all(answer["tier"] == tier for answer in answers):
+                wait = max(answer["seconds"] for answer in answers)
+                row[name] = round(wait + work / rates[tier], 2)
+        for key, answers in runner.items():
+            if key.startswith(f"{epochs} epochs") and not isinstance(answers, str):
+                # Its training part is a row or two larger or smaller.
+                share = work / sum(answer["member_steps"] for answer in answers)
+                slowest = max(answer["seconds"] for answer in answers)
+                words = key.replace(f"{epochs} epochs", "the runner, measured")
+                row[words] = round(share * slowest, 2)
+        found[f"{epochs} epochs"] = row
+    return found
+
+
+@contextmanager
+def processes(
+    name: str, shape: Shape, cache: str, *, count: int = PROCESSES
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start processes that wait for commands, each with its share of the rows."""
+    environment = {
+        **os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+        "TORCHINDUCTOR_CACHE_DIR": cache,
+    }  # fmt: skip
+    script, members = str(Path(__file__).with_name("stacks.py")), str(shape.rows // PROCESSES)
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, name, members],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )
+        for _ in range(count)
+    ]  # fmt: skip
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.communicate()
+
+
+def ask(who: Sequence[subprocess.Popen[str]], **command: Any) -> list[dict[str, Any]]:
+    """Give all processes one command at the same time, and return their answers."""
+    answers = []
+    for process in who:
+        print(json.dumps(command), file=process.stdin, flush=True)
+    for process in who:
+        line = process.stdout.readline() if process.stdout is not None else ""
+        if not line:
+            raise SystemExit(f"a process ended instead of answering {command}.")
+        answers.append(json.loads(line))
+    return answers
+
+
+def draw(name: str, results: Mapping[str, Any]) -> Path:
+    """Draw the ratios with their targets."""
+    groups = [
+        Bars(f"{shape}, {row['rows']} rows", row["against_one_process_a_core"], row["target"])
+        for shape, row in results["shapes"].items()
+    ]
+    return bars(
+        RESULTS / f"{name}.svg",
+        groups,
+        title="Member-steps a second of stacks, against one process a core",
+        caption=f"{results['processes']} processes of one thread on {results['machine']['cores']} "
+        f"cores, torch {results['versions']['torch']}, {results['date'][:10]}",
+        axis="times as fast as one model after another in every process",
+    )
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        child(json.loads(sys.argv[1]))
-    else:
-        main()
+    main()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
-    from ripieno.recipes import Data, Metric, Recipe
+    from ripieno.recipes import Data, FineTune, Metric, Recipe, fine_tune
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
     from ripieno.space import Categorical, Config, Constant, Float, Int, Space
@@ -21,6 +21,7 @@ __all__ = [
     "Constant",
     "Data",
     "Ensemble",
+    "FineTune",
     "Float",
     "Int",
     "Metric",
@@ -33,6 +34,7 @@ __all__ = [
     "Study",
     "Trial",
     "__version__",
+    "fine_tune",
     "load_data",
     "open",
     "search",
@@ -42,7 +44,7 @@ __all__ = [
 _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
-    "recipes": ("Data", "Metric", "Recipe"),
+    "recipes": ("Data", "FineTune", "Metric", "Recipe", "fine_tune"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),
     "study": ("Study", "open", "search", "tune"),

@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FOREIGN = {
     "sqlalchemy": {"ledger"},
-    "safetensors": {"ledger", "ensembles"},
+    "safetensors": {"ledger", "ensembles", "recipes"},
     "plotly": {"reports"},
     "jinja2": {"reports"},
     "typer": {"cli"},

@@ -35,6 +35,9 @@ def test_tune_leaves_results_a_report_and_an_ensemble(ripieno):
     )
     assert "plotly" in (ripieno.folder / "study" / "report.html").read_text()
     assert ripieno.json("show", "study") == results
+    first = ripieno.json("show", "study", "--trial", "0")
+    assert (first["trial"], first["status"]) == (0, "paused")
+    assert "there is no trial 9." in ripieno.refused("show", "study", "--trial", "9")
 
 
 def test_the_first_trial_is_the_default_config(ripieno):
@@ -46,14 +49,25 @@ def test_the_first_trial_is_the_default_config(ripieno):
 
 
 def test_two_runs_with_the_same_seed_give_the_same_table(ripieno):
-    ripieno("tune", "digits", *SMALL, "--out", "a", "--workers", "2")
-    ripieno("tune", "digits", *SMALL, "--out", "b", "--workers", "1")
+    ripieno("tune", "digits", *SMALL, "--tier", "loop", "--out", "a", "--workers", "2")
+    ripieno("tune", "digits", *SMALL, "--tier", "loop", "--out", "b", "--workers", "1")
     assert table(ripieno, "a").equals(table(ripieno, "b"))
 
 
 @pytest.mark.slow
 def test_a_run_killed_three_times_gives_the_same_table(ripieno):
-    arguments = ("tune", "digits", "--trials", "14", "--epochs", "9", "--recipe", "mlp")
+    arguments = (
+        "tune",
+        "digits",
+        "--trials",
+        "14",
+        "--epochs",
+        "9",
+        "--recipe",
+        "mlp",
+        "--tier",
+        "loop",
+    )
     ripieno(*arguments, "--out", "whole")
     rng = np.random.default_rng(0)
     killed = ripieno.start(*arguments, "--out", "killed")

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ripieno.population.leaves import Kernels
+from ripieno.population.leaves import Kernels, UnknownFunctionError
 from ripieno.population.signature import row_numbers
 from ripieno.population.template import Template
 from ripieno.recipes import draws
@@ -217,6 +217,12 @@ CASES = {
         ),
         MAP,
     ),
+    "leaky relu": (rates(nn.LeakyReLU, 0.0, 0.01, 1.5), MAP),
+    "leaky relu of a row of features": (rates(nn.LeakyReLU, 0.2, 0.2, 0.0), images(7)),
+    "leaky relu in place behind a convolution": (
+        lambda row: nn.Sequential(nn.Conv2d(4, 3, 2), nn.LeakyReLU(0.1 * row, inplace=True)),
+        MAP,
+    ),
     "prelu": (always(nn.PReLU), MAP),
     "prelu a channel": (always(lambda: nn.PReLU(4)), MAP),
     "prelu behind a convolution": (
@@ -317,9 +323,10 @@ def close(left, right):
     torch.testing.assert_close(left, right, rtol=RTOL, atol=ATOL)
 
 
-def compare(models, x, *, training, shared, kernels=None, leaves="all"):
+def compare(models, x, *, training, shared, kernels=None, leaves="all", direct=False):
     """Compare outputs, all gradients and all buffers of a stack with those of its models."""
-    tensors, template = stacked_tensors(models), Template(models[0], kernels or Kernels())
+    tensors = stacked_tensors(models)
+    template = Template(models[0], kernels or Kernels(), direct=direct)
     inputs = x.detach().clone().requires_grad_(x.is_floating_point())
     out = template.forward(
         tensors,
@@ -394,6 +401,27 @@ def test_every_kernel_gives_the_same_numbers(leaf, kernel):
     compare(models, x, training=True, shared=False, kernels=Kernels(forced={leaf: kernel}))
 
 
+NEEDS_VMAP = {
+    "matrix product", "conv_transpose2d", "conv2d circular padding", "conv2d reflect padding",
+    "pixel_shuffle", "attention", "attention with bias", "attention, masked",
+    "causal attention", "attention with a mask", "transformer layer", "rms norm",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@pytest.mark.parametrize("shared", [False, True], ids=["own", "shared"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_function_without_vmap_equals_that_of_each_model(case, training, shared):
+    make, example = CASES[case]
+    models = build(make)
+    x = example() if shared else torch.stack([example() for _ in models])
+    try:
+        compare(models, x, training=training, shared=shared, direct=True)
+    except UnknownFunctionError:
+        assert case in NEEDS_VMAP
+
+
 ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh, nn.PReLU, lambda: nn.ReLU(inplace=True), nn.Identity)
 
 
@@ -457,13 +485,14 @@ def network(blocks, dense, *, bias, row):
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(architectures(), st.booleans(), st.booleans(), st.booleans())
-def test_any_network_of_layers_equals_its_rows(architecture, training, shared, compiled):
+@given(architectures(), st.booleans(), st.booleans(), st.sampled_from([(0, 0), (0, 1), (1, 0)]))
+def test_any_network_of_layers_equals_its_rows(architecture, training, shared, how):
     blocks, dense, bias = architecture
     # One value a channel and sample has no variance: its norm is all rounding.
     assume(not any(norm == "instance" for *_, norm, _, _ in blocks[2:]))
     models = build(lambda row: network(blocks, dense, bias=bias, row=row))
     torch.manual_seed(1)
     x = torch.randn(*([] if shared else [MEMBERS]), BATCH, 2, 7, 6, dtype=torch.float64)
+    compiled, direct = map(bool, how)
     kernels = Kernels(measure=False, compiled=compiled)
-    compare(models, x, training=training, shared=shared, kernels=kernels)
+    compare(models, x, training=training, shared=shared, kernels=kernels, direct=direct)

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ripieno.records import Metrics, Objective, Trial, spread_name, spread_of
+from ripieno.reports import trained
 from ripieno.study import Results, Study
 
-__all__ = ["print_results", "print_trials"]
+__all__ = ["console", "finite", "print_results", "print_trials"]
 
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
@@ -22,39 +23,40 @@ _MOST_METRICS = 4
 def print_results(results: Results, *, as_json: bool) -> None:
     """Print the results on standard output."""
     if as_json:
-        print(json.dumps(_finite(results.to_dict())))  # noqa: T201 - our output
+        print(json.dumps(finite(results.to_dict())))  # noqa: T201 - our output
         return
-    console = Console(file=sys.stdout, highlight=False)
+    out = console()
     state = "" if results.finished else " (the search is not finished)"
-    console.print(
-        f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}"
-    )
+    out.print(f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}")
     if results.folds * results.seeds > 1:
-        console.print(_models(results))
+        out.print(_models(results))
     if results.best is not None:
-        console.print(_scores(results))
+        out.print(_scores(results))
     if results.best is not None:
-        console.print(f"best config: {_config(results.best.config)}")
+        out.print(f"best config: {_config(results.best.config)}")
     if results.ensemble is not None and results.ensemble.gain:
-        console.print(_gain(results.ensemble.gain))
+        out.print(_gain(results.ensemble.gain))
     if results.out is not None:
         there = [
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
         ]
-        console.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
+        out.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
 
 
 def print_trials(study: Study, count: int) -> None:
     """Print the best trials as a table."""
     objective = study.settings.objective
     ranked = sorted(study.trials, key=lambda trial: objective.badness(trial.value(objective)))
-    table = Table("trial", objective.metric, "epochs", "status", "config", box=None)
-    for trial in ranked[:count]:
+    shown = ranked[:count]
+    said = any(trial.notes is not None for trial in shown)
+    heads = ("trained as",) if said else ()
+    table = Table("trial", objective.metric, "epochs", "status", *heads, "config", box=None)
+    for trial in shown:
         table.add_row(
             str(trial.id), _value(trial, objective), str(trial.epochs), trial.status.value,
-            _config(trial.config),
+            *((_trained(trial),) if said else ()), _config(trial.config),
         )  # fmt: skip
-    Console(file=sys.stdout, highlight=False).print(table)
+    console().print(table)
 
 
 def _scores(results: Results) -> Table:
@@ -62,8 +64,9 @@ def _scores(results: Results) -> Table:
     best, found = results.best, results.ensemble
     assert best is not None  # noqa: S101 - asked by the caller
     hidden = {*_OF_TRAINING, *map(spread_name, best.validation)}
-    # A function's own metrics may have any name, those of training too.
-    shown: list[str] = [n for n in best.validation if n not in hidden]
+    # What was measured of an ensemble are the metrics; a function's own may have any name.
+    told = list(best.validation) if found is None else list(found.validation) or list(best.test)
+    shown = [n for n in told if n in best.validation and n not in hidden]
     shown = shown[:_MOST_METRICS] or list(best.validation)
     parts = [("validation", name) for name in shown]
     parts += [("test", name) for name in shown if name in best.test]
@@ -106,6 +109,13 @@ def _digits(value: float, *beside: float) -> str:
     return f"{value:.4f}" if largest == 0 or 1e-3 <= largest < 1e4 else f"{value:.5g}"
 
 
+def _trained(trial: Trial) -> str:
+    found = trained(trial)
+    if found.tier is None:
+        return "-"
+    return found.tier if found.most_rows == 1 else f"{found.tier}, {found.most_rows} rows"
+
+
 def _config(config: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
@@ -126,12 +136,17 @@ def _gain(gain: Mapping[str, float]) -> str:
     )
 
 
-def _finite(value: Any) -> Any:
+def console() -> Console:
+    """Return standard output, where words of others stand as they are: ``[x]`` is no style."""
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def finite(value: Any) -> Any:
     """Replace numbers that JSON does not know (NaN, infinities) by null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
+        return {name: finite(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

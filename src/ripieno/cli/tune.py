@@ -47,7 +47,7 @@ def tune(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="cnn, mlp, or FILE.py:NAME (a rp.Recipe, or a function of the data that "
+            help="cnn, mlp, resnet, or FILE.py:NAME (a rp.Recipe, or a function of the data that "
             "returns one). Images take cnn, tables take mlp.",
             show_default=False,
         ),
@@ -61,10 +61,19 @@ def tune(
     trials: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Configurations at most [49 without --minutes].", show_default=False
+            min=1,
+            help="Configurations at most [49 without --minutes, 143 on small data].",
+            show_default=False,
         ),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial at most.")] = 27,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs a trial at most [27, or 81 below 1,000 training rows].",
+            show_default=False,
+        ),
+    ] = None,
     epoch_rows: Annotated[
         int | None,
         typer.Option(

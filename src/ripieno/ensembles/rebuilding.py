@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from ripieno.ensembles.stored import Stored
 from ripieno.errors import EnsembleError, RipienoError
-from ripieno.recipes import CnnFactory, MlpFactory
+from ripieno.recipes import CnnFactory, MlpFactory, ResnetFactory
 from ripieno.space import Config
 
 __all__ = ["rebuild"]
 
 _Factory = Callable[[Config], nn.Module]
 _BUILT_IN: Mapping[str, Callable[[tuple[int, ...], int], _Factory]] = MappingProxyType(
-    {"cnn": CnnFactory, "mlp": MlpFactory}
+    {"cnn": CnnFactory, "mlp": MlpFactory, "resnet": ResnetFactory}
 )
 _FIX = "load with the model factory, and the version of it, that was searched."
 

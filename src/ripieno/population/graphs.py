@@ -23,9 +23,13 @@ Function = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Any]
 """A function of the arrays of a stack, which it may change, and of a batch."""
 
 _OPTIONS: Mapping[str, Any] = MappingProxyType(
-    # Loops that only happen to run over the same ranges gain nothing from being one, and
-    # some of them torch 2.13 cannot fuse (KeyError in is_all_write_read_contiguous).
-    {"cpp.max_horizontal_fusion_size": 1}
+    {
+        # Loops that only happen to run over the same ranges gain nothing from being one, and
+        # some of them torch 2.13 cannot fuse (KeyError in is_all_write_read_contiguous).
+        "cpp.max_horizontal_fusion_size": 1,
+        # Muon rounds to bfloat16 between operations, and a fused one must do so too.
+        "emulate_precision_casts": True,
+    }
 )
 
 _aten = torch.ops.aten

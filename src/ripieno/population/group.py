@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -9,26 +10,33 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
-from ripieno.population.optimizers import FAMILIES, SGD, Optimizer
+from ripieno.population.optimizers import Optimizer
 from ripieno.population.stack import Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.recipes import (
     Data,
     Finished,
+    Judging,
     Knobs,
     Recipe,
     State,
+    augment,
+    augmentation_strengths,
     batches,
     build_model,
     chosen_loss,
     draws,
     in_equal_epochs,
+    join,
     learning_rate_factor,
     loss_options,
     measure_scores,
+    plan_mixing,
+    take_features,
 )
 from ripieno.records import Metrics, Order, OutcomeStatus
 
@@ -52,6 +60,10 @@ class Row:
         finished: What its last epoch left.
         fold: Number of the fold that it is validated on.
         name: What a message calls the replica; empty where it is the order's only one.
+        judging: What the trial's epochs count for, shared by all rows of the trial.
+        judged: What they counted for, and what the last one left, kept by the trial's first
+            row where the trial watches its metric.
+        note: Why early stopping ended the trial, where it did.
     """
 
     order: Order
@@ -63,6 +75,15 @@ class Row:
     finished: Finished | None = None
     fold: int = 0
     name: str = ""
+    judging: Judging | None = None
+    judged: list[Finished] = field(default_factory=list)
+    note: str | None = None
+
+    def end_early(self) -> None:
+        """End the row where early stopping ends its trial."""
+        self.note = None if self.judging is None else self.judging.early_end
+        if self.note is not None:
+            self.status = OutcomeStatus.DONE
 
     @property
     def epoch(self) -> int:
@@ -93,9 +114,10 @@ class Group:
         name: str,
     ) -> None:
         self.rows = list(rows)
-        self._recipe = in_equal_epochs(recipe, data)
+        self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
+        self._shape = data.shape
         self._going = list(self.rows)
         self._decided = False
         self._options = stacked_options(
@@ -114,22 +136,30 @@ class Group:
             for row in self.rows
         ]
         self._model = models[0]
+        self._take_features(models)
         self._stack = Stack.of(models, self._optimizer(), self._hyper())
         for number, state in enumerate(stored):
             if state is not None:
                 self._stack.insert(number, state)
+            self.rows[number].end_early()
         self._engine = self._find_engine(models[0])
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
+        self._compact()
         while self._going and self._epoch(stop):
             self._fall_together()
-            going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
-            if len(going) < len(self._going):
-                kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
-                self._stack = self._stack.select(kept)
-                self._lay_out()
-            self._going = going
+            self._judge()
+            self._compact()
+
+    def _compact(self) -> None:
+        """Leave out the rows that are done."""
+        going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
+        if len(going) < len(self._going):
+            kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
+            self._stack = self._stack.select(kept)
+            self._lay_out()
+        self._going = going
 
     def _epoch(self, stop: Callable[[], bool]) -> bool:
         """Train one epoch; False, with the rows as they were, if ``stop()`` came first."""
@@ -137,7 +167,10 @@ class Group:
         order = torch.stack([self._order(row) for row in rows])
         plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
+        stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
+        images = self._image_keys(len(plan))
         rates = self._rates(len(plan))
+        mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
         readers = self._inputs.members([row.fold for row in rows])
@@ -147,11 +180,12 @@ class Group:
                 return False
             x, y = self._inputs.batch(order[:, columns], readers)
             batch = {
-                "x": x,
+                "x": augment(x, images[:, step], stronger),
                 "y": y,
                 "keys": keys[:, step].contiguous(),
                 "rates": rates[:, step].contiguous(),
                 "active": active,
+                **{name: numbers[:, step].contiguous() for name, numbers in mixing.items()},
             }
             if not self._decided:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
@@ -192,6 +226,21 @@ class Group:
             if row.order.trial in fallen:
                 row.status, row.finished = OutcomeStatus.DIVERGED, None
                 row.error = fallen[row.order.trial]
+
+    def _judge(self) -> None:
+        """Let the trials that watch their metric judge their epoch, and end early."""
+        for _, found in groupby(self._going, lambda row: row.order.trial):
+            rows = list(found)
+            first = rows[0]
+            finished = [row.finished for row in rows if row.finished is not None]
+            if first.judging is None or first.error is not None:
+                continue
+            whole = finished[0]
+            if len(rows) > 1:
+                whole = join(finished, self._data, measured=self._recipe.measured)
+            first.judged.append(first.judging.judge(whole))
+            for row in rows:
+                row.end_early()
 
     def _finish(
         self,
@@ -254,6 +303,13 @@ class Group:
             size=self._recipe.epoch_rows,
         )
 
+    def _image_keys(self, steps: int) -> Tensor:
+        """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""
+        purpose = draws.Purpose.AUGMENTATION
+        return torch.stack(
+            [draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in self._going]
+        )
+
     def _rates(self, steps: int) -> Tensor:
         """Return the learning rates of an epoch, float64, ``(members, steps)``."""
         return torch.tensor(
@@ -265,6 +321,7 @@ class Group:
                         steps,
                         epochs=self._recipe.epochs,
                         knobs=row.knobs,
+                        values=() if row.judging is None else row.judging.values,
                     )
                     for step in range(steps)
                 ]
@@ -273,31 +330,40 @@ class Group:
             dtype=torch.float64,
         )
 
+    def _mixing(self, steps: int) -> dict[str, Tensor]:
+        """Return how examples are mixed in an epoch, each ``(members, steps, ...)``."""
+        if not self._uses() & {"mixup", "cutmix"}:
+            return {}
+        shape = tuple(self._inputs.example.shape[1:])
+        plans = [
+            plan_mixing(row.seed, row.epoch, steps, knobs=row.knobs, shape=shape)
+            for row in self._going
+        ]
+        return {
+            "mix/share": torch.stack([plan.share for plan in plans]),
+            "mix/blend": torch.stack([plan.blend for plan in plans]),
+            "mix/box": torch.stack([plan.box for plan in plans]),
+        }
+
+    def _take_features(self, models: Sequence[nn.Module]) -> None:
+        """Train on the features of a frozen backbone, where all rows can."""
+        arrays = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
+        features = None
+        for model, row in zip(models, self.rows, strict=True):
+            features = take_features(model, row.knobs, arrays)
+        if features is not None:
+            self._inputs.replace(features[0::2], features[1::2])
+
     def _optimizer(self) -> Optimizer:
-        knobs = [row.knobs for row in self.rows]
-        family = FAMILIES[knobs[0].optimizer]
-        wanted = {"momentum", "weight_decay"} & set(family.defaults)
-        uses = frozenset(name for name in wanted if any(getattr(k, name) > 0 for k in knobs))
-        if knobs[0].optimizer == "sgd":
-            return SGD(uses=uses, nesterov=knobs[0].nesterov and "momentum" in uses)
-        return family(uses=uses)
+        return stacked_optimizer(self._model, [row.knobs for row in self.rows])
 
     def _hyper(self) -> dict[str, Tensor]:
         """Return every row's hyperparameters by name, ``(members, ...)``."""
-        names = [*FAMILIES[self.rows[0].knobs.optimizer].defaults, *sorted(self._uses())]
-        hyper = {
-            name: torch.tensor(
-                [float(getattr(row.knobs, name, 0.0)) for row in self.rows], dtype=torch.float64
-            )
-            for name in names
-            if name not in self._options
-        }
-        return {**hyper, **self._options}
+        knobs = [row.knobs for row in self.rows]
+        return {**hyperparameters(self._model, knobs, self._uses()), **self._options}
 
     def _uses(self) -> frozenset[str]:
-        names = ("l1", "gradient_clip")
-        used = {name for name in names if any(getattr(row.knobs, name) for row in self.rows)}
-        return frozenset(used | set(self._options))
+        return used([row.knobs for row in self.rows]) | set(self._options)
 
     def _find_engine(self, model: nn.Module) -> Engine:
         loss = chosen_loss(self._recipe, self.rows[0].order.config)

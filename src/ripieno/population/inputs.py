@@ -33,6 +33,18 @@ class Inputs:
         self.shared = len(self._train) == 1
         """Whether all members read the same rows."""
 
+    def replace(self, train: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
+        """Take other features of the same rows.
+
+        Args:
+            train: Of each fold's training part.
+            validation: Of each fold's validation part.
+        """
+        dtype = self._validation[0].dtype
+        targets = [y for _, y in self._train]
+        self._train = [(x.to(dtype), y) for x, y in zip(train, targets, strict=True)]
+        self._validation = [x.to(dtype) for x in validation]
+
     @property
     def task(self) -> TaskName:
         """What is predicted."""

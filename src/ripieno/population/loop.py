@@ -8,10 +8,13 @@ same stacked optimizer updates them.
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ripieno.population.altering import alter_inputs, alter_losses
 from ripieno.population.losses import check_outputs
 from ripieno.population.optimizers import l1_penalty
 from ripieno.population.stack import Layout
@@ -98,17 +101,20 @@ class LoopStep:
         self, arrays: Mapping[str, Tensor], batch: Batch, row: int
     ) -> tuple[Tensor, Tensor]:
         """Leave the row's gradients in the module; return its sums of losses and weights."""
-        x = batch["x"] if self.rules.shared else batch["x"][row]
+        own = {n: t if self.rules.shared and n == "x" else t[row] for n, t in batch.items()}
+        noise = {n: a[row] for n, a in arrays.items() if n == "hyper/input_noise"}
+        x = alter_inputs(noise, own, self.rules.uses)
         self.module.train()
         self.module.zero_grad()
         with torch.enable_grad(), DropoutMode(batch["keys"][row]):
             logits = self.module(x)
-            options: dict[str, object] = {}
+            options: dict[str, Any] = {}
             for name in self.rules.uses & LOSS_OPTIONS:
                 value = arrays[f"hyper/{name}"][row]
                 options[name] = value.to(logits.dtype) if value.ndim else float(value)
-            check_outputs(logits, batch["y"][row])
-            losses, weights = find_loss(self.rules.loss)(logits, batch["y"][row], **options)
+            check_outputs(logits, own["y"])
+            loss = partial(find_loss(self.rules.loss), logits, **options)
+            losses, weights = alter_losses(loss, own, self.rules.uses)
             objective = losses.sum() / weights.sum()
             # Not a penalty of zero: it would give gradients to parameters that have none.
             if "l1" in self.rules.uses and arrays["hyper/l1"][row] > 0:

@@ -8,7 +8,9 @@ import torch
 
 from ripieno.population.deciding import TierName
 from ripieno.population.group import EngineKey, Group, Row
+from ripieno.population.hyper import common
 from ripieno.population.memory import keep_freed_memory
+from ripieno.population.optimizers import FAMILIES
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.population.trials import joined, rows_of
@@ -19,6 +21,7 @@ from ripieno.recipes import (
     TrainerRunner,
     alone,
     as_tensor,
+    augmentation_strengths,
     build_model,
     chosen_loss,
     complete,
@@ -27,6 +30,7 @@ from ripieno.recipes import (
     loss_name,
     read_knobs,
     split_state,
+    take_features,
     take_up,
 )
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
@@ -106,7 +110,8 @@ class PopulationRunner:
             reason = self._obstacle(chunk)
             if reason is not None:
                 for outcome in self._trainer.run(chunk, artifacts, stop):
-                    yield replace(outcome, notes=f"one model after another: {reason}")
+                    notes = [f"one model after another: {reason}", outcome.notes]
+                    yield replace(outcome, notes="; ".join(filter(None, notes)))
                 continue
             with alone():
                 outcomes = self._together(chunk, artifacts, stop)
@@ -119,7 +124,10 @@ class PopulationRunner:
         if len(orders) * self._models == 1:
             return "no other order has its signature"
         rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
-        steps = -(-rows // read_knobs(orders[0].config).batch_size)
+        knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
+        if knobs.optimizer not in FAMILIES or knobs.optimizer in self.recipe.optimizers:
+            return f"the optimizer {knobs.optimizer!r} has no stacked form"
+        steps = -(-rows // knobs.batch_size)
         row_steps = steps * sum(order.epochs for order in orders) * self._models
         if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
@@ -133,14 +141,18 @@ class PopulationRunner:
 
     def _signature(self, order: Order) -> str:
         try:
-            knobs = read_knobs(order.config)
+            knobs = read_knobs(order.config, optimizers=self.recipe.optimizers)
             seed = draws.trial_seed(self.seed, order.trial)
             example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
             module = build_model(self.recipe, order.config, seed, example=example)
+            # Whether it takes features is part of its signature.
+            parts = self.data.parts
+            take_features(module, knobs, [x for p in parts for x in (p.train.x, p.validation.x)])
+            augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
         loss = loss_name(chosen_loss(self.recipe, order.config))
-        return f"{signature(module)} {knobs.optimizer} {knobs.nesterov} {knobs.batch_size} {loss}"
+        return f"{signature(module)} {common(knobs)} {loss}"
 
     def _chunks(self, orders: Sequence[Order]) -> Iterator[list[Order]]:
         """Divide orders into stacks: equal groups, and equal lengths beside each other."""
@@ -162,7 +174,7 @@ class PopulationRunner:
             group = Group(
                 self.recipe,
                 self.data,
-                [row for order in orders for row in self._rows_of(order)],
+                [row for o, s in zip(orders, stored, strict=True) for row in self._rows_of(o, s)],
                 tier=self.tier,
                 engines=self._engines,
                 name=self.group(orders[0]),
@@ -188,9 +200,15 @@ class PopulationRunner:
             for row in rows
         ]
 
-    def _rows_of(self, order: Order) -> list[Row]:
-        folds = len(self.data.parts)
-        return rows_of(order, study_seed=self.seed, folds=folds, seeds=self._seeds)
+    def _rows_of(self, order: Order, stored: State | None) -> list[Row]:
+        return rows_of(
+            order,
+            stored,
+            recipe=self.recipe,
+            study_seed=self.seed,
+            folds=len(self.data.parts),
+            seeds=self._seeds,
+        )
 
     def _split(self, stored: State | None) -> Sequence[State | None]:
         return [None] * self._models if stored is None else split_state(stored, self._models)
@@ -198,7 +216,9 @@ class PopulationRunner:
     def _outcome(
         self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float
     ) -> Outcome:
-        keys: tuple[str | None, str | None] = (None, None)
+        # An order for a trial that early stopping has ended already leaves all as it was.
+        done = row.status is OutcomeStatus.DONE
+        keys: tuple[str | None, str | None] = (row.order.state if done else None, None)
         if row.finished and row.status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
             keys = keep(row.order, row.finished, artifacts, recipe=self.recipe, data=self.data)
         return Outcome(
@@ -209,5 +229,5 @@ class PopulationRunner:
             state=keys[0],
             predictions=keys[1],
             error=row.error,
-            notes=notes,
+            notes="; ".join(filter(None, [notes, row.note])),
         )

@@ -1,9 +1,9 @@
 """Which models are rows of one stack: those that differ in nothing but numbers.
 
 Two models can be stacked if their module trees, the shapes and types of their parameters and
-buffers, the weights that they tie and their modules' plain attributes are equal. Two kinds of
-attribute may differ, because the leaves take them row by row: the ``p`` of a dropout and the
-``momentum`` of a batch norm.
+buffers, the weights that they tie and their modules' plain attributes are equal. Three kinds of
+attribute may differ, because the leaves take them row by row: the ``p`` of a dropout, the
+``momentum`` of a batch norm and the ``negative_slope`` of a leaky ReLU.
 """
 
 import hashlib
@@ -67,6 +67,8 @@ def _row_attribute(module: nn.Module) -> str | None:
         return "p"
     if isinstance(module, _BatchNorm) and module.momentum is not None:
         return "momentum"
+    if isinstance(module, nn.LeakyReLU):
+        return "negative_slope"
     return None
 
 

@@ -5,7 +5,8 @@
 ``optimizer/<name>/<s>``  what the optimizer keeps for a parameter, ``(members, ...)``
 ``row/<slot>``            what the optimizer keeps for a row, ``(members,)``
 ``steps``                 steps that the optimizer has taken, int64, ``(members,)``
-``number/<path>``         dropout rates and batch-norm momenta, float64, ``(members,)``
+``number/<path>``         dropout rates, momenta of batch norms and slopes of leaky ReLUs,
+                          float64, ``(members,)``
 ``hyper/<name>``          hyperparameters of training, float64, ``(members, ...)``
 ``flat/…``                only in a flat stack: see :meth:`Stack.flat`
 ========================  ==========================================================
@@ -14,7 +15,7 @@ A slot operation is one indexing of each of them, whatever it is.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from ripieno.errors import RecipeError
 from ripieno.population.optimizers import Optimizer
 from ripieno.population.signature import difference, row_numbers
-from ripieno.recipes import State
+from ripieno.recipes import State, depths, unit_axes
 
 __all__ = ["Layout", "Stack"]
 
@@ -41,12 +42,16 @@ class Layout:
         saved: For every name in the module's ``state_dict``, the name of the array that
             holds it; tied parameters are held once.
         optimizer: The optimizer of all rows.
+        units: The axis that counts the units of each weight that leads into units.
+        depths: Distance from the head of each parameter of a backbone.
     """
 
     trained: tuple[str, ...]
     buffers: tuple[str, ...]
     saved: Mapping[str, str]
     optimizer: Optimizer
+    units: Mapping[str, int] = field(default_factory=dict)
+    depths: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: nn.Module, optimizer: Optimizer) -> Self:
@@ -63,6 +68,8 @@ class Layout:
             buffers=tuple(name for name, _ in model.named_buffers()),
             saved={name: first[id(tensor)] for name, tensor in state.items()},
             optimizer=optimizer,
+            units=unit_axes(model),
+            depths=depths(model),
         )
 
 
@@ -143,6 +150,8 @@ class Stack:
         array instead of a handful for each parameter.
         """
         layout, arrays = self.layout, dict(self._owned())
+        if any(layout.optimizer.slots_of(n) != layout.optimizer.slots for n in layout.trained):
+            return replace(self, arrays=arrays)
         held = {"model": [_MODEL + n for n in layout.trained]}
         for slot in layout.optimizer.slots:
             held[slot] = [f"{_OPTIMIZER}{n}/{slot}" for n in layout.trained]
@@ -179,10 +188,12 @@ class Stack:
         """
         layout = self.layout
         model = {n: self.arrays[_MODEL + held][row].clone() for n, held in layout.saved.items()}
-        slots = self._kept_by(row)
         optimizer = {}
-        if slots and self.arrays["steps"][row] > 0:
-            optimizer = {name: self._slots(row, name, slots) for name in layout.trained}
+        if self.arrays["steps"][row] > 0:
+            kept = {name: self._kept_by(row, name) for name in layout.trained}
+            optimizer = {
+                name: self._slots(row, name, slots) for name, slots in kept.items() if slots
+            }
         return State(model=model, optimizer=optimizer, epoch=epoch)
 
     def insert(self, row: int, state: State) -> None:
@@ -198,7 +209,7 @@ class Stack:
         Raises:
             RecipeError: The state is that of another module.
         """
-        layout, wanted = self.layout, self._kept_by(row)
+        layout = self.layout
         wrong = sorted(set(layout.saved) ^ set(state.model))
         wrong += [n for n, held in layout.saved.items() if n not in wrong
                   and state.model[n].shape != self.arrays[_MODEL + held].shape[1:]]  # fmt: skip
@@ -212,7 +223,7 @@ class Stack:
             self.arrays[_MODEL + held][row].copy_(state.model[name])
         self.restart(row)
         for name in layout.trained:
-            kept = state.optimizer.get(name, {})
+            kept, wanted = state.optimizer.get(name, {}), self._kept_by(row, name)
             if wanted and wanted <= set(kept):
                 self._load(row, name, kept)
 
@@ -234,13 +245,14 @@ class Stack:
         steps = int(kept["step"]) if "step" in kept else 1
         self.arrays["steps"][row].clamp_(min=steps)
 
-    def _kept_by(self, row: int) -> frozenset[str]:
-        """Name what ``torch.optim`` would keep for each parameter of this row."""
+    def _kept_by(self, row: int, name: str) -> frozenset[str]:
+        """Name what ``torch.optim`` would keep for a parameter of this row."""
         optimizer, momentum = self.layout.optimizer, self.arrays.get(f"{_HYPER}momentum")
-        names = {*optimizer.slots, *optimizer.row_slots}
-        if momentum is None or momentum[row] == 0:
+        names = {*optimizer.slots_of(name), *optimizer.row_slots}
+        # Not muon's, which torch keeps without a momentum too.
+        if "momentum_buffer" in optimizer.slots and (momentum is None or momentum[row] == 0):
             names.discard("momentum_buffer")
-        return frozenset(names | {"step"} if optimizer.counts else names)
+        return frozenset(names | {"step"} if optimizer.counts_for(name) else names)
 
     def _slots(self, row: int, name: str, slots: frozenset[str]) -> dict[str, Tensor]:
         found = {}
@@ -263,7 +275,7 @@ class Stack:
         first = optimizer.first(hyper)
         for name in self.layout.trained:
             parameter = self.arrays[_MODEL + name]
-            for slot in optimizer.slots:
+            for slot in optimizer.slots_of(name):
                 array = torch.zeros_like(parameter)
                 if isinstance(first, Tensor):
                     array += first.to(array.dtype).view(-1, *[1] * (array.ndim - 1))

@@ -8,13 +8,15 @@ decided by ``torch.where``, never by a multiplication with zero, which would kee
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ripieno.population.altering import alter_inputs, alter_losses
 from ripieno.population.losses import check_outputs, stacked_loss
-from ripieno.population.optimizers import clip, l1_penalty
+from ripieno.population.optimizers import clip, clip_values, l1_penalty, limit_norms
 from ripieno.population.stack import Layout
 from ripieno.population.template import Template
 from ripieno.recipes import LOSS_OPTIONS, LossFunction
@@ -31,6 +33,7 @@ Batch = Mapping[str, Tensor]
 ``keys``    dropout keys of this step (``draws.step_keys``), int64, ``(members,)``
 ``rates``   learning rates of this step, float64, ``(members,)``
 ``active``  which rows train, bool, ``(members,)``
+``mix/…``   how examples are mixed (``recipes.Mixing``), each ``(members, ...)``, if at all
 ==========  ============================================================================
 """
 
@@ -50,9 +53,12 @@ class Rules:
     Args:
         loss: Name of the loss, or a user's own function.
         shared: Whether all rows see the same inputs.
-        uses: Which of ``"l1"``, ``"gradient_clip"`` and the options of the loss any row uses;
-            the others cost no arithmetic. Their values are the arrays ``hyper/<name>``:
-            ``(members,)``, and ``(members, outputs)`` for weights of classes or labels.
+        uses: Which of ``"l1"``, ``"gradient_clip"``, ``"gradient_clip_value"``,
+            ``"max_norm"``, ``"mixup"``, ``"cutmix"``, ``"input_noise"``, ``"rate_scales"`` and
+            the options of the loss any row uses; the others cost no arithmetic. Their values
+            are the arrays ``hyper/<name>``: ``(members,)``, and ``(members, outputs)`` for
+            weights of classes or labels; how examples are mixed is part of the batch, and
+            factors of the learning rate are ``hyper/rate_scale_<depth>``.
     """
 
     loss: str | LossFunction = "cross_entropy"
@@ -134,7 +140,8 @@ class StackedStep:
         names = self.rules.uses & LOSS_OPTIONS
         options = {name: arrays[f"hyper/{name}"] for name in sorted(names)}
         check_outputs(logits, batch["y"])
-        losses, weights = stacked_loss(self.rules.loss)(logits, batch["y"], **options)
+        loss = partial(stacked_loss(self.rules.loss), logits, **options)
+        losses, weights = alter_losses(loss, batch, self.rules.uses)
         loss_sum, weight_sum = losses.sum(-1), weights.sum(-1)
         objective = loss_sum / weight_sum
         if "l1" in self.rules.uses:
@@ -150,14 +157,15 @@ class StackedStep:
     def _forward(
         self, tensors: Mapping[str, Tensor], arrays: Mapping[str, Tensor], batch: Batch
     ) -> Tensor:
+        x = alter_inputs(arrays, batch, self.rules.uses, shared=self.rules.shared)
         return self.template.forward(
             tensors,
-            batch["x"],
+            x,
             members=len(batch["active"]),
             numbers=named(arrays, "number/"),
             keys=batch["keys"],
             training=True,
-            shared=self.rules.shared,
+            shared=self.rules.shared and x is batch["x"],
             leaves=self.leaves,
         )
 
@@ -181,12 +189,15 @@ def apply(
     """Update the rows that are active and finite, and leave every other one as it was."""
     alive = arrays["statistic/alive"]
     train = batch["active"] & alive & torch.isfinite(found.loss_sum)
-    whole = "flat/model" in arrays and not found.present
+    whole = "flat/model" in arrays and not found.present and "rate_scales" not in rules.uses
     whole = whole and len(found.gradients) == len(layout.trained)
     view = _whole(arrays, found, layout) if whole else _single(arrays, found, layout)
     gradients = view.gradients
+    if "gradient_clip_value" in rules.uses:
+        gradients = clip_values(gradients, arrays["hyper/gradient_clip_value"])
     if "gradient_clip" in rules.uses and gradients:
         gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
+    scales = layout.depths if "rate_scales" in rules.uses else {}
     new_parameters, new_slots, row_slots = layout.optimizer.step(
         view.parameters,
         gradients,
@@ -194,6 +205,7 @@ def apply(
         row_slots=named(arrays, "row/"),
         steps=arrays["steps"],
         hyper={**named(arrays, "hyper/"), "lr": batch["rates"]},
+        scales={n: arrays[f"hyper/rate_scale_{depth}"] for n, depth in scales.items()},
     )
     # A flat stack is never traced, so that its values may be looked at.
     rows = None if whole and bool(train.all()) else train
@@ -202,6 +214,10 @@ def apply(
         _write(view.parameters[name], new, own)
         for slot, value in new_slots[name].items():
             _write(view.slots[name][slot], value, own)
+    if "max_norm" in rules.uses:
+        for name, axis in layout.units.items():
+            weights = arrays[f"model/{name}"]
+            _write(weights, limit_norms(weights, axis, arrays["hyper/max_norm"]), rows)
     for slot, value in row_slots.items():
         _write(arrays[f"row/{slot}"], value, rows)
     for name, buffer in found.buffers.items():
@@ -220,11 +236,11 @@ class _View:
 
 
 def _single(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
-    names = list(found.gradients)
+    names, kept = list(found.gradients), layout.optimizer.slots_of
     return _View(
         parameters={n: arrays[f"model/{n}"] for n in names},
         gradients=found.gradients,
-        slots={n: {s: arrays[f"optimizer/{n}/{s}"] for s in layout.optimizer.slots} for n in names},
+        slots={n: {s: arrays[f"optimizer/{n}/{s}"] for s in kept(n)} for n in names},
     )
 
 

@@ -1,20 +1,42 @@
 """Trials of several models, one for each fold and repeated seed, as rows of one stack."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from ripieno.population.group import Row
-from ripieno.recipes import Data, join, mean_metrics, read_knobs, replicas_of
+from ripieno.recipes import (
+    Data,
+    Judging,
+    Recipe,
+    State,
+    join,
+    mean_metrics,
+    read_knobs,
+    replicas_of,
+)
 from ripieno.records import Order
 
 __all__ = ["joined", "rows_of"]
 
 
-def rows_of(order: Order, *, study_seed: int, folds: int, seeds: int) -> list[Row]:
-    """Return an order's rows, one a replica."""
-    knobs = read_knobs(order.config)
+def rows_of(
+    order: Order, stored: State | None, *, recipe: Recipe, study_seed: int, folds: int, seeds: int
+) -> list[Row]:
+    """Return an order's rows, one a replica.
+
+    Args:
+        order: The order.
+        stored: The trial's state that it goes on from.
+        recipe: How models are trained.
+        study_seed: The study's seed.
+        folds: Folds of the data.
+        seeds: Repeated seeds.
+    """
+    knobs = read_knobs(order.config, optimizers=recipe.optimizers)
+    judging = Judging.of(recipe, knobs, stored)
     replicas = replicas_of(order.trial, study_seed=study_seed, folds=folds, seeds=seeds)
-    return [Row(order, r.seed, knobs, fold=r.fold, name=r.name) for r in replicas]
+    return [Row(order, r.seed, knobs, fold=r.fold, name=r.name, judging=judging) for r in replicas]
 
 
 def joined(rows: Sequence[Row], data: Data, *, measured: Sequence[str]) -> list[Row]:
@@ -32,6 +54,9 @@ def joined(rows: Sequence[Row], data: Data, *, measured: Sequence[str]) -> list[
 
 def _joined(rows: Sequence[Row], data: Data, measured: Sequence[str]) -> Row:
     first = rows[0]
+    if first.judging is not None:
+        left = first.judged[-1] if first.judged and first.error is None else None
+        return replace(first, metrics=[each.metrics for each in first.judged], finished=left)
     if len(rows) == 1:
         return first
     # Zipped to the shortest: where one diverged, its epoch is none of the trial's.

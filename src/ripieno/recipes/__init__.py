@@ -1,14 +1,26 @@
 """How one model is trained: data, recipes, and the plain trainer that is the reference."""
 
 from ripieno.recipes import draws
+from ripieno.recipes.architecture import ARCHITECTURE, Architecture, Setting
+from ripieno.recipes.augmentation import (
+    AUGMENTATIONS,
+    augment,
+    augmentation_strengths,
+)
+from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.feasible import CheckedFactory, restricted
+from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
+from ripieno.recipes.initialization import activation_gain, initialize
+from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
+from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import load
 from ripieno.recipes.loss_options import balanced_pos_weight, chosen_loss, loss_options
 from ripieno.recipes.losses import (
@@ -22,8 +34,24 @@ from ripieno.recipes.losses import (
     loss_name,
 )
 from ripieno.recipes.metrics import METRICS, Metric, find_metric, measure, measure_scores
+from ripieno.recipes.mixing import (
+    Mixing,
+    add_noise,
+    mix_inputs,
+    mix_losses,
+    mixes,
+    partners,
+    plan_mixing,
+    take,
+)
 from ripieno.recipes.mlp import MlpFactory, mlp
-from ripieno.recipes.optimizers import OPTIMIZERS, build_optimizer, state_slots
+from ripieno.recipes.optimizers import (
+    OPTIMIZERS,
+    build_optimizer,
+    decouples,
+    find_optimizer,
+    state_slots,
+)
 from ripieno.recipes.prediction import (
     as_tensor,
     check_logits,
@@ -33,6 +61,7 @@ from ripieno.recipes.prediction import (
 )
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.recipe import ModelFactory, Recipe
+from ripieno.recipes.regularizers import unit_axes
 from ripieno.recipes.replicas import (
     Replica,
     check_seeds,
@@ -43,13 +72,20 @@ from ripieno.recipes.replicas import (
     replicas_of,
     split_state,
 )
+from ripieno.recipes.resnet import ResnetFactory, resnet
 from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
+from ripieno.recipes.sizing import Sizing
+from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
 from ripieno.recipes.targets import Coding
 from ripieno.recipes.tasks import TASKS, TaskName, check_task
+from ripieno.recipes.together import hidden_matrices
 from ripieno.recipes.trainer import TrainerRunner, batches
+from ripieno.recipes.watch import Watch
 
 __all__ = [
+    "ARCHITECTURE",
+    "AUGMENTATIONS",
     "KNOBS",
     "LOSSES",
     "LOSS_OPTIONS",
@@ -57,28 +93,43 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "TASKS",
+    "Architecture",
+    "CheckedFactory",
     "CnnFactory",
     "Coding",
     "Data",
     "DropoutMode",
+    "FineTune",
+    "FineTuned",
     "Finished",
     "Folds",
+    "Judging",
     "Knob",
     "Knobs",
+    "Lion",
     "Loss",
     "LossFunction",
     "Metric",
+    "Mixing",
     "MlpFactory",
     "ModelFactory",
     "Preprocess",
     "Recipe",
     "Replica",
+    "ResnetFactory",
+    "Setting",
+    "Sizing",
     "Split",
     "State",
     "TaskName",
     "TrainerRunner",
+    "Watch",
+    "activation_gain",
+    "add_noise",
     "alone",
     "as_tensor",
+    "augment",
+    "augmentation_strengths",
     "balanced_pos_weight",
     "balanced_weights",
     "batches",
@@ -91,13 +142,20 @@ __all__ = [
     "cnn",
     "complete",
     "cross_entropy",
+    "decouples",
+    "depths",
     "draws",
     "explain",
     "find_loss",
     "find_metric",
+    "find_optimizer",
+    "fine_tune",
+    "hidden_matrices",
     "in_equal_epochs",
+    "initialize",
     "join",
     "keep",
+    "kept_slots",
     "learning_rate_factor",
     "load",
     "loss_name",
@@ -106,13 +164,25 @@ __all__ = [
     "mean_predictions",
     "measure",
     "measure_scores",
+    "mix_inputs",
+    "mix_losses",
+    "mixes",
     "mlp",
+    "partners",
+    "plan_mixing",
     "predict",
     "predict_probabilities",
     "predict_scores",
+    "rate_scale",
+    "rate_scales",
     "read_knobs",
     "replicas_of",
+    "resnet",
+    "restricted",
     "split_state",
     "state_slots",
+    "take",
+    "take_features",
     "take_up",
+    "unit_axes",
 ]

@@ -6,6 +6,8 @@ from torch.nn.parameter import is_lazy
 
 from ripieno.errors import RecipeError
 from ripieno.recipes.draws import Purpose, fold
+from ripieno.recipes.initialization import initialize
+from ripieno.recipes.knobs import read_knobs
 from ripieno.recipes.recipe import Recipe
 from ripieno.space import Config
 
@@ -19,7 +21,8 @@ def build_model(
 
     torch's generator is seeded while the constructor runs and is put back afterwards, so
     the initialisation is the same in any process; random numbers that the constructor takes
-    from elsewhere (NumPy, ``random``) are not covered.
+    from elsewhere (NumPy, ``random``) are not covered. The knob ``init`` then draws the weights
+    of known layers anew, from a generator of its own.
 
     Args:
         recipe: Whose model factory is called.
@@ -44,4 +47,13 @@ def build_model(
             module.eval()
             with torch.no_grad():
                 module(example)
+    knobs = read_knobs(config)
+    generator = torch.Generator().manual_seed(fold(seed, Purpose.INITIALIZATION, 1))
+    initialize(
+        module,
+        knobs.init,
+        gain=knobs.init_gain,
+        activation=config.get("activation"),
+        generator=generator,
+    )
     return module.train()

@@ -43,6 +43,7 @@ def complete(recipe: Recipe, data: Data) -> Recipe:
                 fix=f"leave {option} out"
                 + (", or use pos_weight." if data.task == "multilabel" else "."),
             )
+    # What is monitored is checked beside the metrics that are known now.
     return replace(recipe, loss=loss, metrics=metrics)
 
 

@@ -54,6 +54,8 @@ class Purpose(IntEnum):
     GENERATOR = 4
     SPLIT = 5
     REPLICA = 6
+    MIXING = 16
+    AUGMENTATION = 8
 
 
 def fold(key: int, *numbers: int) -> int:
@@ -94,12 +96,12 @@ def trial_seed(study_seed: int, trial: int) -> int:
     return fold(study_seed, trial)
 
 
-def step_keys(seed: int, epoch: int, steps: int) -> Tensor:
-    """Return the dropout keys of all steps of one epoch, int64, shape ``(steps,)``.
+def step_keys(seed: int, epoch: int, steps: int, *, purpose: Purpose = Purpose.DROPOUT) -> Tensor:
+    """Return the keys of all steps of one epoch, int64, shape ``(steps,)``.
 
-    Key ``i`` equals ``key_tensor(fold(seed, Purpose.DROPOUT, epoch, i))``.
+    Key ``i`` equals ``key_tensor(fold(seed, purpose, epoch, i))``.
     """
-    start = np.uint64(_mix64(fold(seed, Purpose.DROPOUT, epoch)))
+    start = np.uint64(_mix64(fold(seed, purpose, epoch)))
     mixed = _mix64_array(start + np.arange(steps, dtype=np.uint64) * np.uint64(_GOLDEN64))
     return torch.from_numpy(mixed.view(np.int64))
 

@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,11 @@ def take_up(order: Order, artifacts: ArtifactStore) -> State | None:
         ArtifactError: The state is missing or damaged.
     """
     if order.state is not None:
-        arrays, _ = artifacts.read(order.state)
-        return State.from_arrays(arrays, epoch=order.start)
+        arrays, facts = artifacts.read(order.state)
+        state = State.from_arrays(arrays, epoch=order.start)
+        if state.watch is not None and facts.get("trial") != order.trial:
+            return replace(state, watch=state.watch.forked())
+        return state
     if order.start == 0:
         return None
     raise ArtifactError(

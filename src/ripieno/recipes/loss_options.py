@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ripieno.errors import RecipeError
 from ripieno.recipes.data import Data
-from ripieno.recipes.knobs import closest, read_knobs
+from ripieno.recipes.knobs import KNOBS, check_knob, closest
 from ripieno.recipes.losses import LossFunction, balanced_weights, find_loss
 from ripieno.recipes.recipe import Recipe, Weights
 from ripieno.recipes.tasks import TaskName
@@ -30,7 +30,9 @@ def chosen_loss(recipe: Recipe, config: Mapping[str, Value]) -> str | LossFuncti
         recipe: A completed recipe.
         config: Hyperparameters.
     """
-    loss = read_knobs(config).loss or recipe.loss
+    chosen = config.get("loss")
+    check_knob("loss", chosen)
+    loss = chosen if isinstance(chosen, str) else recipe.loss
     assert loss is not None  # noqa: S101 - what completing a recipe gives it
     return loss
 
@@ -43,13 +45,15 @@ def loss_options(
     Weights, float64 of shape ``(outputs,)``, are left out where the config has none.
 
     Raises:
-        RecipeError: Weights name something that the data do not have.
+        RecipeError: Weights name something that the data do not have, or a value is not
+            allowed.
     """
-    knobs = read_knobs(config)
     found: dict[str, float | NDArray[np.float64]] = {}
     for option in find_loss(chosen_loss(recipe, config)).options:
         if option not in WEIGHED_TASKS:
-            found[option] = float(getattr(knobs, option))
+            value = config.get(option, KNOBS[option].default)
+            check_knob(option, value)
+            found[option] = float(value or 0.0)
             continue
         if WEIGHED_TASKS[option] != data.task:
             continue

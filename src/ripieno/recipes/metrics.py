@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -18,7 +18,15 @@ from ripieno.recipes.targets import sigmoid
 from ripieno.recipes.tasks import TASKS, TaskName
 from ripieno.records import Direction
 
-__all__ = ["METRICS", "Metric", "check_metric", "find_metric", "measure", "measure_scores"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "check_metric",
+    "direction_of",
+    "find_metric",
+    "measure",
+    "measure_scores",
+]
 
 _TINY = float(np.finfo(np.float32).tiny)
 _TAKEN = frozenset({"train_loss", "learning_rate"})
@@ -159,6 +167,18 @@ def check_metric(metric: str | Metric) -> None:
         where=f"metrics: {', '.join(sorted(every))}",
         fix=f"did you mean {close[0]!r}?" if close else "name one of these, or pass a rp.Metric.",
     )
+
+
+def direction_of(name: str, metrics: Iterable[str | Metric] = ()) -> Direction:
+    """Return whether less or more of a metric is better; the same in every task.
+
+    Args:
+        name: Name of the metric.
+        metrics: Where those of the user's own are found.
+    """
+    own = [metric for metric in metrics if isinstance(metric, Metric)]
+    known = [metric for table in METRICS.values() for metric in table.values()]
+    return next((m.direction for m in (*own, *known) if m.name == name), "minimize")
 
 
 def _level(metric: object) -> float | None:

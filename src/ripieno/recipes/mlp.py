@@ -1,23 +1,29 @@
 """A network of dense layers for tables and small images, with a default space."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import nn
 
+from ripieno.errors import RecipeError
+from ripieno.recipes.architecture import Architecture
 from ripieno.recipes.data import Data
-from ripieno.recipes.layers import ACTIVATIONS, activation, model_space
+from ripieno.recipes.layers import Residual, activation_of, model_space, normalization
 from ripieno.recipes.recipe import Recipe
-from ripieno.space import Categorical, Config, Float, Int
+from ripieno.recipes.sizing import FEW_ROWS, Sizing
+from ripieno.space import Categorical, Config, Float, Int, Value
 
 __all__ = ["MlpFactory", "mlp"]
-
-_FEW_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class MlpFactory:
-    """Builds ``depth`` hidden layers of ``width`` units: linear, batch norm, activation, dropout.
+    """Builds ``depth`` hidden layers of ``width`` units: linear, norm, activation, dropout.
+
+    With ``residual`` a shortcut goes past the linear layer and its norm; it is a linear
+    projection where the width changes. The hyperparameters and their defaults are those of
+    :data:`~ripieno.recipes.ARCHITECTURE`.
 
     Args:
         shape: Shape of one row; images are flattened.
@@ -27,17 +33,55 @@ class MlpFactory:
     shape: tuple[int, ...]
     classes: int
 
+    def check_names(self, config: Mapping[str, Value]) -> None:
+        """Refuse what the recipe does not know: see ``CheckedFactory``."""
+        _read(config)
+
+    def check(self, config: Mapping[str, Value]) -> None:
+        """Refuse nothing else: a network can be built of any known values."""
+        _read(config)
+
+    def decides(self, name: str) -> bool:  # noqa: ARG002 - none of them does
+        """Say whether a hyperparameter decides if a network can be built."""
+        return False
+
     def __call__(self, config: Config) -> nn.Module:
-        """Return the untrained network of a config."""
+        """Return the untrained network of a config.
+
+        Raises:
+            RecipeError: A hyperparameter or a value is unknown.
+        """
+        architecture = _read(config)
         layers: list[nn.Module] = [nn.Flatten()]
         features = math.prod(self.shape)
-        for _ in range(config.depth):
-            layers.append(nn.Linear(features, config.width, bias=not config.batch_norm))
-            if config.batch_norm:
-                layers.append(nn.BatchNorm1d(config.width))
-            layers += [activation(config.activation), nn.Dropout(config.dropout)]
-            features = config.width
+        for number in range(1, architecture.count("depth") + 1):
+            width = architecture.count_at("width", number)
+            layers += _layer(architecture, features, width)
+            layers.append(nn.Dropout(float(architecture.at("dropout", number))))
+            features = width
         return nn.Sequential(*layers, nn.Linear(features, self.classes))
+
+
+def _read(config: Mapping[str, Value]) -> Architecture:
+    architecture = Architecture.read(config, "mlp")
+    for name, value in architecture.given.items():
+        if name.startswith("width") and value == 0:
+            raise RecipeError(
+                f"{name!r} cannot be 0.",
+                where="the mlp recipe: units of a hidden layer",
+                fix="use at least 1 unit, or a smaller depth.",
+            )
+    return architecture
+
+
+def _layer(architecture: Architecture, features: int, width: int) -> list[nn.Module]:
+    norm = normalization(architecture, width, spatial=False)
+    made = [nn.Linear(features, width, bias=not norm), *norm]
+    activated = activation_of(architecture)
+    if not architecture["residual"]:
+        return [*made, activated]
+    shortcut = nn.Identity() if features == width else nn.Linear(features, width, bias=False)
+    return [Residual(made, shortcut, activated)]
 
 
 def mlp(data: Data) -> Recipe:
@@ -46,14 +90,23 @@ def mlp(data: Data) -> Recipe:
     With few rows it has at most 128 units a layer, else 512: a wider one learns a thousand
     rows by heart, and a search over it would spend its time there.
     """
-    widest = 128 if len(data.train) < _FEW_ROWS else 512
+    sizing = Sizing.of(len(data.train))
+    widest = 128 if sizing.rows < FEW_ROWS else 512
     space = model_space(
         {
             "depth": Int(1, 4, default=2),
             "width": Int(16, widest, log=True, default=128),
-            "activation": Categorical(*ACTIVATIONS),
-            "batch_norm": Categorical(True, False),
+            "activation": Categorical("relu", "leaky_relu", "elu", "gelu", "silu"),
+            "norm": Categorical("batch", "layer", "none"),
+            "residual": Categorical(False, True),
             "dropout": Float(0.0, 0.6, default=0.2),
-        }
+        },
+        batch_sizes=sizing.batch_sizes,
     )
-    return Recipe(MlpFactory(data.shape, data.outputs), space=space, name="mlp")
+    return Recipe(
+        MlpFactory(data.shape, data.outputs),
+        epochs=sizing.epochs,
+        epoch_rows=sizing.epoch_rows,
+        space=space,
+        name="mlp",
+    )

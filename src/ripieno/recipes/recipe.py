@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import nn
@@ -11,10 +11,12 @@ from ripieno.errors import RecipeError
 from ripieno.recipes.knobs import check_knob, closest
 from ripieno.recipes.losses import LOSSES, LossFunction
 from ripieno.recipes.metrics import Metric, check_metric
+from ripieno.recipes.optimizers import OptimizerFactory, find_optimizer
 from ripieno.recipes.splits import Label
+from ripieno.recipes.tasks import TASKS
 from ripieno.space import Categorical, Config, Constant, Float, Int, Space, Value
 
-__all__ = ["ModelFactory", "Recipe", "Weights"]
+__all__ = ["ModelFactory", "Recipe", "Weights", "extremes"]
 
 ModelFactory = Callable[[Config], nn.Module]
 """A function that builds an untrained module out of a config."""
@@ -45,6 +47,10 @@ class Recipe:
         space: The hyperparameters that are searched by default; None where there are none.
         name: What a record of the study calls it.
         dtype: Floating-point type of parameters and inputs.
+        monitor: The metric that early stopping, ``restore="best"`` and the plateau schedule
+            watch; the first of the metrics where absent.
+        optimizers: Optimizers of your own by the names that the hyperparameter ``optimizer``
+            then takes; see :func:`~ripieno.recipes.build_optimizer` for how they are called.
         class_weights: For classification: what an example of each class counts in the loss,
             by class, or ``"balanced"``. A hyperparameter of the name goes before it.
         pos_weight: For several labels: what a label counts where it is there, by label, or
@@ -62,13 +68,20 @@ class Recipe:
     space: Space | None = None
     name: str = "custom"
     dtype: Literal["float32", "float64"] = "float32"
+    monitor: str | None = None
+    optimizers: Mapping[str, OptimizerFactory] = field(default_factory=dict)
     class_weights: Weights | None = None
     pos_weight: Weights | None = None
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """Names of the metrics."""
+        """Names of the metrics; none where they are left to the task."""
         return tuple(m if isinstance(m, str) else m.name for m in self.metrics or ())
+
+    @property
+    def monitored(self) -> str:
+        """The metric that is watched, of a recipe that names its metrics."""
+        return self.measured[0] if self.monitor is None else self.monitor
 
     def __post_init__(self) -> None:
         if self.metrics is not None:
@@ -79,10 +92,7 @@ class Recipe:
                 where=f"Recipe(name={self.name!r})",
                 fix="pass a function that takes a config and returns an nn.Module.",
             )
-        if isinstance(self.loss, str):
-            _check_choice("loss", self.loss, LOSSES)
-        for metric in self.metrics or ():
-            check_metric(metric)
+        _check_aims(self)
         _check_weights("class_weights", self.class_weights)
         _check_weights("pos_weight", self.pos_weight)
         _check_choice("dtype", self.dtype, ("float32", "float64"))
@@ -99,8 +109,10 @@ class Recipe:
                 fix="give a whole number of rows, or None for the whole training part.",
             )
         for name in self.space or ():
-            for value in _extremes(self.space, name):
-                check_knob(name, value)
+            for value in extremes(self.space, name):
+                check_knob(name, value, optimizers=self.optimizers)
+                if name == "optimizer":
+                    find_optimizer(str(value), self.optimizers)
 
 
 def _check_choice(kind: str, value: str, choices: Iterable[str]) -> None:
@@ -110,6 +122,16 @@ def _check_choice(kind: str, value: str, choices: Iterable[str]) -> None:
             where=f"Recipe({kind}={value!r})",
             fix=f"use one of {', '.join(choices)}.{closest(value, choices)}",
         )
+
+
+def _check_aims(recipe: Recipe) -> None:
+    if isinstance(recipe.loss, str):
+        _check_choice("loss", recipe.loss, LOSSES)
+    for metric in recipe.metrics or ():
+        check_metric(metric)
+    if recipe.monitor is not None:
+        usual = [name for task in TASKS.values() for name in task.metrics]
+        _check_choice("monitor", recipe.monitor, recipe.measured or usual)
 
 
 def _check_weights(name: str, weights: Weights | None) -> None:
@@ -126,7 +148,7 @@ def _check_weights(name: str, weights: Weights | None) -> None:
     )
 
 
-def _extremes(space: Space | None, name: str) -> tuple[Value, ...]:
+def extremes(space: Space | None, name: str) -> tuple[Value, ...]:
     """Return the values of a domain at which a knob would refuse it."""
     match space and space[name]:
         case Categorical(choices=choices):

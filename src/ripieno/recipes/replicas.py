@@ -19,6 +19,7 @@ from ripieno.recipes.draws import Purpose, fold, trial_seed
 from ripieno.recipes.keeping import DivergedError, Finished
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.state import State
+from ripieno.recipes.watch import Watch
 from ripieno.records import Metrics, spread_name
 
 __all__ = [
@@ -93,8 +94,14 @@ class Training(Protocol):
     def start(self, stored: State | None) -> None:
         """Build what is trained, and load the stored state."""
 
-    def epoch(self, epoch: int) -> Finished:
-        """Train one epoch, measure, and copy the state."""
+    def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
+        """Train one epoch, measure, and copy the state.
+
+        Args:
+            epoch: Epochs trained before this one.
+            values: What the trial's validation metric was after each of them, less is
+                better, where the schedule looks at it.
+        """
 
 
 class Replicated:
@@ -129,12 +136,12 @@ class Replicated:
         for training, state in zip(self._trainings, states, strict=True):
             training.start(state)
 
-    def epoch(self, epoch: int) -> Finished:
+    def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
         """Train every model for one epoch; the row holds means and spreads."""
         found = []
         for replica, training in zip(self._replicas, self._trainings, strict=True):
             try:
-                found.append(training.epoch(epoch))
+                found.append(training.epoch(epoch, values))
             except DivergedError as error:
                 raise DivergedError(f"{replica.name}: {error}") from error
             except Exception as error:
@@ -204,9 +211,17 @@ def split_state(state: State, count: int) -> tuple[State, ...]:
             model=_own(state.model, number),
             optimizer=_own(state.optimizer, number),
             epoch=state.epoch,
+            watch=None if state.watch is None else _own_watch(state.watch, number),
         )
         for number in range(count)
     )
+
+
+def _own_watch(watch: Watch, number: int) -> Watch:
+    """Return a trial's watch with the best epoch's weights of one replica."""
+    if watch.best is None:
+        return watch
+    return replace(watch, best=replace(watch.best, model=_own(watch.best.model, number)))
 
 
 def _side_by_side(states: Sequence[State]) -> State:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
+from ripieno.recipes.watch import Watch
 from ripieno.records import Arrays
 
 __all__ = ["State"]
 
 _MODEL = "model/"
 _OPTIMIZER = "optimizer/"
+_NUMBERS = {bool: torch.bool, int: torch.int64, float: torch.float64}
 _STORED = frozenset(
     {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
     | {torch.float16, torch.float32, torch.float64}
@@ -31,11 +33,20 @@ class State:
         optimizer: For every parameter by name what the ``torch.optim`` optimizer keeps for
             it (``exp_avg``, ``momentum_buffer``, ``step``, …); nothing before its first step.
         epoch: Epochs trained so far.
+        watch: The validation metric so far, and the best epoch; None where nobody looks.
     """
 
     model: Mapping[str, Tensor]
     optimizer: Mapping[str, Mapping[str, Tensor]]
     epoch: int
+    watch: Watch | None = None
+
+    @property
+    def answer(self) -> Mapping[str, Tensor]:
+        """The module's state that answers: the best epoch's where it is kept, else the last."""
+        if self.watch is None or self.watch.best is None:
+            return self.model
+        return self.watch.best.model
 
     @classmethod
     def of(cls, module: nn.Module, optimizer: torch.optim.Optimizer, *, epoch: int) -> Self:
@@ -58,7 +69,7 @@ class State:
         kept: dict[str, dict[str, Tensor]] = {}
         for name, parameter in module.named_parameters():
             slots = optimizer.state.get(parameter, {})
-            tensors = {s: v.detach().clone() for s, v in slots.items() if isinstance(v, Tensor)}
+            tensors = {s: _as_tensor(v) for s, v in slots.items() if v is not None}
             if tensors:
                 kept[name] = tensors
         return cls(model=model, optimizer=kept, epoch=epoch)
@@ -68,23 +79,25 @@ class State:
         module: nn.Module,
         optimizer: torch.optim.Optimizer | None = None,
         *,
-        slots: frozenset[str] = frozenset(),
+        slots: frozenset[str] | Mapping[str, Mapping[str, type]] = frozenset(),
     ) -> None:
         """Copy the state into a module, and into an optimizer of its trained parameters.
 
         Args:
             module: A module with the same ``state_dict`` names and shapes.
             optimizer: An ordinary ``torch.optim`` optimizer over the parameters of the module
-                that are trained, in their order; None loads the module alone.
-            slots: What that optimizer keeps for each parameter. A parameter whose stored
-                state lacks one of them starts without any, as a fork does that changes its
+                that are trained; None loads the module alone, for answering: with the best
+                epoch's weights, where they are kept.
+            slots: What that optimizer keeps for each parameter: names, or
+                :func:`~ripieno.recipes.slots.kept_slots`. A parameter whose stored state
+                lacks one of them starts without any, as a fork does that changes its
                 optimizer; others that are stored are left out.
 
         Raises:
             RecipeError: The state is that of another module.
         """
         try:
-            module.load_state_dict(dict(self.model))
+            module.load_state_dict(dict(self.answer if optimizer is None else self.model))
         except RuntimeError as error:
             raise RecipeError(
                 f"the stored state does not fit the model: {error}",
@@ -93,22 +106,23 @@ class State:
             ) from error
         if optimizer is None:
             return
-        trained = [name for name, p in module.named_parameters() if p.requires_grad]
-        state: dict[int, dict[str, Tensor]] = {}
-        for index, name in enumerate(trained):
+        for name, parameter in module.named_parameters():
+            wanted = slots if isinstance(slots, frozenset) else slots.get(name, {})
             stored = self.optimizer.get(name, {})
-            if slots and slots <= set(stored):
-                state[index] = {slot: stored[slot].clone() for slot in sorted(slots)}
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
+            if parameter.requires_grad and wanted and set(wanted) <= set(stored):
+                # Not optimizer.load_state_dict, which would round what torch itself keeps in
+                # another dtype than the parameter's.
+                optimizer.state[parameter] = {
+                    slot: _as_kept(stored[slot], wanted, slot) for slot in sorted(wanted)
+                }
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return ``model/<name>`` and ``optimizer/<parameter>/<slot>`` as arrays."""
+        """Return ``model/<name>``, ``optimizer/<parameter>/<slot>`` and ``watch/…`` as arrays."""
         arrays = {_MODEL + name: _to_array(value) for name, value in self.model.items()}
         for parameter, slots in self.optimizer.items():
             for slot, value in slots.items():
                 arrays[f"{_OPTIMIZER}{parameter}/{slot}"] = _to_array(value)
-        return arrays
+        return arrays if self.watch is None else arrays | self.watch.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, *, epoch: int = 0) -> Self:
@@ -126,7 +140,21 @@ class State:
             elif name.startswith(_OPTIMIZER):
                 parameter, slot = name.removeprefix(_OPTIMIZER).rsplit("/", 1)
                 optimizer.setdefault(parameter, {})[slot] = _to_tensor(array)
-        return cls(model=model, optimizer=optimizer, epoch=epoch)
+        watch = Watch.from_arrays(arrays, model)
+        return cls(model=model, optimizer=optimizer, epoch=epoch, watch=watch)
+
+
+def _as_tensor(value: object) -> Tensor:
+    """Copy what an optimizer keeps: a tensor, or a Python number as a tensor."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    return torch.tensor(value, dtype=_NUMBERS[type(value)])
+
+
+def _as_kept(value: Tensor, slots: frozenset[str] | Mapping[str, type], slot: str) -> object:
+    """Copy what is stored, as a Python number where the optimizer keeps one."""
+    is_number = isinstance(slots, Mapping) and slots[slot] is not Tensor
+    return value.item() if is_number else value.clone()
 
 
 def _to_array(value: Tensor) -> NDArray[np.generic]:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +15,14 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
 from ripieno.recipes import draws
+from ripieno.recipes.altering import Altering
+from ripieno.recipes.augmentation import augment, augmentation_strengths
+from ripieno.recipes.backbone import rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
+from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import (
     DivergedError,
     Finished,
@@ -30,12 +36,13 @@ from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.loss_options import chosen_loss, loss_options
 from ripieno.recipes.losses import find_loss, reduce
 from ripieno.recipes.metrics import measure_scores
-from ripieno.recipes.optimizers import build_optimizer, state_slots
+from ripieno.recipes.optimizers import build_optimizer
 from ripieno.recipes.prediction import as_tensor, check_logits, predict_scores
 from ripieno.recipes.recipe import Recipe
-from ripieno.recipes.regularizers import clip_gradient, penalty
+from ripieno.recipes.regularizers import clip_gradient, decay_weights, limit_norms, penalty
 from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
 from ripieno.recipes.schedules import learning_rate_factor
+from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
 from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus
 
@@ -100,19 +107,29 @@ class TrainerRunner:
         rows: list[Metrics] = []
         finished: Finished | None = None
         status, message = OutcomeStatus.DONE, None
+        note: str | None = None
         try:
+            knobs = read_knobs(order.config, optimizers=self.recipe.optimizers)
+            judging = Judging.of(self.recipe, knobs, stored)
             training = self._training(order, stop)
             training.start(stored)
             for epoch in range(order.start, order.stop):
-                finished = training.epoch(epoch)
+                if judging is not None and judging.early_end is not None:
+                    break
+                finished = training.epoch(epoch, () if judging is None else judging.values)
+                if judging is not None:
+                    finished = judging.judge(finished)
                 rows.append(finished.metrics)
+            note = None if judging is None else judging.early_end
         except StopAskedError:
             status = OutcomeStatus.STOPPED
         except DivergedError as error:
             status, message = OutcomeStatus.DIVERGED, str(error)
         except Exception as error:  # noqa: BLE001 - the user's model may raise anything
             status, message = OutcomeStatus.FAILED, explain(error)
-        keys: tuple[str | None, str | None] = (None, None)
+        # An order for a trial that early stopping has ended already leaves all as it was.
+        done = status is OutcomeStatus.DONE
+        keys: tuple[str | None, str | None] = (order.state if done else None, None)
         if finished and status in {OutcomeStatus.DONE, OutcomeStatus.STOPPED}:
             keys = keep(order, finished, artifacts, recipe=self.recipe, data=self.data)
         return Outcome(
@@ -123,6 +140,7 @@ class TrainerRunner:
             state=keys[0],
             predictions=keys[1],
             error=message,
+            notes=note if done else None,
         )
 
     def _training(self, order: Order, stop: Callable[[], bool]) -> Training:
@@ -157,19 +175,21 @@ class _Training:
         self._order = order
         self._stop = stop
         self._seed = replica.seed
-        self._knobs = read_knobs(order.config)
+        self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
         self._coding = data.coding
         self._outputs = data.outputs
+        self._inputs = (data.train.x, data.validation.x)
         dtype = getattr(torch, recipe.dtype)
         self._x = as_tensor(data.train.x).to(dtype)
         self._y = data.coding.encode(data.train.y, dtype)
         self._validation_x = as_tensor(data.validation.x)
         self._validation_y = data.validation.y
         self._loss = find_loss(chosen_loss(recipe, order.config))
-        self._options = {
+        self._options: dict[str, Any] = {
             name: torch.from_numpy(value).to(dtype) if isinstance(value, np.ndarray) else value
             for name, value in loss_options(recipe, order.config, data).items()
         }
+        self._strengths = augmentation_strengths([self._knobs], data.shape)
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
@@ -177,17 +197,32 @@ class _Training:
             self.module = build_model(
                 self._recipe, self._order.config, self._seed, example=self._x[:2]
             )
-        self.optimizer = build_optimizer(self.module, self._knobs)
+        features = take_features(self.module, self._knobs, self._inputs)
+        if features is not None:
+            self._x, self._validation_x = features[0].to(self._x.dtype), features[1]
+        own: dict[str, Any] = {"config": self._order.config, "own": self._recipe.optimizers}
+        scales = rate_scales(self.module, self._knobs)
+        self.optimizer = build_optimizer(self.module, self._knobs, **own, scales=scales)
         if stored is not None:
-            stored.load_into(self.module, self.optimizer, slots=state_slots(self._knobs))
+            slots = kept_slots(self.module, self._knobs, **own)
+            stored.load_into(self.module, self.optimizer, slots=slots)
 
-    def epoch(self, epoch: int) -> Finished:
-        """Train one epoch, measure, and copy the state."""
+    def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
+        """Train one epoch, measure, and copy the state; ``values`` are for the schedule."""
         order = draws.epoch_order(
             self._seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
         )
         chunks = batches(order, self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks))
+        altering = Altering.of(
+            self._knobs,
+            seed=self._seed,
+            epoch=epoch,
+            steps=len(chunks),
+            shape=tuple(self._x.shape[1:]),
+        )
+        purpose = draws.Purpose.AUGMENTATION
+        images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose)
         loss_sum = weight_sum = rate = 0.0
         for step, rows in enumerate(chunks):
             self._check_stop()
@@ -196,9 +231,13 @@ class _Training:
                 len(chunks),
                 epochs=self._recipe.epochs,
                 knobs=self._knobs,
+                values=values,
             )
             self._seed_generator(epoch, step)
-            losses, weights = self._step(rows, rate=rate, key=keys[step])
+            x = augment(self._x[rows].unsqueeze(0), images[step : step + 1], self._strengths)[0]
+            losses, weights = self._step(
+                x, self._y[rows], rate=rate, key=keys[step], altering=altering, step=step
+            )
             if not math.isfinite(losses):
                 raise DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
@@ -221,21 +260,26 @@ class _Training:
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
         return Finished(metrics, state, self._coding.predictions(scores))
 
-    def _step(self, rows: Tensor, *, rate: float, key: Tensor) -> tuple[float, float]:
+    def _step(
+        self, x: Tensor, y: Tensor, *, rate: float, key: Tensor, altering: Altering, step: int
+    ) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
-        x, y = self._x[rows], self._y[rows]
+        x = altering.inputs(x, step, key)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["lr_scale"]
         self.optimizer.zero_grad()
         with DropoutMode(key), self._naming_the_batch(x):
             logits = self.module(x)
             check_logits(logits, self.module, rows=len(y), classes=self._outputs)
-            losses, weights = self._loss(logits, y, **self._options)
+            loss = partial(self._loss, logits, **self._options)
+            losses, weights = altering.losses(loss, y, step=step, key=key)
             objective = reduce(losses, weights)
             extra = penalty(self.module, self._knobs)
             backward(objective if extra is None else objective + extra)
         clip_gradient(self.module, self._knobs)
+        decay_weights(self.optimizer, self._knobs)
         self.optimizer.step()
+        limit_norms(self.module, self._knobs)
         return losses.sum().item(), weights.sum().item()
 
     def _validate(self, epoch: int) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ class OutcomeStatus(StrEnum):
     """How an order ended."""
 
     DONE = "done"
-    """Every epoch was trained."""
+    """Every epoch was trained, or early stopping ended the trial."""
     DIVERGED = "diverged"
     """A loss or a weight was no longer a finite number."""
     FAILED = "failed"
@@ -33,7 +33,8 @@ class Outcome:
         order: The order that was carried out.
         status: How it ended.
         metrics: One row an epoch, for epochs ``order.start + 1 …``; all of them where the
-            status is ``done``.
+            status is ``done``, unless early stopping ended the trial: then it stands as if
+            it were trained to the end, and a later order for it gives no rows.
         seconds: Wall time spent.
         state: Key of the stored state after the last row of metrics; None if none was kept.
         predictions: Key of the stored validation predictions of that state.

@@ -3,6 +3,7 @@
 from ripieno.reports import figures
 from ripieno.reports.page import write_page
 from ripieno.reports.summary import Answers, Scores, Selection, Summary
+from ripieno.reports.training import Training, trained, trainings
 from ripieno.reports.words import Finding, findings
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "Scores",
     "Selection",
     "Summary",
+    "Training",
     "figures",
     "findings",
+    "trained",
+    "trainings",
     "write_page",
 ]

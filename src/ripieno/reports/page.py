@@ -15,11 +15,13 @@ from ripieno.errors import ReportError
 from ripieno.reports import figures
 from ripieno.reports.figures import style
 from ripieno.reports.summary import Answers, Summary, last_value, lost, ranked
+from ripieno.reports.training import trainings
 from ripieno.reports.words import config_words, findings
 
 __all__ = ["write_page"]
 
 _ROWS = 15
+_TRAININGS = 12
 _ABSENT = "\N{EN DASH}"
 
 
@@ -90,6 +92,7 @@ def _render(summary: Summary) -> str:
         findings=findings(summary),
         sections=[section for section in _sections(summary) if section.panels],
         table=_table(summary),
+        training=_training(summary),
         facts=_facts(summary),
         plotly=get_plotlyjs(),
     )
@@ -234,6 +237,24 @@ def _table(summary: Summary) -> dict[str, Any]:
         "of": len(best_first),
         "selected": set(summary.ensemble.trials) if summary.ensemble else set(),
     }
+
+
+def _training(summary: Summary) -> dict[str, Any]:
+    """Return how the trials were trained as text: rows, and how many are not shown."""
+    found = trainings(summary.trials)
+    rows = [
+        (
+            one.tier or _ABSENT,
+            f"{one.fewest_rows}"
+            if one.fewest_rows == one.most_rows
+            else f"{one.fewest_rows} to {one.most_rows}",
+            f"{one.trials:,}",
+            _duration(one.seconds),
+            one.reason or _ABSENT,
+        )
+        for one in found[:_TRAININGS]
+    ]
+    return {"rows": rows, "hidden": found[_TRAININGS:]}
 
 
 def _facts(summary: Summary) -> dict[str, str]:

@@ -117,6 +117,13 @@ def hyperband_plans(
     return itertools.cycle(cycle) if trials is None else _cut(itertools.cycle(cycle), trials)
 
 
+def hyperband_trials(epochs: int, *, eta: int = 3) -> int:
+    """Return how many trials each of Hyperband's brackets has once: a whole round of it."""
+    rungs = len(levels(epochs=epochs, eta=eta, min_epochs=1))
+    endless = hyperband_plans(trials=None, epochs=epochs, eta=eta, min_epochs=1)
+    return sum(plan.trials for plan in itertools.islice(endless, rungs))
+
+
 def _cut(plans: Iterable[Plan], trials: int) -> Iterator[Plan]:
     for plan in plans:
         if trials <= 0:

@@ -16,12 +16,16 @@ from ripieno.study.user_code import is_reference, load_object
 __all__ = ["Asked", "ModelInput", "read_data", "read_recipe"]
 
 ModelInput = str | Recipe | Callable[..., Any]
-"""``"cnn"``, ``"mlp"``, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
+"""A built-in recipe by name, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
 
 DataInput = str | Path | Data | Sequence[Any]
 """``"digits"``, a file, ``"FILE.py:NAME"``, data, or arrays ``(x, y)`` with or without test."""
 
-_BUILT_IN: dict[str, Callable[[Data], Recipe]] = {"cnn": recipes.cnn, "mlp": recipes.mlp}
+_BUILT_IN: dict[str, Callable[[Data], Recipe]] = {
+    "cnn": recipes.cnn,
+    "mlp": recipes.mlp,
+    "resnet": recipes.resnet,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +143,35 @@ def read_recipe(
     data: Data,
     *,
     space: Space | None,
-    epochs: int,
+    epochs: int | None,
     epoch_rows: int | None,
 ) -> tuple[Recipe, Space, str]:
     """Return a recipe, the space that is searched for it, and the recipe's reference.
 
-    Without a model, images take ``cnn`` and everything else takes ``mlp``.
+    Without a model, images take ``cnn`` and everything else takes ``mlp``. Where ``epochs`` or
+    ``epoch_rows`` are None, the recipe or the size of the data chooses them. The space is left
+    without the configs that the recipe cannot build.
 
     Raises:
+        RecipeError: The recipe does not know a hyperparameter of the space, or the space
+            augments what is no image.
         StudyError: The model is unknown, or has no space.
     """
     if model is None:
         model = "cnn" if data.train.x.ndim == 4 else "mlp"
     recipe, reference = _make_recipe(model, data)
-    recipe = replace(recipe, epochs=epochs, epoch_rows=epoch_rows)
+    sizing = recipes.Sizing.of(len(data.train))
+    recipe = replace(
+        recipe,
+        epochs=recipe.epochs if epochs is None else epochs,
+        epoch_rows=(recipe.epoch_rows or sizing.epoch_rows) if epoch_rows is None else epoch_rows,
+    )
     searched = recipe.space if space is None else space
     if searched is None:
         raise StudyError(
             "there is no space to search.",
             where=f"tune(model={reference})",
-            fix="pass a rp.Space, or a recipe that has one ('cnn', 'mlp').",
+            fix=f"pass a rp.Space, or a recipe that has one ({', '.join(map(repr, _BUILT_IN))}).",
         )
     if not searched:
         raise StudyError(
@@ -166,6 +179,7 @@ def read_recipe(
             where="Space()",
             fix="add a hyperparameter: Space(lr=rp.Float(1e-4, 1.0, log=True)).",
         )
+    searched = recipes.restricted(searched, recipe.model, shape=data.shape)
     return replace(recipe, space=searched), searched, reference
 
 
@@ -175,12 +189,14 @@ def _make_recipe(model: ModelInput, data: Data) -> tuple[Recipe, str]:
     if isinstance(model, str):
         return _named_recipe(model, data)
     if callable(model):
-        return Recipe(model=model, name=getattr(model, "__name__", "custom")), "custom"
+        epochs = recipes.Sizing.of(len(data.train)).epochs
+        name = getattr(model, "__name__", "custom")
+        return Recipe(model=model, epochs=epochs, name=name), "custom"
     raise StudyError(
         f"a {type(model).__name__} is no model.",
         where="tune(model=…)",
         fix="pass a function model(config) that returns an nn.Module, a rp.Recipe, "
-        "'cnn', 'mlp' or 'FILE.py:NAME'.",
+        f"{', '.join(map(repr, _BUILT_IN))} or 'FILE.py:NAME'.",
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
+from ripieno.reports import Training
 
 __all__ = ["BestTrial", "EnsembleResult", "Results"]
 
@@ -64,6 +65,7 @@ class Results:
         seeds: Models of a trial on each of them. With more than one model a trial's validation
             metrics are means, ``<metric>_spread`` is their standard deviation over the models,
             and its test metrics are those of the models' mean probabilities.
+        training: How the trials were trained, and why; empty where no runner said so.
     """
 
     trials: int
@@ -75,6 +77,7 @@ class Results:
     finished: bool
     folds: int = 1
     seeds: int = 1
+    training: list[Training] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON-able values."""
@@ -93,6 +96,7 @@ class Results:
             parts = {
                 "best": BestTrial(**best) if best else None,
                 "ensemble": EnsembleResult(**ensemble) if ensemble else None,
+                "training": [Training(**one) for one in values.get("training", ())],
             }
             return cls(**{**values, **parts})
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -51,7 +51,7 @@ class Settings:
         tier: How stacks of models are trained; None where no recipe is trained.
         seed: Of the split, the searcher and every trial.
         space: The space as JSON.
-        recipe: ``cnn``, ``mlp``, ``FILE.py:NAME``, or ``custom`` for a Python object.
+        recipe: ``cnn``, ``mlp``, ``resnet``, ``FILE.py:NAME``, or ``custom`` for a Python object.
         data: Where the data came from; None for a search over a function.
         metric_source: ``FILE.py:NAME`` of the metric, ``custom`` for a Python object; None
             for one that is known by its name.

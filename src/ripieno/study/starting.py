@@ -13,7 +13,7 @@ from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
 from ripieno.recipes import check_seeds
 from ripieno.records import Direction
-from ripieno.schedulers import Scheduler
+from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space
 from ripieno.study.folder import Folder, new_folder
@@ -29,9 +29,6 @@ __all__ = ["open", "search", "starting_folder", "tune"]
 DEFAULT_TRIALS = 49
 """One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
 
-LARGE_ROWS = 20_000
-LARGE_EPOCH_ROWS = 10_000
-
 
 def tune(
     model: ModelInput | None,
@@ -43,7 +40,7 @@ def tune(
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "hyperband",
     trials: int | None = None,
-    epochs: int = 27,
+    epochs: int | None = None,
     epoch_rows: int | None = None,
     minutes: float | None = None,
     target: float | None = None,
@@ -62,9 +59,9 @@ def tune(
     """Search the hyperparameters of a model's training, and keep all that was trained.
 
     Args:
-        model: ``"cnn"``, ``"mlp"``, ``"FILE.py:NAME"``, a recipe, or your own function
-            ``model(config)`` that returns an ``nn.Module``; None takes ``cnn`` for images
-            and ``mlp`` for tables.
+        model: ``"cnn"``, ``"mlp"``, ``"resnet"``, ``"FILE.py:NAME"``, a recipe, or your own
+            function ``model(config)`` that returns an ``nn.Module``; None takes ``cnn`` for
+            images and ``mlp`` for tables.
         data: ``"digits"``, an ``.npz`` or ``.csv`` file, ``"FILE.py:NAME"``, a ``Data``, or
             arrays ``(x, y)`` or ``(x, y, x_test, y_test)``.
         space: What is searched; the recipe's own space where absent.
@@ -75,8 +72,10 @@ def tune(
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
         scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, or your own.
-        trials: Configs at most; without it and without ``minutes``, 49.
-        epochs: Epochs that a trial is trained for at most.
+        trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
+            of the epochs that the recipe chooses (143 for 81 epochs).
+        epochs: Epochs that a trial is trained for at most; where absent the recipe's own:
+            27, and 81 below 1,000 training rows.
         epoch_rows: Rows of an epoch. Where absent: the whole training part up to 20,000
             rows, and 10,000 beyond, so that a search looks at many configs before it spends
             much on one; the epochs of a trial go through all rows one after the other.
@@ -123,11 +122,12 @@ def tune(
         folds=folds,
         asked=Asked(task, scale_targets),
     )
-    if epoch_rows is None and len(read.train) > LARGE_ROWS:
-        epoch_rows = LARGE_EPOCH_ROWS
     recipe, searched, name = read_recipe(
         model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
     )
+    if trials is None and minutes is None:
+        whole = hyperband_trials(recipe.epochs) if epochs is None else 0
+        trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
     aim = find_aim(metric, direction, recipe=recipe, data=read)
     settings = Settings(
         kind="tune",
@@ -135,9 +135,9 @@ def tune(
         direction=aim.objective.direction,
         searcher=searcher if isinstance(searcher, str) else "custom",
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
-        epochs=epochs,
-        epoch_rows=epoch_rows,
-        trials=DEFAULT_TRIALS if trials is None and minutes is None else trials,
+        epochs=recipe.epochs,
+        epoch_rows=recipe.epoch_rows,
+        trials=trials,
         minutes=minutes,
         target=target,
         tier=check_tier(tier),
@@ -279,6 +279,7 @@ def open(  # noqa: A001 - rp.open, as one says it
     job: Job | None = SearchJob(objective) if objective is not None else None
     if settings.kind == "tune" and not read_only:
         job = _find_job(settings, space, model=model, data=data, metric=metric)
+        space = (job.recipe.space if job else None) or space
     return Study(
         settings=settings,
         space=space,

@@ -10,8 +10,10 @@ from ripieno.study.settings import Settings
 __all__ = ["Strategy"]
 
 _BLOCK = 9
-"""Random suggestions of one architecture where models are trained as stacks: a third of the
-largest bracket of 27 epochs, so that each rung of it still has several architectures."""
+"""Random suggestions of one architecture at most, where models are trained as stacks: a third
+of the largest bracket of 27 epochs, so that each rung of it still has several architectures."""
+_ARCHITECTURES = 8
+"""Architectures that even a short search looks at, before any is looked at twice."""
 
 
 class Strategy:
@@ -41,12 +43,13 @@ class Strategy:
                 fix="pass a new one to rp.open(…, searcher=…) or rp.open(…, scheduler=…).",
             )
         stacked = settings.tier is not None
+        block = _BLOCK if settings.trials is None else settings.trials // _ARCHITECTURES
         searcher = self._searcher or make_searcher(
             settings.searcher,
             space,
             seed=settings.seed,
             shared=deciding_names(space) if stacked else (),
-            block=_BLOCK if stacked else 1,
+            block=max(1, min(block, _BLOCK)) if stacked else 1,
         )
         return make_scheduler(
             settings.scheduler,

@@ -13,7 +13,7 @@ from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
 from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
-from ripieno.reports import write_page
+from ripieno.reports import trainings, write_page
 from ripieno.schedulers import Scheduler
 from ripieno.space import Space
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
@@ -221,6 +221,7 @@ class Study:
             finished=self.finished,
             folds=self.settings.folds,
             seeds=self.settings.seeds,
+            training=list(trainings(self.trials)),
         )
         if self.folder is not None and self._job is not None:
             _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))

@@ -155,6 +155,26 @@ class SchedulerContract:
                 assert event.trial not in dead
         assert dead
 
+    @pytest.mark.parametrize("longest", [1, 2])
+    def test_trials_that_end_early_are_done_and_judged_by_their_last_epoch(
+        self, longest: int
+    ) -> None:
+        """An order may be done with fewer rows than epochs, and a later one with none."""
+        record = simulate(self._fresh(), workers=4, seed=9, longest=longest)
+        reached: dict[int, int] = {}
+        for event in record:
+            if isinstance(event, Order):
+                assert event.parent is not None or event.start in {
+                    reached.get(event.trial, 0),
+                    min(reached.get(event.trial, 0), longest),
+                }
+            else:
+                reached[event.order.trial] = event.order.stop
+        assert all(len(event.metrics) <= longest for event in record if isinstance(event, Outcome))
+        again = simulate(self._fresh(), workers=1, longest=longest)
+        if self.synchronous:
+            assert orders_by_trial(record) == orders_by_trial(again)
+
     @pytest.mark.parametrize("status", [OutcomeStatus.FAILED, OutcomeStatus.DIVERGED])
     def test_a_search_in_which_everything_dies_ends(self, status: OutcomeStatus) -> None:
         """Every trial is tried once, and then it is over."""

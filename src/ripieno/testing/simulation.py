@@ -42,16 +42,24 @@ def fate(order: Order) -> OutcomeStatus:
     return OutcomeStatus.DONE
 
 
-def carry_out(order: Order, *, status: OutcomeStatus = OutcomeStatus.DONE) -> Outcome:
+def carry_out(
+    order: Order,
+    *,
+    status: OutcomeStatus = OutcomeStatus.DONE,
+    longest: int | None = None,
+) -> Outcome:
     """Return what a runner would have given for an order.
 
     Args:
         order: The order.
         status: How it ends. A diverged order keeps the first half of its epochs, a failed
             one none.
+        longest: Epochs after which early stopping ends every trial: an order has no rows
+            beyond. None for never.
     """
     trained = {OutcomeStatus.DONE: order.epochs, OutcomeStatus.DIVERGED: order.epochs // 2}
     last = order.start + trained.get(status, 0)
+    last = last if longest is None else max(order.start, min(last, longest))
     rows = tuple(curve(order.config, epoch) for epoch in range(order.start + 1, last + 1))
     done = status is OutcomeStatus.DONE
     return Outcome(
@@ -71,6 +79,7 @@ def simulate(
     seed: int = 0,
     ending: Callable[[Order], OutcomeStatus] = lambda _: OutcomeStatus.DONE,
     most: int = 10_000,
+    longest: int | None = None,
 ) -> list[Event]:
     """Run a search to its end on simulated workers, and return its record.
 
@@ -84,6 +93,7 @@ def simulate(
         ending: How an order ends.
         most: Stop after so many events: to look at a search half way, or at one that has
             no end.
+        longest: Epochs after which early stopping ends every trial.
     """
     rng = np.random.default_rng(seed)
     record: list[Event] = []
@@ -98,7 +108,7 @@ def simulate(
         if orders and rng.random() < 0.5:
             continue
         order = out.pop(int(rng.integers(len(out))))
-        outcome = carry_out(order, status=ending(order))
+        outcome = carry_out(order, status=ending(order), longest=longest)
         scheduler.tell(outcome)
         record.append(outcome)
     return record

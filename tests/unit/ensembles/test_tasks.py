@@ -170,7 +170,7 @@ def data(task):
 def ensemble(task, members=3):
     part = data(task)
     torch.manual_seed(0)
-    configs = [{"depth": 1, "width": 8, "activation": "tanh", "batch_norm": False, "dropout": 0.0}]
+    configs = [{"depth": 1, "width": 8, "activation": "tanh", "norm": "none", "dropout": 0.0}]
     configs *= members
     factory = MlpFactory(part.shape, part.outputs)
     from ripieno.space import Config

@@ -6,7 +6,7 @@ import ripieno as rp
 from ripieno.errors import ArtifactError, RecipeError
 from ripieno.ledger import MemoryArtifacts
 from ripieno.population import PopulationRunner, check_tier, deciding_names
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Recipe, TrainerRunner
 from ripieno.records import Order, OutcomeStatus
 
 
@@ -80,10 +80,20 @@ def test_little_work_that_needs_vmap_and_a_lonely_order_are_trained_one_by_one(d
 
 
 def test_a_stack_is_no_wider_than_it_may_be(data):
-    runner = PopulationRunner(Recipe(model=model), data, tier="loop", width=2)
+    runner = PopulationRunner(Recipe(model=model), data, tier="leaves", width=2)
     assert runner.width == 2
     outcomes = carry_out(runner, [order(t) for t in range(4)])
-    assert {o.notes for o in outcomes.values()} == {"2 rows; loop: forced"}
+    assert {o.notes for o in outcomes.values()} == {"2 rows; leaves: forced"}
+
+
+def test_the_loop_tier_trains_one_model_after_the_other(data):
+    runner = PopulationRunner(Recipe(model=model), data, tier="loop")
+    assert runner.width == 1
+    outcomes = carry_out(runner, [order(0), order(1)])
+    wanted = carry_out(TrainerRunner(Recipe(model=model), data), [order(0), order(1)])
+    for trial, outcome in outcomes.items():
+        assert outcome.notes == "one model after another: the loop tier was asked for"
+        assert outcome.metrics == wanted[trial].metrics
 
 
 def test_a_lost_state_is_no_fault_of_the_trial(data):
@@ -93,9 +103,11 @@ def test_a_lost_state_is_no_fault_of_the_trial(data):
         carry_out(runner, lost)
 
 
-def test_what_the_model_reads_decides_the_signature_but_for_dropout():
+def test_what_the_model_reads_decides_the_signature_but_for_dropout_and_slopes():
     space = rp.Space(
-        hidden=rp.Int(1, 3), dropout=rp.Float(0, 0.5), lr=rp.Float(0.1, 0.2),
+        hidden=rp.Int(1, 3), dropout=rp.Float(0, 0.5), dropout_1=rp.Float(0, 0.5),
+        negative_slope=rp.Float(0, 0.5), flip=rp.Float(0, 0.5), init=rp.Constant("torch"),
+        lr=rp.Float(0.1, 0.2),
         optimizer=rp.Categorical("sgd", "adam"), batch_size=rp.Categorical(16, 32),
         schedule=rp.Categorical("cosine", "constant"),
     )  # fmt: skip
@@ -145,3 +157,13 @@ def test_out_of_memory_halves_a_stack_until_it_fits(data, monkeypatch, room):
     )
     assert sorted(outcomes) == [0, 1, 2, 3, 4]
     assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.DONE}
+
+
+def test_augmentation_of_a_table_is_a_failed_outcome_beside_good_ones(data):
+    runner = PopulationRunner(Recipe(model=model), data, tier="leaves")
+    outcomes = carry_out(runner, [order(0), order(1, flip=0.5), order(2)])
+    assert [outcomes[t].status for t in range(3)] == [
+        OutcomeStatus.DONE, OutcomeStatus.FAILED, OutcomeStatus.DONE,
+    ]  # fmt: skip
+    assert "'flip' changes images" in outcomes[1].error
+    assert outcomes[0].notes == outcomes[2].notes == "2 rows; leaves: forced"

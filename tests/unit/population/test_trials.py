@@ -49,12 +49,12 @@ def test_the_width_counts_models(data, width, orders):
 
 
 def test_a_trial_that_does_not_fit_is_trained_one_model_after_the_other(data, monkeypatch):
-    wanted = carry_out(data, 1)[0]
+    wanted = carry_out(data, 1, tier="loop")[0]
 
     def train(self, stop):
         raise MemoryError
 
     monkeypatch.setattr(Group, "train", train)
-    found = carry_out(data, 2, tier="loop")
+    found = carry_out(data, 2, tier="leaves")
     assert [found[trial].status for trial in range(2)] == [OutcomeStatus.DONE] * 2
     assert found[0].metrics == wanted.metrics

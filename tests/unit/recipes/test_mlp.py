@@ -3,7 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from ripieno.recipes import Data, build_model, mlp
+from ripieno.errors import RecipeError
+from ripieno.recipes import Data, MlpFactory, build_model, mlp
+from ripieno.recipes.layers import Residual
+from ripieno.space import Config
 
 
 def test_every_config_of_the_space_gives_one_logit_a_class(digits):
@@ -24,3 +27,30 @@ def test_depth_counts_the_hidden_layers(digits):
 def test_few_rows_get_narrow_networks(rows, widest):
     x, y = np.random.default_rng(0).random((rows, 4)), np.arange(rows) % 2
     assert mlp(Data.from_arrays(x, y)).space["width"].high == widest
+
+
+def test_layers_have_widths_and_rates_of_their_own():
+    net = MlpFactory((4,), 2)(Config({"width": 9, "width_2": 5, "dropout": 0.1, "dropout_1": 0.4}))
+    assert [m.weight.shape for m in net if isinstance(m, nn.Linear)] == [(9, 4), (5, 9), (2, 5)]
+    assert [m.p for m in net if isinstance(m, nn.Dropout)] == [0.4, 0.1]
+
+
+def test_a_residual_layer_adds_its_input_projected_where_the_width_changes():
+    config = Config({"residual": True, "width": 6, "norm": "layer", "activation": "gelu"})
+    net = MlpFactory((4,), 2)(config)
+    first, second = (layer for layer in net if isinstance(layer, Residual))
+    assert first.shortcut.weight.shape == (6, 4)
+    x = torch.randn(3, 6)
+    assert torch.equal(second(x), nn.functional.gelu(second.layers(x) + x))
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "group", "none"])
+def test_only_a_layer_without_a_norm_has_a_bias(norm):
+    net = MlpFactory((4,), 2)(Config({"norm": norm}))
+    assert (net[1].bias is not None) == (norm == "none")
+    assert net(torch.randn(3, 4)).shape == (3, 2)
+
+
+def test_a_layer_without_units_is_refused():
+    with pytest.raises(RecipeError, match="'width_2' cannot be 0"):
+        MlpFactory((4,), 2)(Config({"width_2": 0}))

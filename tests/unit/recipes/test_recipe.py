@@ -30,7 +30,7 @@ def test_loss_and_metrics_are_left_to_the_task():
             "Did you mean 'adam'?",
         ),
         ({"space": Space(batch_size=Int(0, 64))}, "'batch_size' cannot be 0", "1 <= value"),
-        ({"space": Space(schedule=Constant("step"))}, "'schedule' cannot be 'step'", "cosine"),
+        ({"space": Space(schedule=Constant("steps"))}, "'schedule' cannot be 'steps'", "'step'?"),
     ],
 )
 def test_an_impossible_field_is_refused_at_once(fields, problem, fix):

@@ -171,6 +171,37 @@ def test_the_table_marks_members_and_hyperparameters_that_do_not_apply(study, tm
     assert "\N{EN DASH}" in table
 
 
+def test_how_the_trials_were_trained_is_told_and_escaped(study, trial, tmp_path):
+    evil = "</td><script>alert(1)</script> " + "x" * 300
+    noted = (
+        trial(0, 0.5, notes=f"8 rows; traced: {evil}", seconds=90.0),
+        trial(1, 0.4, notes=f"3 rows; traced: {evil}", seconds=10.0),
+        trial(2, 0.4, notes="one model after another: no other order", seconds=7.0),
+        trial(3, 0.4, notes=None, seconds=3.0),
+    )
+    page = written(study(trials=noted, ensemble=None, answers=None), tmp_path)
+    table = page.words.partition("How the trials were trained")[2]
+    assert table.startswith(f" tier rows trials time reason traced 3 to 8 2 100.0 s {evil}")
+    assert "one model after another 1 1 7 s no other order" in table
+    assert "\N{EN DASH} 1 1 3 s \N{EN DASH}" in table
+    assert page.count("script") == len(page.data) + 2
+
+
+def test_many_ways_of_training_are_cut_short_with_a_remark(study, trial, tmp_path):
+    noted = tuple(
+        trial(n, 0.5, notes=f"2 rows; loop: failed with {'y' * (n + 1)}", seconds=20.0 - n)
+        for n in range(15)
+    )
+    text = written(study(trials=noted, ensemble=None, answers=None), tmp_path).words
+    assert "3 more, of 3 trials in all, took less time than these." in text
+    assert "failed with yyyyyyyyyyyy " in text
+    assert "failed with yyyyyyyyyyyyy " not in text
+
+
+def test_a_study_whose_runner_said_nothing_has_no_such_table(study, tmp_path):
+    assert "How the trials were trained" not in written(study(), tmp_path).text
+
+
 def test_the_folder_is_made_and_the_path_returned(study, tmp_path):
     path = tmp_path / "deep" / "er" / "report.html"
     assert write_page(study(), str(path)) == path

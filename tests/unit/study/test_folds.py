@@ -116,8 +116,9 @@ def test_the_report_tells_folds_seeds_and_spread(study):
     assert f"<dt>search rows</dt><dd>{len(study.job.data.targets)}</dd>" in page
 
 
-def test_a_stopped_study_goes_on_to_the_same_table(study, tmp_path, arrays):
-    options = {**OPTIONS, "folds": 3, "seeds": 2}
+def test_a_stopped_study_goes_on_to_the_same_table(tmp_path, arrays):
+    options = {**OPTIONS, "folds": 3, "seeds": 2, "tier": "loop"}
+    study = rp.tune(build, arrays, SPACE, out=tmp_path / "whole", **options)
     part = tmp_path / "part"
     rp.tune(build, arrays, SPACE, out=part, target=10.0, **options).close()
     with rp.open(part, model=build, data=arrays) as again:

@@ -27,7 +27,8 @@ def test_the_table_has_a_row_a_trial_with_its_config_and_its_last_metrics(tuned)
 
 def test_the_ensemble_is_no_worse_on_validation_than_the_best_trial(tuned):
     results = tuned.results()
-    assert results.ensemble.validation["log_loss"] <= results.best.validation["log_loss"] + 1e-9
+    # Predictions are stored in single precision.
+    assert results.ensemble.validation["log_loss"] <= results.best.validation["log_loss"] + 1e-6
     assert sum(results.ensemble.weights) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -102,7 +103,7 @@ def test_other_data_than_those_of_the_beginning_are_refused(tuned, factory, arra
 
 
 def test_a_stopped_study_goes_on_to_the_same_table(tmp_path, factory, arrays, space):
-    options = {"trials": 6, "epochs": 3, "workers": 1, "progress": False}
+    options = {"trials": 6, "epochs": 3, "workers": 1, "tier": "loop", "progress": False}
     whole = rp.tune(factory, arrays, space, out=tmp_path / "whole", **options)
     rp.tune(factory, arrays, space, out=tmp_path / "part", target=10.0, **options).close()
     part = rp.open(tmp_path / "part", model=factory, data=arrays)

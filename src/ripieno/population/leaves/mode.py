@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ripieno.population.leaves.activation import prelu
+from ripieno.population.leaves.activation import leaky_relu, prelu
 from ripieno.population.leaves.attention import attention
 from ripieno.population.leaves.call import Leaf, stacked_call
 from ripieno.population.leaves.convolution import convolution
@@ -185,6 +185,15 @@ def _prelu(stack: StackedMode, input: Tensor, weight: Tensor) -> Any:  # noqa: A
     return stack.call(prelu, input, weight)
 
 
+def _leaky_relu(stack: StackedMode, *args: Any, **kwargs: Any) -> Any:
+    call = _bind(F.leaky_relu, *args, **kwargs)
+    slopes = stack.number(call["negative_slope"])
+    if isinstance(slopes, Tensor):
+        out = stack.call(partial(leaky_relu, slopes=slopes), call["input"])
+        return call["input"].copy_(out) if call["inplace"] else out
+    return F.leaky_relu(*args, **kwargs)
+
+
 def _attention(  # noqa: PLR0917 - torch's own signature
     stack: StackedMode,
     query: Tensor,
@@ -285,6 +294,7 @@ _SIGNATURES: Mapping[Callable[..., Any], inspect.Signature] = MappingProxyType(
             F.group_norm,
             F.instance_norm,
             F.layer_norm,
+            F.leaky_relu,
             _max_pool2d_arguments,
             F.multi_head_attention_forward,
             F.pad,
@@ -340,6 +350,7 @@ _NEEDED: Mapping[Callable[..., Any], _Handler] = MappingProxyType(
         F.dropout3d: _dropout(F.dropout3d),
         F.embedding: _embedding,
         F.instance_norm: _instance_norm,
+        F.leaky_relu: _leaky_relu,
     }
 )
 

@@ -5,6 +5,7 @@ handler of stand-ins: see :mod:`ripieno.population.leaves.stand_in`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ripieno.population.leaves.activation import leaky_relu
 from ripieno.population.leaves.call import Rows
 from ripieno.population.leaves.dropout import Masks
 from ripieno.population.leaves.kernels import Kernels
@@ -73,6 +75,22 @@ def _activation(function: Callable[..., Tensor], *, place: int) -> Handler:
         return out
 
     return handler
+
+
+def _leaky_relu(  # noqa: PLR0917 - torch's own signature
+    stack: Direct,
+    x: Stacked,
+    negative_slope: float = 0.01,
+    inplace: bool = False,  # noqa: FBT001, FBT002 - torch's own signature
+) -> Stacked:
+    slopes = stack.number(negative_slope)
+    if not isinstance(slopes, Tensor):
+        return _LEAKY_RELU(stack, x, slopes, inplace=inplace)  # type: ignore[no-any-return]
+    out: Stacked = stack.call(partial(leaky_relu, slopes=slopes), x)
+    return replace(x, out) if inplace else out
+
+
+_LEAKY_RELU = _unary(F.leaky_relu)
 
 
 def _binary(function: Callable[..., Tensor]) -> Handler:
@@ -238,6 +256,10 @@ def _count_up(stack: Direct, x: Stacked, other: Any, **kwargs: Any) -> Stacked:
     return x
 
 
+def _unknown(*_: Any, **__: Any) -> Stacked:
+    raise UnknownFunctionError("attention")
+
+
 _ADD, _SUB, _MUL = _binary(torch.add), _binary(torch.sub), _binary(torch.mul)
 _DIV, _POW, _NEG = _binary(torch.div), _binary(torch.pow), _unary(torch.neg)
 
@@ -250,7 +272,7 @@ _ACTIVATIONS: Mapping[Callable[..., Any], int] = MappingProxyType(
     # The place of `inplace` among the arguments that follow the tensor.
     {
         F.relu: 1, F.relu6: 1, F.silu: 1, F.mish: 1, F.hardswish: 1, F.hardsigmoid: 1,
-        F.selu: 1, F.elu: 2, F.celu: 2, F.leaky_relu: 2, F.threshold: 3, F.hardtanh: 3,
+        F.selu: 1, F.elu: 2, F.celu: 2, F.threshold: 3, F.hardtanh: 3,
         F.gelu: 9, F.softplus: 9, F.logsigmoid: 9, F.softsign: 9, F.tanhshrink: 9,
         F.hardshrink: 9, F.softshrink: 9, F.tanh: 9, F.sigmoid: 9,
     }
@@ -320,10 +342,12 @@ _FUNCTIONS: Mapping[Callable[..., Any], Handler] = MappingProxyType(
         Tensor.__sub__: _SUB,
         Tensor.__truediv__: _DIV,
         **{f: _activation(f, place=place) for f, place in _ACTIVATIONS.items()},
+        F.leaky_relu: _leaky_relu,
         torch.relu_: _in_place(_unary(torch.relu)),
         F.softmax: _along(torch.softmax),
         F.log_softmax: _along(torch.log_softmax),
         F.pad: _pad,
+        F.multi_head_attention_forward: _unknown,
         torch.cat: _joined(torch.cat, new_axis=False),
         torch.stack: _joined(torch.stack, new_axis=True),
         torch.max_pool1d: POOLS[F.max_pool1d],

@@ -217,6 +217,14 @@ class Stacked:
     def __pow__(self, other: Any) -> "Stacked":
         return self._call("pow", other)
 
+    def _unknown(self, other: Any) -> Any:  # noqa: ARG002 - as operators are called
+        raise UnknownFunctionError("an operator")
+
+    __matmul__ = __rmatmul__ = _unknown
+    # Without these, == would silently compare identities.
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _unknown
+    __hash__ = object.__hash__
+
     def __neg__(self) -> "Stacked":
         return self._call("neg")
 

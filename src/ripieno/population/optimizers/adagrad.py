@@ -49,6 +49,5 @@ class Adagrad(Optimizer):
 
     def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
         """Step along the gradient over the root of the sum of all squared ones."""
-        g = self.decayed(p, g, c)
         total = torch.addcmul(slots["sum"], g, g)
         return p - c["rate"] * g / (total.sqrt() + c["eps"]), {"sum": total}

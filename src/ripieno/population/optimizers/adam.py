@@ -46,15 +46,10 @@ class Adam(Optimizer):
             "step_size": hyper["lr"] / (1 - hyper["beta1"] ** step),
             "correction": (1 - hyper["beta2"] ** step).sqrt(),
             "eps": hyper["eps"],
-            "weight_decay": hyper["weight_decay"],
-            "shrink": 1 - hyper["lr"] * hyper["weight_decay"],
         }
 
     def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
         """Step along the first moment over the root of the second one."""
-        return self._follow(p, self.decayed(p, g, c), slots=slots, c=c)
-
-    def _follow(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
         kept = moments(g, slots, c)
         square = kept["exp_avg_sq"]
         if self.amsgrad:
@@ -69,10 +64,7 @@ class AdamW(Adam):
 
     defaults: ClassVar = MappingProxyType({**Adam.defaults, "weight_decay": 1e-2})
 
-    def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
-        """Shrink the weights, then step as Adam does."""
-        shrunk = p * c["shrink"] if "weight_decay" in self.uses else p
-        return self._follow(shrunk, g, slots=slots, c=c)
+    decouples: ClassVar = True
 
 
 def moments(g: Tensor, slots: Slots, c: Numbers) -> dict[str, Tensor]:

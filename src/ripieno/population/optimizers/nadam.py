@@ -22,10 +22,8 @@ class NAdam(Optimizer):
 
     Args:
         uses: See :class:`Optimizer`.
-        decoupled_weight_decay: Whether weight decay bypasses the gradient in every row.
+        decoupled_weight_decay: See :class:`Optimizer`.
     """
-
-    decoupled_weight_decay: bool = False
 
     defaults: ClassVar = MappingProxyType(
         {
@@ -60,18 +58,12 @@ class NAdam(Optimizer):
             "share2": 1 - hyper["beta2"],
             "correction": 1 - hyper["beta2"] ** step,
             "eps": hyper["eps"],
-            "weight_decay": hyper["weight_decay"],
-            "shrink": 1 - hyper["lr"] * hyper["weight_decay"],
             "rate_now": hyper["lr"] * (1.0 - mu) / (1.0 - product),
             "rate_ahead": hyper["lr"] * ahead / (1.0 - product * ahead),
         }
 
     def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
         """Step along the gradient and the momentum over the root of the second moment."""
-        if self.decoupled_weight_decay:
-            p = p * c["shrink"] if "weight_decay" in self.uses else p
-        else:
-            g = self.decayed(p, g, c)
         kept = moments(g, slots, c)
         denominator = (kept["exp_avg_sq"] / c["correction"]).sqrt() + c["eps"]
         return p - (c["rate_now"] * g + c["rate_ahead"] * kept["exp_avg"]) / denominator, kept

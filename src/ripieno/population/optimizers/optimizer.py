@@ -18,7 +18,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-__all__ = ["Numbers", "Optimizer", "Slots", "Update", "clip", "column", "l1_penalty"]
+__all__ = [
+    "Numbers",
+    "Optimizer",
+    "Slots",
+    "Update",
+    "clip",
+    "clip_values",
+    "column",
+    "l1_penalty",
+    "limit_norms",
+]
 
 Numbers = Mapping[str, Tensor]
 """Numbers of the rows by name, each ``(members,)``."""
@@ -39,9 +49,12 @@ class Optimizer(ABC):
     Args:
         uses: Which of momentum, dampening, weight decay and decay of the learning rate are
             above 0 in any row; the others cost no arithmetic and no memory.
+        decoupled_weight_decay: Whether weights shrink beside the update instead of through
+            the gradient, in every row; None for the way that torch has it.
     """
 
     uses: frozenset[str] = _OPTIONAL
+    decoupled_weight_decay: bool | None = None
 
     defaults: ClassVar[Mapping[str, float]]
     """Hyperparameters, and their values in torch."""
@@ -49,11 +62,21 @@ class Optimizer(ABC):
     """What is kept for a row, not for a parameter, and its first value."""
     counts: ClassVar[bool] = True
     """Whether torch keeps the number of the step."""
+    decouples: ClassVar[bool] = False
+    """Whether torch decouples the weight decay."""
 
     @property
     @abstractmethod
     def slots(self) -> tuple[str, ...]:
         """Names of what is kept for each parameter, as torch spells them."""
+
+    def slots_of(self, name: str) -> tuple[str, ...]:  # noqa: ARG002 - for those that differ
+        """Return the names of what is kept for one parameter."""
+        return self.slots
+
+    def counts_for(self, name: str) -> bool:  # noqa: ARG002 - for those that differ
+        """Say whether torch keeps the number of the step with this parameter."""
+        return self.counts
 
     @abstractmethod
     def coefficients(self, hyper: Numbers, step: Tensor, row_slots: Numbers) -> Numbers:
@@ -70,8 +93,8 @@ class Optimizer(ABC):
         """Return a parameter and its slots after one step.
 
         Args:
-            p: Parameter, ``(members, ...)``.
-            g: Its gradient.
+            p: Parameter, ``(members, ...)``; any decoupled weight decay is done.
+            g: Its gradient, any coupled weight decay included.
             slots: What is kept for it.
             c: The coefficients, each ``(members, 1, ...)`` in the parameter's dtype.
         """
@@ -89,9 +112,18 @@ class Optimizer(ABC):
         """Return the value of a fresh slot: one number, or one a row, ``(members,)``."""
         return 0.0
 
-    def decayed(self, p: Tensor, g: Tensor, c: Numbers) -> Tensor:
-        """Return the gradient with the coupled weight decay (L2) added."""
-        return torch.addcmul(g, p, c["weight_decay"]) if "weight_decay" in self.uses else g
+    def rule_of(self, name: str) -> "Optimizer":  # noqa: ARG002 - for those that differ
+        """Return the optimizer whose rule updates one parameter."""
+        return self
+
+    def _decayed(self, p: Tensor, g: Tensor, hyper: Numbers) -> tuple[Tensor, Tensor]:
+        """Return a parameter that has shrunk, or a gradient with the penalty (L2) added."""
+        if "weight_decay" not in self.uses:
+            return p, g
+        own = self.decoupled_weight_decay
+        if self.decouples if own is None else own:
+            return p * column(1 - hyper["lr"] * hyper["weight_decay"], p), g
+        return p, torch.addcmul(g, p, column(hyper["weight_decay"], p))
 
     def complete(self, hyper: Numbers) -> dict[str, Tensor]:
         """Return every hyperparameter, those that are left out at their default."""
@@ -110,6 +142,7 @@ class Optimizer(ABC):
         row_slots: Numbers,
         steps: Tensor,
         hyper: Numbers,
+        scales: Numbers = MappingProxyType({}),
     ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]], Numbers]:
         """Return what every row is after one step; nothing is changed in place.
 
@@ -120,20 +153,28 @@ class Optimizer(ABC):
             row_slots: What is kept for each row, ``(members,)``.
             steps: Steps that each row has taken before this one, int64, ``(members,)``.
             hyper: Hyperparameters, ``(members,)``; others than ``lr`` may be left out.
+            scales: Factors of the learning rate by parameter, ``(members,)``; parameters with
+                one factor share the tensor.
 
         Returns:
             New parameters and new slots, by parameter, and new row slots.
         """
         given, number = self.complete(hyper), (steps + 1).double()
         kept = self.next_row_slots(given, number, row_slots)
-        numbers = self.coefficients(given, number, kept)
+        scaled = {0: (given, self.coefficients(given, number, kept))}
         new_parameters: dict[str, Tensor] = {}
         new_slots: dict[str, dict[str, Tensor]] = {}
         for name, gradient in gradients.items():
-            parameter = parameters[name]
+            scale = scales.get(name)
+            key = 0 if scale is None else id(scale)
+            if key not in scaled:
+                own = {**given, "lr": given["lr"] * scales[name]}
+                scaled[key] = own, self.coefficients(own, number, kept)
+            own, numbers = scaled[key]
+            parameter, g = self._decayed(parameters[name], gradient, own)
             c = {n: column(value, parameter) for n, value in numbers.items()}
-            new_parameters[name], new_slots[name] = self.rule(
-                parameter, gradient, slots=slots[name], c=c
+            new_parameters[name], new_slots[name] = self.rule_of(name).rule(
+                parameter, g, slots=slots[name], c=c
             )
         return new_parameters, new_slots, kept
 
@@ -153,6 +194,32 @@ def clip(gradients: Mapping[str, Tensor], largest: Tensor) -> tuple[dict[str, Te
     wanted = largest.to(norm.dtype)
     scale = torch.where(wanted > 0, (wanted / (norm + 1e-6)).clamp(max=1.0), 1.0)
     return {name: g * column(scale, g) for name, g in gradients.items()}, norm
+
+
+def clip_values(gradients: Mapping[str, Tensor], largest: Tensor) -> dict[str, Tensor]:
+    """Cut every number of each row's gradient to its own largest absolute value.
+
+    Args:
+        gradients: ``(members, ...)`` by name.
+        largest: ``(members,)``; 0 leaves a row alone.
+    """
+    bound = torch.where(largest > 0, largest, torch.inf)
+    return {n: torch.clamp(g, -column(bound, g), column(bound, g)) for n, g in gradients.items()}
+
+
+def limit_norms(parameter: Tensor, axis: int, largest: Tensor) -> Tensor:
+    """Return weights with each unit's incoming ones shrunk to a norm, as ``torch.renorm`` does.
+
+    Args:
+        parameter: ``(members, ...)``.
+        axis: The axis of one model's weights that counts the units.
+        largest: ``(members,)``; 0 leaves a row alone.
+    """
+    others = [dim for dim in range(1, parameter.ndim) if dim != axis + 1]
+    norm = torch.linalg.vector_norm(parameter, dim=others, keepdim=True)
+    bound = column(largest, parameter)
+    scale = torch.where((bound > 0) & (norm > bound), bound / (norm + 1e-7), 1.0)
+    return parameter * scale
 
 
 def l1_penalty(parameters: Mapping[str, Tensor], strength: Tensor) -> Tensor:

@@ -43,7 +43,6 @@ class RMSprop(Optimizer):
 
     def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
         """Step along the gradient over the root of its mean square."""
-        g = self.decayed(p, g, c)
         square = torch.addcmul(slots["square_avg"] * c["alpha"], g * c["share"], g)
         kept = {"square_avg": square}
         if self.centered:

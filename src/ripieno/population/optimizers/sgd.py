@@ -46,7 +46,6 @@ class SGD(Optimizer):
 
     def rule(self, p: Tensor, g: Tensor, *, slots: Slots, c: Numbers) -> Update:
         """Step along the momentum, or along the gradient where there is none."""
-        g = self.decayed(p, g, c)
         if "momentum" not in self.uses:
             return torch.addcmul(p, g, c["lr"], value=-1), {}
         fresh = g * c["share"] if "dampening" in self.uses else g

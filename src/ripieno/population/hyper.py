@@ -1,0 +1,84 @@
+"""From the knobs of all rows to one stacked optimizer and one tensor a hyperparameter."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ripieno.population.optimizers import FAMILIES, SGD, Muon, Optimizer
+from ripieno.recipes import LOSS_OPTIONS, Knobs, depths, hidden_matrices, rate_scale, rate_scales
+
+__all__ = ["common", "hyperparameters", "stacked_optimizer", "used"]
+
+_STRENGTHS = (
+    "l1",
+    "max_norm",
+    "gradient_clip",
+    "gradient_clip_value",
+    "mixup",
+    "cutmix",
+    "input_noise",
+)
+_PLANNED = frozenset({"mixup", "cutmix", "rate_scales"}) | LOSS_OPTIONS
+"""What a step uses without a number of each row's own by that name."""
+
+
+def common(knobs: Knobs) -> str:
+    """Return the knobs in which the rows of a stack must agree, as text."""
+    own = knobs.decoupled_weight_decay
+    return f"{knobs.optimizer} {knobs.nesterov} {own} {knobs.batch_size}"
+
+
+def used(knobs: Sequence[Knobs]) -> frozenset[str]:
+    """Return which regularisers any row uses."""
+    names = {name for name in _STRENGTHS if any(getattr(own, name) for own in knobs)}
+    if any(own.backbone_lr != 1.0 or own.layer_decay != 1.0 for own in knobs):
+        names.add("rate_scales")
+    return frozenset(names)
+
+
+def stacked_optimizer(model: nn.Module, knobs: Sequence[Knobs]) -> Optimizer:
+    """Return the optimizer of rows that agree in :func:`common`.
+
+    Args:
+        model: Any row's model.
+        knobs: Each row's knobs.
+    """
+    first = knobs[0]
+    family = FAMILIES[first.optimizer]
+    wanted = {"momentum", "weight_decay"} & set(family.defaults)
+    uses = frozenset(name for name in wanted if any(getattr(own, name) > 0 for own in knobs))
+    decoupled = first.decoupled_weight_decay
+    if family is SGD:
+        nesterov = first.nesterov and "momentum" in uses
+        return SGD(uses=uses, decoupled_weight_decay=decoupled, nesterov=nesterov)
+    if family is Muon:
+        matrices = hidden_matrices(model)
+        return Muon(uses=uses, decoupled_weight_decay=decoupled, matrices=matrices)
+    return family(uses=uses, decoupled_weight_decay=decoupled)
+
+
+def hyperparameters(
+    model: nn.Module, knobs: Sequence[Knobs], uses: frozenset[str]
+) -> dict[str, Tensor]:
+    """Return every row's numbers by name, float64, ``(members,)``.
+
+    A hyperparameter of the optimizer that is no knob has torch's default.
+
+    Args:
+        model: Any row's model.
+        knobs: Each row's knobs.
+        uses: What :func:`used` returned.
+    """
+    numbers = {
+        name: [float(getattr(own, name, default)) for own in knobs]
+        for name, default in FAMILIES[knobs[0].optimizer].defaults.items()
+    }
+    for name in sorted(uses - _PLANNED):
+        numbers[name] = [float(getattr(own, name)) for own in knobs]
+    if "rate_scales" in uses:
+        for own in knobs:
+            rate_scales(model, own)  # refuses a model without a backbone
+        for depth in set(depths(model).values()):
+            numbers[f"rate_scale_{depth}"] = [rate_scale(own, depth) for own in knobs]
+    return {n: torch.tensor(values, dtype=torch.float64) for n, values in numbers.items()}

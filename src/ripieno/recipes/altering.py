@@ -1,0 +1,73 @@
+"""What the trainer does to the batches of one model in one epoch; see ``mixing``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor
+
+from ripieno.recipes.knobs import Knobs
+from ripieno.recipes.mixing import (
+    Mixing,
+    add_noise,
+    mix_inputs,
+    mix_losses,
+    mixes,
+    partners,
+    plan_mixing,
+)
+
+__all__ = ["Altering"]
+
+
+@dataclass(frozen=True, slots=True)
+class Altering:
+    """Mixing and noise for the batches of one epoch; nothing at all where none is asked for.
+
+    Args:
+        noise: Standard deviation of the noise.
+        boxes: Whether boxes may be pasted.
+        steps: How each step is mixed; None for not at all.
+    """
+
+    noise: float = 0.0
+    boxes: bool = False
+    steps: Mixing | None = None
+
+    @classmethod
+    def of(cls, knobs: Knobs, *, seed: int, epoch: int, steps: int, shape: tuple[int, ...]) -> Self:
+        """Draw what an epoch needs; see :func:`~ripieno.recipes.mixing.plan_mixing`."""
+        plan = None
+        if mixes(knobs):
+            plan = plan_mixing(seed, epoch, steps, knobs=knobs, shape=shape)
+        return cls(knobs.input_noise, knobs.cutmix > 0.0, plan)
+
+    def inputs(self, x: Tensor, step: int, key: Tensor) -> Tensor:
+        """Return what the model sees of a batch.
+
+        Args:
+            x: The batch, ``(batch, *features)``; left unchanged.
+            step: Number of the step in its epoch.
+            key: The step's key, int64, ``()``.
+        """
+        if self.steps is not None:
+            x = mix_inputs(x, partners(key, len(x)), self.steps.at(step), boxes=self.boxes)
+        return add_noise(x, key, self.noise) if self.noise > 0.0 else x
+
+    def losses(
+        self, loss: Callable[[Tensor], tuple[Tensor, Tensor]], y: Tensor, *, step: int, key: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses and weights of a batch against all targets that are in it.
+
+        Args:
+            loss: A function of targets to losses and weights, each ``(batch,)``.
+            y: The batch's targets.
+            step: Number of the step in its epoch.
+            key: The step's key, int64, ``()``.
+        """
+        losses, weights = loss(y)
+        if self.steps is None:
+            return losses, weights
+        share = self.steps.share[step]
+        other_losses, other_weights = loss(y[partners(key, len(y))])
+        return mix_losses(losses, other_losses, share), mix_losses(weights, other_weights, share)

@@ -156,7 +156,7 @@ def fine_tune(
         RecipeError: See :class:`FineTune`.
     """
     factory = FineTune(
-        backbone, len(data.classes), data.shape, weights=weights, blocks=blocks, head=head
+        backbone, data.outputs, data.shape, weights=weights, blocks=blocks, head=head
     )
     most = len(factory.blocks)
     some = tuple(range(1, most + 1))

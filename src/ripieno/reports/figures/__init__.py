@@ -4,7 +4,9 @@ from ripieno.reports.figures.answers import confusion, reliability
 from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
 from ripieno.reports.figures.hyperparameters import parallel_coordinates
+from ripieno.reports.figures.labels import labels
 from ripieno.reports.figures.progress import best_so_far, learning_curves
+from ripieno.reports.figures.values import predicted, residuals
 
 __all__ = [
     "best_so_far",
@@ -12,7 +14,10 @@ __all__ = [
     "ensemble_weights",
     "fit",
     "gain",
+    "labels",
     "learning_curves",
     "parallel_coordinates",
+    "predicted",
     "reliability",
+    "residuals",
 ]

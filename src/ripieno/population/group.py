@@ -1,7 +1,6 @@
 """One stack on its way through the epochs of its rows' orders."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
@@ -13,81 +12,36 @@ from ripieno.population.deciding import TierName
 from ripieno.population.epoch import learning_rates, planned
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
+from ripieno.population.losses import stacked_options
 from ripieno.population.optimizers import Optimizer
+from ripieno.population.rows import Row
 from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.population.width import Probe
 from ripieno.recipes import (
-    METRICS,
     Data,
     Finished,
-    Judging,
-    Knobs,
     Recipe,
     State,
     augment,
     augmentation_strengths,
     batches,
     build_model,
+    chosen_loss,
     draws,
     in_equal_epochs,
     join,
+    loss_options,
+    measure_scores,
     take_features,
 )
-from ripieno.records import Metrics, Order, OutcomeStatus
+from ripieno.records import OutcomeStatus
 
-__all__ = ["EngineKey", "Group", "Row"]
+__all__ = ["EngineKey", "Group"]
 
 EngineKey = tuple[str, Optimizer, Rules]
 """What an engine computes: the group's name, the optimizer, and what else rows have in common."""
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """One order, or one of its replicas, as a row of a stack.
-
-    Args:
-        order: What is carried out.
-        seed: The replica's seed.
-        knobs: The trial's knobs.
-        metrics: One row of metrics an epoch, as they come.
-        status: How the order ended; ``stopped`` while it goes on.
-        error: Why it diverged.
-        finished: What its last epoch left.
-        fold: Number of the fold that it is validated on.
-        name: What a message calls the replica; empty where it is the order's only one.
-        judging: What the trial's epochs count for, shared by all rows of the trial.
-        unjudged: The same as it was before the first epoch.
-        judged: What they counted for, and what the last one left, kept by the trial's first
-            row where the trial watches its metric.
-        note: Why early stopping ended the trial, where it did.
-    """
-
-    order: Order
-    seed: int
-    knobs: Knobs
-    metrics: list[Metrics] = field(default_factory=list)
-    status: OutcomeStatus = OutcomeStatus.STOPPED
-    error: str | None = None
-    finished: Finished | None = None
-    fold: int = 0
-    name: str = ""
-    judging: Judging | None = None
-    unjudged: Judging | None = None
-    judged: list[Finished] = field(default_factory=list)
-    note: str | None = None
-
-    def end_early(self) -> None:
-        """End the row where early stopping ends its trial."""
-        self.note = None if self.judging is None else self.judging.early_end
-        if self.note is not None:
-            self.status = OutcomeStatus.DONE
-
-    @property
-    def epoch(self) -> int:
-        """Epochs that the trial has been trained for."""
-        return self.order.start + len(self.metrics)
 
 
 class Group:
@@ -125,6 +79,9 @@ class Group:
         self._shared = self._inputs.streamed and not changed
         self._going = list(self.rows)
         self._decided = False
+        self._options = stacked_options(
+            [loss_options(recipe, r.order.config, data.parts[r.fold]) for r in self.rows]
+        )
 
     @property
     def notes(self) -> str:
@@ -228,12 +185,12 @@ class Group:
                 self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1)
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
-        logs = self._validate(stop)
-        if logs is None:
+        scores = self._validate(stop)
+        if scores is None:
             return False
         for number, row in enumerate(rows):
             self._finish(
-                number, row, statistics, logs=logs[number], rates=rates[number], steps=len(plan)
+                number, row, statistics, scores=scores[number], rates=rates[number], steps=len(plan)
             )
         return True
 
@@ -272,7 +229,7 @@ class Group:
                 continue
             whole = finished[0]
             if len(rows) > 1:
-                whole = join(finished, self._data, measured=self._recipe.metrics)
+                whole = join(finished, self._data, measured=self._recipe.measured)
             first.judged.append(first.judging.judge(whole))
             for row in rows:
                 row.end_early()
@@ -283,12 +240,12 @@ class Group:
         row: Row,
         statistics: dict[str, Tensor],
         *,
-        logs: NDArray[np.float64],
+        scores: NDArray[np.float64],
         rates: Tensor,
         steps: int,
     ) -> None:
         epoch = row.epoch + 1
-        logs, targets = self._inputs.measured(logs, row.fold)
+        scores, targets = self._inputs.measured(scores, row.fold)
         if not statistics["statistic/alive"][number]:
             step = int(statistics["statistic/steps_taken"][number])
             loss = float(statistics["statistic/last_loss"][number])
@@ -296,7 +253,7 @@ class Group:
                 f"the training loss was {loss} in epoch {epoch}, step {step + 1} of {steps} "
                 f"(learning rate {float(rates[step]):.3g})."
             )
-        elif not np.isfinite(logs).all():
+        elif not np.isfinite(scores).all():
             row.error = f"the validation predictions were not finite after epoch {epoch}."
         if row.error is not None:
             row.status, row.finished = OutcomeStatus.DIVERGED, None
@@ -305,26 +262,29 @@ class Group:
         row.metrics.append(
             {
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
-                **{n: METRICS[n](logs, targets) for n in self._recipe.metrics},
+                **measure_scores(
+                    scores, targets, metrics=self._recipe.metrics, task=self._inputs.task
+                ),
                 "learning_rate": float(rates[-1]),
             }
         )
         row.finished = Finished(
             row.metrics[-1],
             self._stack.extract(number, epoch=epoch),
-            np.exp(logs).astype(np.float32),
+            self._inputs.predictions(scores),
         )
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
 
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
-        """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
+        """Return scores ``(members, rows, outputs)``, or None if ``stop()``."""
         parts = []
-        for x in self._inputs.validation([row.fold for row in self._going]):
+        folds = [row.fold for row in self._going]
+        for x in self._inputs.validation(folds):
             if stop():
                 return None
-            logits = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
-            parts.append(torch.log_softmax(logits.double(), dim=-1))
+            outputs = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
+            parts.append(self._inputs.scores(outputs, folds))
         return torch.cat(parts, dim=1).numpy()
 
     def _order(self, row: Row) -> Tensor:
@@ -365,24 +325,16 @@ class Group:
         return stacked_optimizer(self._model, [row.knobs for row in self.rows])
 
     def _hyper(self) -> dict[str, Tensor]:
+        """Return every row's hyperparameters by name, ``(members, ...)``."""
         knobs = [row.knobs for row in self.rows]
-        hyper = hyperparameters(self._model, knobs, self._uses())
-        if "class_weights" in self._uses():
-            balanced = [
-                torch.from_numpy(self._inputs.balanced_weights(row.fold)) for row in self.rows
-            ]
-            chosen = [
-                weights if row.knobs.class_weights else torch.ones_like(weights)
-                for row, weights in zip(self.rows, balanced, strict=True)
-            ]
-            hyper["class_weights"] = torch.stack(chosen)
-        return hyper
+        return {**hyperparameters(self._model, knobs, self._uses()), **self._options}
 
     def _uses(self) -> frozenset[str]:
-        return used([row.knobs for row in self.rows])
+        return used([row.knobs for row in self.rows]) | set(self._options)
 
     def _find_engine(self, model: nn.Module, layout: Layout) -> Engine:
-        rules = Rules(loss=self._recipe.loss, shared=self._shared, uses=self._uses())
+        loss = chosen_loss(self._recipe, self.rows[0].order.config)
+        rules = Rules(loss=loss, shared=self._shared, uses=self._uses())
         key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)

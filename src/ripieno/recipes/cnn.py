@@ -41,7 +41,7 @@ class CnnFactory:
 
     Args:
         shape: ``(channels, height, width)`` of one image.
-        classes: Number of logits.
+        classes: Number of outputs.
     """
 
     shape: tuple[int, ...]
@@ -135,7 +135,7 @@ def cnn(data: Data) -> Recipe:
         RecipeError: The data are no images, or smaller than 2 x 2 pixels.
     """
     check_images(data, "cnn")
-    factory = CnnFactory(data.shape, len(data.classes))
+    factory = CnnFactory(data.shape, data.outputs)
     sizing = Sizing.of(len(data.train))
     space = _space(factory, sizing=sizing)
     return Recipe(

@@ -41,7 +41,9 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group benchmarks
 	$(BIN)/python benchmarks/bookkeeping.py
 	$(BIN)/python benchmarks/population.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/end_to_end.py
+	$(BIN)/python benchmarks/scale.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

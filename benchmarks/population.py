@@ -174,7 +174,8 @@ def processes(
     """Start processes that wait for commands, each with its share of the rows."""
     environment = {
         **os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-        "TORCHINDUCTOR_CACHE_DIR": cache,
+        "TORCHINDUCTOR_CACHE_DIR": cache, "XDG_CACHE_HOME": cache,
+        "RIPIENO_WORKERS": str(PROCESSES),  # as the executor says to its workers
     }  # fmt: skip
     script, members = str(Path(__file__).with_name("stacks.py")), str(shape.rows // PROCESSES)
     started = [

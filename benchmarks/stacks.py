@@ -247,6 +247,10 @@ class Worker:
         if choice.tier in {"leaves", "vmap"}:
             stack = stack.flat()  # as a group lays it out
         arrays = {**stack.arrays, **statistics}
+        while choice is not None and choice.reason.endswith("compiled meanwhile"):
+            engine.step(arrays, batch())  # as a group does until an epoch ends
+            engine.catch_up(arrays, batch(), epoch=1)
+            choice = engine.choice
         held = [array.untyped_storage() for array in arrays.values()]
         self.held_bytes = sum({part.data_ptr(): part.nbytes() for part in held}.values())
         return (

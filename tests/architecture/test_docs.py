@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ripieno.diagnostics import KINDS
 from ripieno.recipes import ARCHITECTURE, KNOBS
 
 ROOT = Path(__file__).parents[2]
@@ -42,3 +43,9 @@ def test_the_table_of_architectures_is_that_of_the_code():
 def test_make_benchmarks_runs_every_script_and_the_readme_names_it(script):
     assert f"benchmarks/{script}\n" in (ROOT / "Makefile").read_text()
     assert f"`{script}`" in (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_findings_is_that_of_the_code():
+    lines = (ROOT / "docs" / "doctor.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| `")]
+    assert rows == [f"| `{kind}` | {meaning} |" for kind, meaning in KINDS.items()]

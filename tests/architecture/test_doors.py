@@ -18,6 +18,8 @@ FOREIGN = {
     "jinja2": {"reports"},
     "typer": {"cli"},
     "cloudpickle": {"executors"},
+    "PIL": {"recipes"},
+    "pyarrow": {"recipes"},
     "sklearn": {"recipes"},
     "torch": {"recipes", "population", "ensembles", "study", "diagnostics"},
 }

@@ -21,14 +21,11 @@ def test_an_unknown_target_column_gets_the_list_of_columns(ripieno):
     assert "label" in message
 
 
-@pytest.mark.parametrize("column", ["a", "label"])
-def test_a_missing_value_is_named_by_its_column(ripieno, column):
+def test_a_missing_label_is_named_by_its_column(ripieno):
     lines = ROWS.splitlines()
-    cells = lines[5].split(",")
-    cells["ab".find(column) if column in "ab" else 2] = ""
-    lines[5] = ",".join(cells)
+    lines[5] = lines[5].rpartition(",")[0] + ","
     (ripieno.folder / "rows.csv").write_text("\n".join(lines))
-    assert f"'{column}'" in ripieno.refused("tune", "rows.csv", "--target", "label")
+    assert "'label'" in ripieno.refused("tune", "rows.csv", "--target", "label")
 
 
 def test_one_class_only_is_refused(ripieno):

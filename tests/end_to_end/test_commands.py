@@ -30,9 +30,9 @@ def test_tune_leaves_results_a_report_and_an_ensemble(ripieno):
     assert 0.5 < results["best"]["test"]["accuracy"] <= 1.0
     assert sum(results["ensemble"]["weights"]) == pytest.approx(1.0, abs=1e-4)
     assert len(results["ensemble"]["members"]) == len(results["ensemble"]["weights"])
-    assert (
-        results["ensemble"]["validation"]["log_loss"] <= results["best"]["validation"]["log_loss"]
-    )
+    # Equal but for the rounding of stored predictions, where the best trial is all of it.
+    best = results["best"]["validation"]["log_loss"]
+    assert results["ensemble"]["validation"]["log_loss"] <= best + 1e-6
     assert "plotly" in (ripieno.folder / "study" / "report.html").read_text()
     assert ripieno.json("show", "study") == results
     first = ripieno.json("show", "study", "--trial", "0")

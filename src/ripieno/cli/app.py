@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ripieno.cli import predict, report, resume, show, tune
+from ripieno.cli import doctor, predict, report, resume, show, tune
 
 __all__ = ["app", "main"]
 
@@ -45,6 +45,7 @@ app.command("resume")(resume.resume)
 app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("predict")(predict.predict)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:

@@ -18,7 +18,8 @@ def predict(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A .csv with the columns that the study was trained on, or a .npz with x.",
+            help="A .csv or .parquet with the columns that the study was trained on, a .npz "
+            "with x, an image or a folder of images.",
             show_default=False,
         ),
     ],

@@ -8,7 +8,7 @@ import typer
 
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["SchedulerName", "SearcherName", "TaskName", "tune"]
+__all__ = ["NumericName", "SchedulerName", "SearcherName", "TaskName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -17,6 +17,10 @@ class SchedulerName(StrEnum):
     FULL = "full"
     HALVING = "halving"
     HYPERBAND = "hyperband"
+    ASHA = "asha"
+    MEDIAN = "median"
+    PBT = "pbt"
+    FREEZETHAW = "freezethaw"
 
 
 class SearcherName(StrEnum):
@@ -35,12 +39,19 @@ class TaskName(StrEnum):
     REGRESSION = "regression"
 
 
+class NumericName(StrEnum):
+    """The ways of scaling numeric columns that the command knows by name."""
+
+    QUANTILE = "quantile"
+    STANDARDIZE = "standardize"
+
+
 def tune(
     data: Annotated[
         str,
         typer.Argument(
-            help="[bold]digits[/bold], a .npz or .csv file, or FILE.py:NAME "
-            "(a function that returns data).",
+            help="[bold]digits[/bold], a .csv, .parquet or .npz file, a folder of images with a "
+            "sub-folder a class, or FILE.py:NAME (a function that returns data).",
             show_default=False,
         ),
     ],
@@ -53,7 +64,15 @@ def tune(
         ),
     ] = None,
     scheduler: Annotated[
-        SchedulerName, typer.Option(help="Who trains how long.")
+        SchedulerName,
+        typer.Option(
+            help="Who trains how long. [bold]hyperband[/bold]: many a little, the best on, the "
+            "same on any number of workers; [bold]halving[/bold]: one such round; "
+            "[bold]asha[/bold]: likewise, but nobody waits; [bold]freezethaw[/bold]: whoever's "
+            "curve promises most; [bold]median[/bold]: all, until worse than the median; "
+            "[bold]pbt[/bold]: --trials models side by side, the worst become changed copies of "
+            "the best; [bold]full[/bold]: all to the end."
+        ),
     ] = SchedulerName.HYPERBAND,
     searcher: Annotated[
         SearcherName, typer.Option(help="Which configuration is tried next.")
@@ -94,7 +113,52 @@ def tune(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="The column to predict, for a .csv.", show_default=False),
+        typer.Option(help="The column to predict, of a table.", show_default=False),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Rows with equal values of this column stay in one part.",
+            show_default=False,
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The latest rows by this column are the validation and the test part.",
+            show_default=False,
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN", help="A column that is not read; repeatable.", show_default=False
+        ),
+    ] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column that holds categories, whatever it looks like; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    numeric: Annotated[
+        NumericName | None,
+        typer.Option(
+            help="How numbers are scaled [tables quantile, arrays standardize].",
+            show_default=False,
+        ),
+    ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Resize a folder's images to 32, or HEIGHTxWIDTH.",
+            show_default=False,
+        ),
     ] = None,
     task: Annotated[
         TaskName | None,
@@ -161,6 +225,7 @@ def tune(
     [bold]ripieno resume[/bold].
     """
     from ripieno.cli.output import print_results
+    from ripieno.recipes import image_size as read_size
     from ripieno.study import starting_folder
     from ripieno.study import tune as start
 
@@ -180,6 +245,12 @@ def tune(
             target_column=target,
             task=None if task is None else task.value,
             scale_targets=not raw_targets,
+            groups=groups,
+            time_column=time,
+            drop=drop or (),
+            categorical=categorical or (),
+            numeric=None if numeric is None else numeric.value,
+            image_size=None if image_size is None else read_size(image_size),
             folds=folds,
             seeds=seeds,
             tier=tier,

@@ -24,7 +24,7 @@ from ripieno.ensembles.rebuilding import rebuild
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.ensembles.views import as_preprocesses, checked_reads, checked_views, standardised
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Coding, Preprocess, Split, TaskName, measure
+from ripieno.recipes import Coding, Preprocess, Split, Table, TaskName, measure
 from ripieno.space import Config
 
 __all__ = ["Ensemble"]
@@ -53,7 +53,9 @@ class Ensemble(nn.Module):
         facts: What :meth:`load` needs to build the members again, JSON-able:
             ``"input_shape"``, the shape of one standardised row, and ``"members"``, for each
             member a mapping with its ``"id"``, the name of its ``"recipe"`` and its
-            ``"config"``. More facts are kept. Without facts an ensemble cannot be saved.
+            ``"config"``; for an mlp that reads tables also the ``"numbers"`` and
+            ``"cardinalities"`` of its factory. More facts are kept. Without facts an ensemble
+            cannot be saved.
         coding: The task, and the units that the members of a regression give values in: one
             of all, or one a preprocessing; classification where absent. (A member that is an
             ensemble gives values in their own units: ``Coding("regression", (0.0,), (1.0,))``.)
@@ -134,14 +136,15 @@ class Ensemble(nn.Module):
         votes = self._votes(checked_views((x, *others), self.preprocesses))
         return combine(votes, self.log_weights, task=self.task, units=(self.scale, self.shift))
 
-    def predict_proba(self, x: ArrayLike | Split) -> NDArray[np.float32]:
+    def predict_proba(self, x: ArrayLike | Split | Table) -> NDArray[np.float32]:
         """Return class probabilities, float32, shape ``(rows, classes)``; or those of labels.
 
         Rows go through in batches of 1,024, in evaluation mode and without gradients; the
         mode of every submodule is left as it was.
 
         Args:
-            x: Raw rows, shape ``(rows, *features)``, or a split.
+            x: Raw rows, shape ``(rows, *features)``; a table, as ``preprocess.read`` gives
+                one, or a pandas DataFrame; or a split.
 
         Raises:
             DataError: The rows have other features than those that were trained on.
@@ -155,7 +158,7 @@ class Ensemble(nn.Module):
             )
         return self._predictions(x).astype(np.float32, copy=False)
 
-    def predict(self, x: ArrayLike | Split) -> NDArray[Any]:
+    def predict(self, x: ArrayLike | Split | Table) -> NDArray[Any]:
         """Return the name of each row's likeliest class, shape ``(rows,)``.
 
         Where a row may have several labels: 1 for each one of a probability above one half,
@@ -176,7 +179,7 @@ class Ensemble(nn.Module):
             answers = np.asarray(self.classes)[found.argmax(axis=1)]
         return answers
 
-    def score(self, x: ArrayLike | Split, y: ArrayLike | None = None) -> dict[str, float]:
+    def score(self, x: ArrayLike | Split | Table, y: ArrayLike | None = None) -> dict[str, float]:
         """Measure accuracy and log loss, or what else the task is measured by.
 
         Args:
@@ -266,7 +269,7 @@ class Ensemble(nn.Module):
         """Return what the members give, shape ``(members, batch, outputs)``."""
         return torch.stack([self._logits(i, views) for i in range(len(self.members))])
 
-    def _predictions(self, x: ArrayLike | Split) -> NDArray[Any]:
+    def _predictions(self, x: ArrayLike | Split | Table) -> NDArray[Any]:
         """Return probabilities, float32, or values, float64, ``(rows, outputs)``."""
         views = standardised(x, self.preprocesses)
         rows = views[0]
@@ -290,7 +293,7 @@ class Ensemble(nn.Module):
             ) from error
         return found
 
-    def _truth(self, x: ArrayLike | Split, y: ArrayLike | None) -> NDArray[Any]:
+    def _truth(self, x: ArrayLike | Split | Table, y: ArrayLike | None) -> NDArray[Any]:
         if isinstance(x, Split):
             return x.y
         if y is None:

@@ -91,7 +91,15 @@ def _built_in(stored: Stored, part: Mapping[str, Any]) -> Callable[[Config], nn.
             where="Ensemble.load(folder)",
             fix="pass the factory that the search was given: Ensemble.load(folder, model).",
         ) from None
-    return factory(tuple(stored.facts["input_shape"]), len(stored.classes))
+    shape, classes = tuple(stored.facts["input_shape"]), len(stored.classes)
+    if factory is MlpFactory:
+        return MlpFactory(
+            shape,
+            classes,
+            numbers=stored.facts.get("numbers", 0),
+            cardinalities=tuple(stored.facts.get("cardinalities", ())),
+        )
+    return factory(shape, classes)
 
 
 def _first_line(error: BaseException) -> str:

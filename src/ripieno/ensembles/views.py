@@ -1,13 +1,14 @@
 """What the members of an ensemble read: rows, standardised by one preprocessing or several."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Preprocess, Split
+from ripieno.recipes import Preprocess, Split, Stream, Table
 
 __all__ = ["as_preprocesses", "checked_reads", "checked_views", "standardised"]
 
@@ -63,8 +64,8 @@ def checked_views(
 
 
 def standardised(
-    x: ArrayLike | Split, preprocesses: Sequence[Preprocess]
-) -> tuple[NDArray[np.float32], ...]:
+    x: ArrayLike | Split | Table, preprocesses: Sequence[Preprocess]
+) -> tuple[NDArray[np.float32] | Stream, ...]:
     """Return rows as the members read them, one array a preprocessing.
 
     Args:
@@ -76,8 +77,8 @@ def standardised(
         EnsembleError: A split has forgotten the raw rows that several preprocessings need.
     """
     if isinstance(x, Split) and len(preprocesses) < 2:
-        return (x.x,)
-    raw = x.raw if isinstance(x, Split) else np.asarray(x)
+        return (x.x,)  # a stream too: it is sliced batch by batch, as an array is
+    raw: Any = x.raw if isinstance(x, Split) else x
     if raw is None:
         raise EnsembleError(
             f"the split is standardised once, and the members read {len(preprocesses)} "
@@ -85,5 +86,5 @@ def standardised(
             where=repr(x),
             fix="pass raw rows, or the test part of the data that the search was given.",
         )
-    views = [each.apply(raw) for each in preprocesses] or [raw]
+    views = [each.apply(raw) for each in preprocesses] or [np.asarray(raw)]
     return tuple(view.astype(np.float32, copy=False) for view in views)

@@ -34,17 +34,21 @@ class SetUp:
     """To a worker, first: where the parent finds its modules, and how it was called.
 
     The bytes of the runner and the artifact store follow, by cloudpickle: functions of the
-    user's main script and lambdas travel with their code.
+    user's main script and lambdas travel with their code. What is large lies in a file.
 
     Args:
         path: The parent's ``sys.path``.
         arguments: The parent's ``sys.argv``.
         python_path: The parent's environment variable PYTHONPATH, or None.
+        spans: Where in the file what is large lies; see ``Parcel``.
+        file: The inherited descriptor of the file; None if nothing is large.
     """
 
     path: tuple[str, ...]
     arguments: tuple[str, ...]
     python_path: str | None
+    spans: tuple[tuple[int, int], ...] = ()
+    file: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

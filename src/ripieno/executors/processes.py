@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import cloudpickle
-
 from ripieno.errors import RipienoError, WorkerError
 from ripieno.executors.batches import stopped
 from ripieno.executors.messages import (
@@ -27,6 +25,7 @@ from ripieno.executors.messages import (
     Stop,
     Work,
 )
+from ripieno.executors.parcel import Parcel, pack
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus, Runner
 
 __all__ = ["ProcessExecutor"]
@@ -42,8 +41,9 @@ _DEATHS_BEFORE_WORK = 3
 class _Worker:
     """One process, and what it has to do."""
 
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
+    def __init__(self, parcel: Parcel, workers: int) -> None:
+        self.parcel = parcel
+        self.file = next(iter(parcel.descriptors), None)
         self.ready = False
         self.orders: dict[int, Order] = {}
         self.begun: set[int] = set()
@@ -53,8 +53,14 @@ class _Worker:
             _COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "PYTHONPATH": _python_path()},
+            env={
+                **os.environ,
+                **dict.fromkeys(_ONE_THREAD, "1"),
+                "PYTHONPATH": _python_path(),
+                "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them
+            },
             start_new_session=True,
+            pass_fds=parcel.descriptors,
         )
         assert self.process.stdin is not None  # noqa: S101 - asked for above
         assert self.process.stdout is not None  # noqa: S101 - asked for above
@@ -65,13 +71,15 @@ class ProcessExecutor:
     """Spreads orders over worker processes, one intra-op thread each.
 
     Workers start at the first order, and end with the parent however it ends. The runner
-    is sent to them by cloudpickle, so lambdas and functions of the main script work.
+    is sent to them by cloudpickle, so lambdas and functions of the main script work. It is
+    packed once, at the first order; large arrays are not copied for each worker, but shared
+    (see :mod:`ripieno.executors.parcel`).
 
     A worker that dies hands its orders to a new one; an order that was being trained by
     two workers that died becomes a ``failed`` outcome, and the study goes on.
 
     Args:
-        runner: What carries the orders out; each worker has a copy.
+        runner: What carries the orders out; each worker has a copy, but for large arrays.
         artifacts: Where it stores states and predictions; each worker has a copy.
         workers: The number of processes, at least one.
 
@@ -94,6 +102,7 @@ class ProcessExecutor:
         self._changed = threading.Condition()
         self._workers: list[_Worker] = []
         self._threads: list[threading.Thread] = []
+        self._parcel: Parcel | None = None
         self._finished: list[Outcome] = []
         self._deaths: Counter[int] = Counter()
         self._deaths_before_work = 0
@@ -163,6 +172,8 @@ class ProcessExecutor:
                     _send(worker, Close())
                 else:
                     worker.process.terminate()
+            if self._parcel is not None:
+                self._parcel.close()
             self._changed.notify_all()
         deadline = time.monotonic() + _CLOSE_SECONDS
         for worker in workers:
@@ -177,13 +188,17 @@ class ProcessExecutor:
         """Start the workers that are missing."""
         missing = self._count - len(self._workers)
         if missing:
-            payload = self._payload()
+            parcel = self._packed()
             for _ in range(missing):
-                self._start(payload)
+                self._start(parcel)
 
-    def _payload(self) -> bytes:
+    def _packed(self) -> Parcel:
+        if self._parcel is not None:
+            return self._parcel
         try:
-            payload: bytes = cloudpickle.dumps((self._runner, self._artifacts))
+            self._parcel = pack((self._runner, self._artifacts))
+        except WorkerError:
+            raise
         except Exception as error:
             # Pickling runs the user's own code, which may raise anything.
             raise WorkerError(
@@ -192,11 +207,11 @@ class ProcessExecutor:
                 fix="keep open files, locks and generators out of the function "
                 "(open them inside it), or use workers=1.",
             ) from error
-        return payload
+        return self._parcel
 
-    def _start(self, payload: bytes) -> _Worker:
+    def _start(self, parcel: Parcel) -> _Worker:
         try:
-            worker = _Worker(payload)
+            worker = _Worker(parcel, self._count)
         except OSError as error:
             raise WorkerError(
                 f"a worker process cannot be started: {error}.",
@@ -250,10 +265,10 @@ class ProcessExecutor:
 
     def _converse(self, worker: _Worker) -> None:
         python_path = os.environ.get("PYTHONPATH")
-        worker.pipe.send(SetUp(tuple(sys.path), tuple(sys.argv), python_path))
-        worker.pipe.send_bytes(worker.payload)
-        # It may hold all the data, and the worker has it now.
-        worker.payload = b""
+        spans = worker.parcel.spans
+        ways = tuple(sys.path), tuple(sys.argv), python_path
+        worker.pipe.send(SetUp(*ways, spans=spans, file=worker.file))
+        worker.pipe.send_bytes(worker.parcel.body)
         while True:
             message = worker.pipe.receive()
             with self._changed:
@@ -308,7 +323,7 @@ class ProcessExecutor:
             self._error = self._error or _cannot_start(f"died ({how}) again before its work")
             return
         try:
-            successor = self._start(self._payload())
+            successor = self._start(self._packed())
         except WorkerError as error:
             self._error = self._error or error
             return

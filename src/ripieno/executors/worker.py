@@ -11,8 +11,6 @@ import sys
 import threading
 import traceback
 
-import cloudpickle
-
 from ripieno.errors import RipienoError, WorkerError
 from ripieno.executors.batches import carry_out, next_batch
 from ripieno.executors.messages import (
@@ -27,6 +25,7 @@ from ripieno.executors.messages import (
     Stop,
     Work,
 )
+from ripieno.executors.parcel import unpack
 from ripieno.records import ArtifactStore, Order, Runner
 
 __all__ = ["main"]
@@ -78,24 +77,25 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe = _take_pipe()
     try:
-        payload = _set_up(pipe)
+        message = _set_up(pipe)
+        body = pipe.receive_bytes()
     except EOFError:
         return
     inbox = _Inbox()
     # Listening begins before the runner is read: that may import torch and take seconds.
     threading.Thread(target=_listen, args=(pipe, inbox), daemon=True).start()
     try:
-        runner, artifacts = cloudpickle.loads(payload)
+        runner, artifacts = unpack(body, message.spans, message.file)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything when imported
         pipe.send(CannotStart(_said(error), _place(error)))
         return
-    del payload
+    del body
     pipe.send(Ready())
     _work(pipe, inbox, runner, artifacts=artifacts)
 
 
-def _set_up(pipe: Pipe) -> bytes:
-    """Take over the parent's ways to find things, and return the runner's bytes."""
+def _set_up(pipe: Pipe) -> SetUp:
+    """Take over the parent's ways to find things."""
     message = pipe.receive()
     assert isinstance(message, SetUp)  # noqa: S101 - the parent's first message
     sys.path[:], sys.argv[:] = message.path, message.arguments
@@ -104,7 +104,7 @@ def _set_up(pipe: Pipe) -> bytes:
     os.environ.pop("PYTHONPATH", None)
     if message.python_path is not None:
         os.environ["PYTHONPATH"] = message.python_path
-    return pipe.receive_bytes()
+    return message
 
 
 def _take_pipe() -> Pipe:

@@ -5,8 +5,10 @@ It holds no number of a row: everything that changes from step to step is an inp
 """
 
 import importlib
+import pickle
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +19,16 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ripieno.population.flatten import flatten
 
-__all__ = ["Function", "Graph", "compiled", "shapes", "traced"]
+__all__ = [
+    "Function",
+    "Graph",
+    "cold_compilations",
+    "compile_body",
+    "compiled",
+    "prepare",
+    "shapes",
+    "traced",
+]
 
 Function = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Any]
 """A function of the arrays of a stack, which it may change, and of a batch."""
@@ -50,6 +61,11 @@ class Graph:
         self.run = run
         self.shapes = shapes
         self._names = names
+
+    @property
+    def nodes(self) -> int:
+        """How many operations a traced graph has; 0 for a compiled one."""
+        return len(self.run.graph.nodes) if isinstance(self.run, fx.GraphModule) else 0
 
     def __call__(self, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Any:
         """Run the graph on arrays, which it may change, and a batch."""
@@ -85,34 +101,81 @@ def compiled(
     Raises:
         Exception: Whatever the compiler raises, where there is none or it fails.
     """
-    graph, names = _trace(function, arrays, batch)
+    # As another process would, so that each finds what the other one compiled.
+    run = _compile(prepare(function, arrays, batch), [*_copies(arrays), *_copies(batch)])
+    return Graph(run, (tuple(arrays), tuple(batch)), shapes(arrays, batch))
+
+
+def prepare(function: Function, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> bytes:
+    """Trace a function as :func:`compiled` does; what it compiles can go to another process."""
+    graph, _ = _trace(function, arrays, batch)
     flat = [*_copies(arrays), *_copies(batch)]
 
     def lowered(*inputs: Tensor) -> Any:
         return _Lowered(graph).run(*inputs)
 
     plain = flatten(make_fx(functionalize(lowered))(*flat))
+    # The tracer that made it cannot read it again.
+    plain._tracer_cls = plain.graph._tracer_cls = fx.Tracer  # noqa: SLF001 - no public way
+    return pickle.dumps((plain, [_Kind.of(t) for t in flat], torch.get_num_threads()))
+
+
+def compile_body(body: bytes) -> bool:
+    """Compile what :func:`prepare` made into the cache on disk, and run it once.
+
+    Returns:
+        Whether anything had to be compiled, and was not in the cache already.
+    """
+    before = cold_compilations()
+    _compile(body)
+    return cold_compilations() > before
+
+
+def cold_compilations() -> int:
+    """Return how many graphs this process compiled that were not in the cache on disk."""
+    counters: Any = importlib.import_module("torch._dynamo.utils").counters
+    return int(counters["inductor"]["fxgraph_cache_miss"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a tensor is, but for its numbers."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> "_Kind":
+        return cls(tuple(tensor.shape), tensor.stride(), tensor.dtype)
+
+    def example(self) -> Tensor:
+        return torch.empty_strided(self.shape, self.stride, dtype=self.dtype).zero_()
+
+
+def _compile(body: bytes, given: Sequence[Tensor] | None = None) -> Callable[..., Any]:
+    """Compile a graph, and run it once on what is given, or on tensors of zeros."""
+    # The operation that `flatten` puts in exists only once this is imported.
+    importlib.import_module("torch._inductor.inductor_prims")
+    graph, kinds, threads = pickle.loads(body)  # noqa: S301 - made by our own program
+    flat = [kind.example() for kind in kinds] if given is None else given
+    options: dict[str, Any] = {**_OPTIONS, "cpp.threads": threads}
+    inductor: Any = importlib.import_module("torch._inductor")
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # what the compiler warns of is not the user's doing
-        run = _compile(plain, flat)
+        if hasattr(inductor, "standalone_compile"):
+            # The graph has one set of shapes, so nothing needs to be guarded at every call,
+            # which costs as much as a tenth of a small step.
+            run: Callable[..., Any] = inductor.standalone_compile(
+                graph,
+                list(flat),
+                dynamic_shapes="from_example_inputs",
+                options={"config_patches": options},
+            )
+        else:
+            run = torch.compile(graph, fullgraph=True, dynamic=False, options=options)
         run(*flat)
-    return Graph(run, names, shapes(arrays, batch))
-
-
-def _compile(graph: fx.GraphModule, flat: Sequence[Tensor]) -> Callable[..., Any]:
-    options: dict[str, Any] = {**_OPTIONS, "cpp.threads": torch.get_num_threads()}
-    inductor: Any = importlib.import_module("torch._inductor")
-    if not hasattr(inductor, "standalone_compile"):
-        return torch.compile(graph, fullgraph=True, dynamic=False, options=options)
-    # The graph has one set of shapes, so nothing needs to be guarded at every call, which
-    # costs as much as a tenth of a small step.
-    made: Callable[..., Any] = inductor.standalone_compile(
-        graph,
-        list(flat),
-        dynamic_shapes="from_example_inputs",
-        options={"config_patches": options},
-    )
-    return made
+    return run
 
 
 def _trace(

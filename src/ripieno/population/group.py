@@ -14,9 +14,10 @@ from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
 from ripieno.population.optimizers import Optimizer
-from ripieno.population.stack import Stack
+from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
+from ripieno.population.width import Probe
 from ripieno.recipes import (
     Data,
     Finished,
@@ -61,6 +62,7 @@ class Row:
         fold: Number of the fold that it is validated on.
         name: What a message calls the replica; empty where it is the order's only one.
         judging: What the trial's epochs count for, shared by all rows of the trial.
+        unjudged: The same as it was before the first epoch.
         judged: What they counted for, and what the last one left, kept by the trial's first
             row where the trial watches its metric.
         note: Why early stopping ended the trial, where it did.
@@ -76,6 +78,7 @@ class Row:
     fold: int = 0
     name: str = ""
     judging: Judging | None = None
+    unjudged: Judging | None = None
     judged: list[Finished] = field(default_factory=list)
     note: str | None = None
 
@@ -101,6 +104,7 @@ class Group:
         tier: How the stack is computed.
         engines: Engines by what they compute, kept for later groups.
         name: The group's name.
+        seed: The study's seed, from which the order of streamed rows comes.
     """
 
     def __init__(
@@ -112,12 +116,17 @@ class Group:
         tier: TierName,
         engines: dict[EngineKey, Engine],
         name: str,
+        seed: int = 0,
     ) -> None:
         self.rows = list(rows)
+        self._seed = seed
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
         self._shape = data.shape
+        # Where images are changed, each row has its own: what is shared is the reading alone.
+        changed = augmentation_strengths([row.knobs for row in self.rows], data.shape)
+        self._shared = self._inputs.streamed and not changed
         self._going = list(self.rows)
         self._decided = False
         self._options = stacked_options(
@@ -142,7 +151,34 @@ class Group:
             if state is not None:
                 self._stack.insert(number, state)
             self.rows[number].end_early()
-        self._engine = self._find_engine(models[0])
+        self._engine = self._find_engine(models[0], self._stack.layout)
+
+    def probe(self) -> Probe:
+        """Return the first row, untrained, for trying how steps behave."""
+        row, inputs = self.rows[0], self._inputs
+        model = build_model(self._recipe, row.order.config, row.seed, example=inputs.example)
+        self._model = model
+        self._take_features([model])
+        hyper = {name: values[:1] for name, values in self._hyper().items()}
+        stack = Stack.of([model], self._optimizer(), hyper)
+        count = min(row.knobs.batch_size, inputs.rows(row.fold))
+        first = torch.arange(count)
+        readers = inputs.members([row.fold])
+        x, y = next(inputs.batches(first.unsqueeze(0), [first], readers=readers, key=0))
+        if inputs.streamed and not self._shared:
+            x = x.unsqueeze(0)
+        batch = {
+            "x": x,
+            "y": y,
+            "keys": draws.step_keys(row.seed, 0, 1),
+            "rates": torch.full((1,), row.knobs.lr, dtype=torch.float64),
+            "active": torch.ones(1, dtype=torch.bool),
+            **{name: numbers[:1, 0].contiguous() for name, numbers in self._mixing(1).items()},
+        }
+        engine = self._find_engine(model, stack.layout)
+        # Features of a frozen backbone may have taken the place of the inputs.
+        self._inputs = Inputs(self._data, getattr(torch, self._recipe.dtype))
+        return Probe(engine, {**stack.arrays, **fresh_statistics(1)}, batch)
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Train every row to the end of its order, or until ``stop()``."""
@@ -175,10 +211,14 @@ class Group:
         arrays = {**self._stack.arrays, **statistics}
         readers = self._inputs.members([row.fold for row in rows])
         active = torch.ones(members, dtype=torch.bool)
-        for step, columns in enumerate(plan):
+        key = draws.fold(self._seed, draws.Purpose.STREAM, rows[0].epoch)
+        batches_read = self._inputs.batches(order, plan, readers=readers, key=key)
+        for step in range(len(plan)):
             if stop():
                 return False
-            x, y = self._inputs.batch(order[:, columns], readers)
+            x, y = next(batches_read)
+            if self._inputs.streamed and not self._shared:
+                x = x.expand(members, *x.shape)
             batch = {
                 "x": augment(x, images[:, step], stronger),
                 "y": y,
@@ -191,6 +231,8 @@ class Group:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
                 self._decide(arrays, batch, steps_left=left)
                 arrays = {**self._stack.arrays, **statistics}
+            if step == 0:
+                self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1)
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
         scores = self._validate(stop)
@@ -297,7 +339,8 @@ class Group:
 
     def _order(self, row: Row) -> Tensor:
         return draws.epoch_order(
-            row.seed,
+            # One order for all rows, where they share the batches of a stream.
+            self._seed if self._inputs.streamed else row.seed,
             row.epoch,
             rows=self._inputs.rows(row.fold),
             size=self._recipe.epoch_rows,
@@ -347,9 +390,12 @@ class Group:
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""
-        arrays = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
+        given = [x for part in self._data.parts for x in (part.train.x, part.validation.x)]
+        arrays = [x for x in given if isinstance(x, np.ndarray)]
+        if not arrays:
+            return  # a stream is read batch by batch
         features = None
-        for model, row in zip(models, self.rows, strict=True):
+        for model, row in zip(models, self.rows, strict=False):
             features = take_features(model, row.knobs, arrays)
         if features is not None:
             self._inputs.replace(features[0::2], features[1::2])
@@ -365,10 +411,10 @@ class Group:
     def _uses(self) -> frozenset[str]:
         return used([row.knobs for row in self.rows]) | set(self._options)
 
-    def _find_engine(self, model: nn.Module) -> Engine:
+    def _find_engine(self, model: nn.Module, layout: Layout) -> Engine:
         loss = chosen_loss(self._recipe, self.rows[0].order.config)
-        rules = Rules(loss=loss, uses=self._uses())
-        key = (self._name, self._stack.layout.optimizer, rules)
+        rules = Rules(loss=loss, shared=self._shared, uses=self._uses())
+        key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
-            self._engines[key] = Engine(model, self._stack.layout, rules, tier=self._tier)
+            self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]

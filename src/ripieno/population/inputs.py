@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ripieno.recipes import Data, TaskName, as_tensor
+from ripieno.recipes import Data, Stream, TaskName, as_features, feed, first_rows, pieces
 
 __all__ = ["Inputs"]
 
@@ -24,10 +24,14 @@ class Inputs:
     """
 
     def __init__(self, data: Data, dtype: torch.dtype) -> None:
+        self._dtype = dtype
         self._train = [
-            (as_tensor(p.train.x).to(dtype), p.coding.encode(p.train.y, dtype)) for p in data.parts
+            (as_features(part.train.x, dtype), part.coding.encode(part.train.y, dtype))
+            for part in data.parts
         ]
-        self._validation = [as_tensor(part.validation.x).to(dtype) for part in data.parts]
+        self._validation = [as_features(part.validation.x, dtype) for part in data.parts]
+        self.streamed = data.streamed
+        """Whether batches are read when their turn comes, once for all members."""
         self._codings = [part.coding for part in data.parts]
         self.targets = [part.validation.y for part in data.parts]
         self.shared = len(self._train) == 1
@@ -40,10 +44,9 @@ class Inputs:
             train: Of each fold's training part.
             validation: Of each fold's validation part.
         """
-        dtype = self._validation[0].dtype
         targets = [y for _, y in self._train]
-        self._train = [(x.to(dtype), y) for x, y in zip(train, targets, strict=True)]
-        self._validation = [x.to(dtype) for x in validation]
+        self._train = [(x.to(self._dtype), y) for x, y in zip(train, targets, strict=True)]
+        self._validation = [x.to(self._dtype) for x in validation]
 
     @property
     def task(self) -> TaskName:
@@ -53,7 +56,7 @@ class Inputs:
     @property
     def example(self) -> Tensor:
         """Two training rows, which a lazy module learns its shapes from."""
-        return self._train[0][0][:2]
+        return first_rows(self._train[0][0], 2, self._dtype)
 
     def rows(self, fold: int) -> int:
         """Return the number of training rows of a fold."""
@@ -70,6 +73,34 @@ class Inputs:
             for fold in sorted(set(folds))
         }
 
+    def batches(
+        self,
+        order: Tensor,
+        plan: Sequence[Tensor],
+        *,
+        readers: Mapping[int, Tensor],
+        key: int,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the features and targets of each batch; see :meth:`batch`.
+
+        Args:
+            order: Each member's training rows in the order of its epoch, int64, ``(members,
+                rows)``; those of a stream have one order.
+            plan: Places in that order that each batch takes.
+            readers: Which members read each fold.
+            key: What random transforms of a stream depend on.
+
+        Yields:
+            As :meth:`batch`; of a stream the features are ``(batch, *features)``, for all.
+        """
+        x, y = self._train[0]
+        if not isinstance(x, Stream):
+            yield from (self.batch(order[:, columns], readers) for columns in plan)
+            return
+        fed = feed(x, [order[0, columns] for columns in plan], dtype=self._dtype, key=key)
+        for columns, batch in zip(plan, fed, strict=True):
+            yield batch, y[order[:, columns]]
+
     def batch(self, rows: Tensor, members: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the features and targets of one batch of every member.
 
@@ -81,13 +112,13 @@ class Inputs:
             Shapes ``(members, batch, *features)`` and ``(members, batch)``; or of labels and
             values ``(members, batch, columns)``.
         """
-        x, y = self._train[0]
+        x, y = self._rows(0)
         if self.shared:
             return x[rows], y[rows]
         # One gather a fold: joined in one array, the folds' rows would be held twice.
         batch_x, batch_y = (t.new_empty(*rows.shape, *t.shape[1:]) for t in (x, y))
         for fold, own in members.items():
-            x, y = self._train[fold]
+            x, y = self._rows(fold)
             batch_x[own], batch_y[own] = x[rows[own]], y[rows[own]]
         return batch_x, batch_y
 
@@ -103,13 +134,20 @@ class Inputs:
             its last row, which :meth:`measured` drops.
         """
         if self.shared:
-            yield from torch.split(self._validation[0], _VALIDATION_ROWS)
+            parts = pieces(self._validation[0], _VALIDATION_ROWS)
+            yield from (part.to(self._dtype) for part in parts)
             return
-        longest = max(map(len, self._validation))
+        held = [x for x in self._validation if isinstance(x, Tensor)]
+        longest = max(map(len, held))
         for begin in range(0, longest, _VALIDATION_ROWS):
             rows = torch.arange(begin, min(begin + _VALIDATION_ROWS, longest))
-            own = [x[rows.clamp(max=len(x) - 1)] for x in self._validation]
+            own = [x[rows.clamp(max=len(x) - 1)] for x in held]
             yield torch.stack([own[fold] for fold in folds])
+
+    def _rows(self, fold: int) -> tuple[Tensor, Tensor]:
+        x, y = self._train[fold]
+        assert isinstance(x, Tensor)  # noqa: S101 - what is streamed goes by `batches`
+        return x, y
 
     def scores(self, outputs: Tensor, folds: Sequence[int]) -> Tensor:
         """Return scores, float64, out of the members' outputs, ``(members, batch, outputs)``.

@@ -1,8 +1,9 @@
 """Memory of the process: what is freed is kept for the next step."""
 
 import ctypes
+import gc
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["give_back_memory", "keep_freed_memory", "reusable_bytes"]
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # names in glibc's malloc.h
 _MIB = 2**20
@@ -26,3 +27,37 @@ def keep_freed_memory() -> bool:
     wanted = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * _MIB, _MMAP_THRESHOLD: 32 * _MIB}
     answers = {mallopt(name, value) for name, value in wanted.items()}
     return answers == {1}
+
+
+def give_back_memory() -> None:
+    """Free what only cycles hold, and have the C library return free memory to the system.
+
+    For the moment after memory ran out, when the next attempt needs all there is.
+    """
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        return  # no glibc
+
+
+def reusable_bytes() -> int:
+    """Return the bytes that the C library holds free for this process; 0 where it is not told."""
+    try:
+        told = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return 0
+    told.restype = _Told
+    return int(told().fordblks)
+
+
+class _Told(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )

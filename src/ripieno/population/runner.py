@@ -1,19 +1,25 @@
 """Carries orders out as rows of stacks: the runner of ``ripieno tune``."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
 import torch
 
 from ripieno.population.deciding import TierName
 from ripieno.population.group import EngineKey, Group, Row
 from ripieno.population.hyper import common
-from ripieno.population.memory import keep_freed_memory
+from ripieno.population.memory import give_back_memory, keep_freed_memory
 from ripieno.population.optimizers import FAMILIES
+from ripieno.population.parts import Part
+from ripieno.population.remembered import Remembered
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.population.trials import joined, rows_of
+from ripieno.population.width import Widths
 from ripieno.recipes import (
     Data,
     Recipe,
@@ -26,6 +32,7 @@ from ripieno.recipes import (
     chosen_loss,
     complete,
     draws,
+    is_out_of_memory,
     keep,
     loss_name,
     read_knobs,
@@ -36,6 +43,10 @@ from ripieno.recipes import (
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
 
 __all__ = ["PopulationRunner"]
+
+_MOST_ROWS = 32
+"""Rows of one stack at most, where their number is measured. So many orders are asked for at
+once, whatever is measured: what a search proposes must not depend on a clock."""
 
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
@@ -56,7 +67,8 @@ class PopulationRunner:
         seeds: How many times a trial is trained on each fold of the data, each with another
             seed. All these models of a trial are rows of one stack.
         tier: How stacks are computed, ``"auto"`` for whatever a probe finds fastest.
-        width: Rows of one stack at most.
+        width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
+            best (see :class:`~ripieno.population.width.Widths`).
     """
 
     def __init__(
@@ -67,13 +79,14 @@ class PopulationRunner:
         *,
         seeds: int = 1,
         tier: TierName = "auto",
-        width: int = 32,
+        width: int | Literal["auto"] = "auto",
     ) -> None:
         self.recipe = complete(recipe, data)
         self.data = data
         self.seed = seed
         self.tier = tier
-        self.rows = width
+        self.rows = _MOST_ROWS if width == "auto" else width
+        self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
         self._seeds = seeds
         self._models = len(data.parts) * seeds
         self._trainer = TrainerRunner(self.recipe, data, seed, seeds)
@@ -93,10 +106,9 @@ class PopulationRunner:
 
     def group(self, order: Order) -> str:
         """Name the orders that can be rows of one stack."""
-        digest = order.config.digest
-        if digest not in self._groups:
-            self._groups[digest] = self._signature(order)
-        return self._groups[digest]
+        # Rows that share the batches of a stream are in the same epoch.
+        begin = f" from {order.start}" if self.data.streamed else ""
+        return self._name(order) + begin
 
     def run(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
@@ -108,14 +120,10 @@ class PopulationRunner:
         """
         for chunk in self._chunks(orders):
             reason = self._obstacle(chunk)
-            if reason is not None:
-                for outcome in self._trainer.run(chunk, artifacts, stop):
-                    notes = [f"one model after another: {reason}", outcome.notes]
-                    yield replace(outcome, notes="; ".join(filter(None, notes)))
-                continue
-            with alone():
-                outcomes = self._together(chunk, artifacts, stop)
-            yield from outcomes
+            if reason is None:
+                yield from self._together(chunk, artifacts, stop)
+            else:
+                yield from self._alone(chunk, artifacts, stop, reason=reason)
 
     def _obstacle(self, orders: Sequence[Order]) -> str | None:
         """Say why orders of one group are not worth a stack, or None if they are."""
@@ -123,21 +131,33 @@ class PopulationRunner:
             return "the loop tier was asked for"
         if len(orders) * self._models == 1:
             return "no other order has its signature"
-        rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
         knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
         if knobs.optimizer not in FAMILIES or knobs.optimizer in self.recipe.optimizers:
             return f"the optimizer {knobs.optimizer!r} has no stacked form"
-        steps = -(-rows // knobs.batch_size)
-        row_steps = steps * sum(order.epochs for order in orders) * self._models
+        row_steps = self._row_steps(orders)
         if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
 
+    def _row_steps(self, orders: Sequence[Order]) -> int:
+        """Count the steps of orders of one group, for each row."""
+        rows = min(len(self.data.train), self.recipe.epoch_rows or len(self.data.train))
+        knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
+        steps = -(-rows // knobs.batch_size)
+        return steps * sum(order.epochs for order in orders) * self._models
+
     def _needs_vmap(self, order: Order) -> bool:
         """Say whether models of this signature were found not to run without vmap."""
-        name = self.group(order)
+        name = self._name(order)
         engines = [engine for key, engine in self._engines.items() if key[0] == name]
         return bool(engines) and not engines[0].direct
+
+    def _name(self, order: Order) -> str:
+        """Name what an order's models have in common."""
+        digest = order.config.digest
+        if digest not in self._groups:
+            self._groups[digest] = self._signature(order)
+        return self._groups[digest]
 
     def _signature(self, order: Order) -> str:
         try:
@@ -146,8 +166,10 @@ class PopulationRunner:
             example = as_tensor(self.data.train.x[:2]).to(getattr(torch, self.recipe.dtype))
             module = build_model(self.recipe, order.config, seed, example=example)
             # Whether it takes features is part of its signature.
-            parts = self.data.parts
-            take_features(module, knobs, [x for p in parts for x in (p.train.x, p.validation.x)])
+            given = [x for p in self.data.parts for x in (p.train.x, p.validation.x)]
+            arrays = [x for x in given if isinstance(x, np.ndarray)]
+            if arrays:  # a stream has none, and is read batch by batch
+                take_features(module, knobs, arrays)
             augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
@@ -164,41 +186,83 @@ class PopulationRunner:
             for begin in range(0, len(group), self.width):
                 yield group[begin : begin + self.width]
 
+    def _alone(
+        self,
+        orders: Sequence[Order],
+        artifacts: ArtifactStore,
+        stop: Callable[[], bool],
+        *,
+        reason: str,
+    ) -> Iterator[Outcome]:
+        for outcome in self._trainer.run(orders, artifacts, stop):
+            notes = [f"one model after another: {reason}", outcome.notes]
+            yield replace(outcome, notes="; ".join(filter(None, notes)))
+
     def _together(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
-    ) -> list[Outcome]:
-        begin = time.perf_counter()
-        # Outside of the net below: a damaged store is no fault of the trial.
-        stored = [take_up(order, artifacts) for order in orders]
-        try:
-            group = Group(
-                self.recipe,
-                self.data,
-                [row for o, s in zip(orders, stored, strict=True) for row in self._rows_of(o, s)],
-                tier=self.tier,
-                engines=self._engines,
-                name=self.group(orders[0]),
-            )
-            group.start([state for each in stored for state in self._split(each)])
-            group.train(stop)
-        except MemoryError:
-            if len(orders) == 1:
-                return list(self._trainer.run(orders, artifacts, stop))
-            half = len(orders) // 2
-            return [
-                outcome
-                for part in (orders[:half], orders[half:])
-                for outcome in self._together(part, artifacts, stop)
-            ]
-        except Exception:  # noqa: BLE001 - the trainer finds out whose fault it is
-            return list(self._trainer.run(orders, artifacts, stop))
-        elapsed = time.perf_counter() - begin
-        rows = joined(group.rows, self.data, measured=self.recipe.measured)
-        epochs = sum(len(row.metrics) for row in rows) or 1
-        return [
-            self._outcome(row, artifacts, notes=group.notes, epoch_seconds=elapsed / epochs)
-            for row in rows
+    ) -> Iterator[Outcome]:
+        """Train orders of one group, in as many stacks as their width and the memory ask for."""
+        # Outside of any net: a damaged store is no fault of the trial.
+        taken = [take_up(order, artifacts) for order in orders]
+        stored = [self._split(state) for state in taken]
+        rows = [
+            row
+            for order, own in zip(orders, taken, strict=True)
+            for row in self._rows_of(order, own)
         ]
+        waiting = deque([Part(tuple(rows), tuple(state for own in stored for state in own))])
+        steps = self._row_steps(orders)
+        while waiting:
+            begin = time.perf_counter()
+            part = waiting.popleft()
+            with alone():
+                attempt = self._attempt(part, stop, steps=steps)
+            seconds = time.perf_counter() - begin
+            ended = part.rows if attempt.trained else part.ended
+            trials = joined(ended, self.data, measured=self.recipe.measured)
+            epochs = sum(len(row.metrics) for row in trials) or 1
+            for row in trials:
+                yield self._outcome(
+                    row, artifacts, notes=attempt.notes, epoch_seconds=seconds / epochs
+                )
+            if attempt.width is not None:
+                waiting.extendleft(reversed(part.left().divide(attempt.width)))
+            elif not attempt.trained:
+                left = part.left().orders
+                yield from self._alone(left, artifacts, stop, reason=attempt.notes)
+
+    def _attempt(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
+        """Train rows together, or say how many of them could be."""
+        try:
+            return self._train(part, stop, steps=steps)
+        except Exception as error:  # noqa: BLE001 - the trainer finds out whose fault it is
+            if not is_out_of_memory(error):
+                return _Attempt(f"their stack failed with {type(error).__name__}")
+        # Only here is the traceback gone, with the frames that held the stack.
+        give_back_memory()
+        count, left = len(part.rows), part.left()
+        self._widths.shrink(self._name(part.rows[0].order), count)
+        notes = f"memory ran out with {count} {'row' if count == 1 else 'rows'}"
+        return _Attempt(notes, width=len(left.rows) // 2 if len(left.orders) > 1 else None)
+
+    def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
+        name = self._name(part.rows[0].order)
+        group = Group(
+            self.recipe,
+            self.data,
+            part.rows,
+            tier=self.tier,
+            engines=self._engines,
+            name=name,
+            seed=self.seed,
+        )
+        width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
+        if len(part.divide(width.rows)) > 1:
+            return _Attempt(str(width), width=width.rows)
+        group.start(part.stored)
+        group.train(stop)
+        notes = f"{group.notes}; {width}" if width.reason else group.notes
+        return _Attempt(notes, trained=True)
 
     def _rows_of(self, order: Order, stored: State | None) -> list[Row]:
         return rows_of(
@@ -231,3 +295,18 @@ class PopulationRunner:
             error=row.error,
             notes="; ".join(filter(None, [notes, row.note])),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How an attempt at training a part ended.
+
+    Args:
+        notes: How it was trained, or why not.
+        trained: Whether it was, to the end of its orders.
+        width: How many of its rows could be trained together; None if they must be alone.
+    """
+
+    notes: str
+    trained: bool = False
+    width: int | None = None

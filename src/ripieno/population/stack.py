@@ -30,6 +30,8 @@ __all__ = ["Layout", "Stack"]
 
 _MODEL, _OPTIMIZER, _ROW, _NUMBER, _HYPER = "model/", "optimizer/", "row/", "number/", "hyper/"
 _FLAT = "flat/"
+_LARGEST_FLAT = 4_000_000
+"""Trained numbers of all rows beyond which a stack is not laid out flat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,13 @@ class Stack:
         ``flat/model`` and ``flat/<slot>`` are ``(members, numbers)``: each row's trained
         parameters, and what the optimizer keeps for them, in the layout's order; the
         single arrays are views of these. An update is then a handful of operations on one
-        array instead of a handful for each parameter.
+        array instead of a handful for each parameter. A large stack stays as it is: there
+        the operations themselves take the time, and would take more memory.
         """
         layout, arrays = self.layout, dict(self._owned())
+        numbers = sum(arrays[_MODEL + name].numel() for name in layout.trained)
+        if not 0 < numbers <= _LARGEST_FLAT:
+            return replace(self, arrays=arrays)
         if any(layout.optimizer.slots_of(n) != layout.optimizer.slots for n in layout.trained):
             return replace(self, arrays=arrays)
         held = {"model": [_MODEL + n for n in layout.trained]}

@@ -12,8 +12,6 @@
 A model that cannot be stacked is no error: it is trained in the loop, and the reason is kept.
 """
 
-import os
-import shutil
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,23 +21,24 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ripieno.population.graphs import Function, Graph, compiled, shapes, traced
+from ripieno.population.compiled import CompiledTier
+from ripieno.population.compiler import Compiler
+from ripieno.population.graphs import Function, Graph, shapes, traced
 from ripieno.population.leaves import Kernels
 from ripieno.population.loop import LoopStep, loop_forward
 from ripieno.population.probe import few, find_leak, is_direct
+from ripieno.population.remembered import Remembered
+from ripieno.population.signature import signature
 from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Rules, StackedStep, named
 from ripieno.population.template import Template
+from ripieno.recipes import raise_out_of_memory
 
 __all__ = ["TIERS", "Choice", "Engine", "Tier"]
 
 Tier = Literal["compiled", "traced", "leaves", "vmap", "loop"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
-_COMPILE_SECONDS = 12.0
-"""What compiling a step is taken to cost, before it is known; from cold, on one core."""
-_COMPILE_GAIN = 0.4
-"""The share of a traced step's time that compiling is taken to save, before it is known."""
 _TRACE_SECONDS = 20.0
 """Work below which the step runs as it is: measuring kernels and tracing take seconds."""
 _TIMED_STEPS = 8
@@ -76,6 +75,7 @@ class Engine:
         kernels: Remembers how leaves compute; None measures afresh.
         tier: A tier to take whatever it costs, or ``"auto"``. A forced tier that the model
             does not allow gives way to the next one below it.
+        compiler: Plans what is compiled, and where; None for what this machine allows.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Engine:
         *,
         kernels: Kernels | None = None,
         tier: Tier | Literal["auto"] = "auto",
+        compiler: Compiler | None = None,
     ) -> None:
         self.layout, self.rules, self.forced = layout, rules, tier
         self.kernels = kernels if kernels is not None else Kernels()
@@ -95,6 +96,8 @@ class Engine:
         self._vmap = replace(self.leaves, leaves="needed")
         fused = Template(model, Kernels(forced=self.kernels.forced, measure=False, compiled=True))
         self._fused = StackedStep(fused, layout, rules)
+        planner = compiler if compiler is not None else Compiler(Remembered())
+        self._compiled = CompiledTier(self._fused, self.kernels, signature(model), planner)
         self._loop = LoopStep.of(model, layout, rules)
         self._graphs: dict[tuple[str, str], Graph] = {}
         self.choice: Choice | None = None
@@ -115,7 +118,7 @@ class Engine:
             generator_seeds: What the loop tier seeds torch's generator with, for each row.
         """
         tier = self.decide(arrays, batch).tier if self.choice is None else self.choice.tier
-        if tier == "compiled" and ("compiled", shapes(arrays, batch)) not in self._graphs:
+        if tier == "compiled" and not self._compiled.has(arrays, batch):
             tier = "traced"  # a short last batch is not worth a compilation of its own
         if tier == "loop":
             self._loop(arrays, batch, generator_seeds=generator_seeds)
@@ -135,12 +138,17 @@ class Engine:
         self.choice = self._decide(arrays, batch, steps_left)
         return self.choice
 
+    def seconds(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> float:
+        """Time a step of a tier, on copies; infinite if it fails."""
+        self.kernels.measure = self._measures and tier == "traced"
+        return self._measure((tier,), arrays, batch)[0].get(tier, float("inf"))
+
     def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, steps_left: float) -> Choice:
         if self.forced == "loop":
             return Choice("loop", "forced")
         self.kernels.measure = False
         if self.forced != "vmap":
-            self._try_direct(arrays, batch)
+            self.try_direct(arrays, batch)
         reason = self._obstacle(arrays, batch)
         if reason is not None:
             return Choice("loop", reason)
@@ -165,7 +173,7 @@ class Engine:
         """Whether the leaves are computed without vmap."""
         return self.leaves.template.direct
 
-    def _try_direct(self, arrays: Mapping[str, Tensor], batch: Batch) -> None:
+    def try_direct(self, arrays: Mapping[str, Tensor], batch: Batch) -> None:
         """Compute without vmap from now on, if that gives what the model itself gives."""
         if self._tried:
             return
@@ -187,7 +195,8 @@ class Engine:
             self.leaves(own, batch)
             begin = time.perf_counter()
             self.leaves(own, batch)
-        except Exception:  # noqa: BLE001 - a user's forward may raise anything
+        except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+            raise_out_of_memory(error)
             return None
         seconds = time.perf_counter() - begin
         if steps_left * seconds > _TRACE_SECONDS:
@@ -203,22 +212,44 @@ class Engine:
         seconds: dict[str, float],
         steps_left: float,
     ) -> Choice:
-        saved = steps_left * seconds["traced"] * _COMPILE_GAIN
-        if saved < _COMPILE_SECONDS:
-            words = f"compiling would save {saved:.0f} s of the work that is left"
+        traced = self._traced(arrays, batch)
+        work = steps_left * seconds["traced"]
+        words = self._compiled.wait(arrays, batch, traced=traced, work=work)
+        if words is not None:
             return Choice("traced", words, seconds)
-        if not _has_compiler():
-            return Choice("traced", "there is no C++ compiler", seconds)
-        begin = time.perf_counter()
+        return self._take_up(arrays, batch, seconds=seconds)
+
+    def catch_up(self, arrays: Mapping[str, Tensor], batch: Batch, *, epoch: int) -> None:
+        """Take up what was compiled meanwhile; between epochs, where nothing is half done.
+
+        Args:
+            arrays: The arrays of a stack and of ``fresh_statistics``; left unchanged.
+            batch: A full batch.
+            epoch: Number of the epoch that begins, for the reason.
+        """
+        if self.choice is None or self.choice.tier != "traced":
+            return
+        seconds = dict(self.choice.seconds)
         try:
-            self._function("compiled", arrays, batch)
+            if self._compiled.ready(arrays, batch):
+                found = self._take_up(arrays, batch, seconds=seconds)
+                self.choice = replace(found, reason=f"from epoch {epoch} on: {found.reason}")
+        except RuntimeError as error:
+            raise_out_of_memory(error)
+            self.choice = Choice("traced", f"compiling failed with {_words(error)}", seconds)
+
+    def _take_up(
+        self, arrays: Mapping[str, Tensor], batch: Batch, *, seconds: dict[str, float]
+    ) -> Choice:
+        """Compile the step now, and take it if it is faster."""
+        try:
+            again, words = self._compiled.take_up(
+                arrays, batch, measure=lambda: self._measure(("compiled", "traced"), arrays, batch)
+            )
         except Exception as error:  # noqa: BLE001 - a compiler may raise anything
+            raise_out_of_memory(error)
             return Choice("traced", f"compiling failed with {_words(error)}", seconds)
-        elapsed = time.perf_counter() - begin
-        again, failed = self._measure(("compiled", "traced"), arrays, batch)
-        seconds |= again
-        best = _tier(min(again, key=again.__getitem__))
-        return Choice(best, f"{failed}compiling took {elapsed:.1f} s", seconds)
+        return Choice(_tier(min(again, key=again.__getitem__)), words, seconds | again)
 
     def _force(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> Choice:
         """Take the tier, or the first one below it that works."""
@@ -227,6 +258,7 @@ class Engine:
             try:
                 self._function(lower, arrays, batch)(_copies(arrays), batch)
             except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+                raise_out_of_memory(error)
                 failed += f"{lower} failed with {_words(error)}; "
             else:
                 return Choice(lower, f"{failed}forced")
@@ -242,6 +274,7 @@ class Engine:
                 warnings.simplefilter("always")
                 leak = find_leak(self._vmap if self.forced == "vmap" else self.leaves, own, some)
         except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+            raise_out_of_memory(error)
             return f"it cannot be stacked: {_words(error)}"
         slow = [str(w.message) for w in heard if "batching rule" in str(w.message)]
         if slow:
@@ -258,6 +291,7 @@ class Engine:
                 run = self._function(tier, arrays, batch)
                 run(own, batch)
             except Exception as error:  # noqa: BLE001 - forwards and compilers raise anything
+                raise_out_of_memory(error)
                 failed += f"{tier} failed with {_words(error)}; "
             else:
                 runs[tier] = run
@@ -281,16 +315,17 @@ class Engine:
         }
         if tier in plain:
             return plain[tier]
-        key = (tier, shapes(arrays, batch))
-        if key not in self._graphs:
+        if tier == "traced":
+            return self._traced(arrays, batch)
+        if not self._compiled.has(arrays, batch):
             self.leaves(_copies(arrays), batch)  # kernels are measured here, never in a trace
-            if tier == "compiled":
-                chosen = self.kernels.choices.items()
-                convolutions = {s: name for s, name in chosen if s.startswith("convolution")}
-                self._fused.template.kernels.choices.update(convolutions)
-                self._graphs[key] = compiled(self._fused, arrays, batch)
-            else:
-                self._graphs[key] = traced(self.leaves, arrays, batch)
+        return self._compiled.graph(arrays, batch)
+
+    def _traced(self, arrays: Mapping[str, Tensor], batch: Batch) -> Graph:
+        key = ("traced", shapes(arrays, batch))
+        if key not in self._graphs:
+            self.leaves(_copies(arrays), batch)
+            self._graphs[key] = traced(self.leaves, arrays, batch)
         return self._graphs[key]
 
     def predict(self, arrays: Mapping[str, Tensor], x: Tensor, *, shared: bool = True) -> Tensor:
@@ -336,11 +371,6 @@ def _copies(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _tier(name: str) -> Tier:
     return next(tier for tier in TIERS if tier == name)
-
-
-def _has_compiler() -> bool:
-    names: list[str | None] = [os.environ.get("CXX"), "g++", "clang++"]
-    return any(name is not None and shutil.which(name) is not None for name in names)
 
 
 def _words(error: Exception) -> str:

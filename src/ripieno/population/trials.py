@@ -1,5 +1,6 @@
 """Trials of several models, one for each fold and repeated seed, as rows of one stack."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -35,8 +36,11 @@ def rows_of(
     """
     knobs = read_knobs(order.config, optimizers=recipe.optimizers)
     judging = Judging.of(recipe, knobs, stored)
-    replicas = replicas_of(order.trial, study_seed=study_seed, folds=folds, seeds=seeds)
-    return [Row(order, r.seed, knobs, fold=r.fold, name=r.name, judging=judging) for r in replicas]
+    before = copy.deepcopy(judging)
+    return [
+        Row(order, r.seed, knobs, fold=r.fold, name=r.name, judging=judging, unjudged=before)
+        for r in replicas_of(order.trial, study_seed=study_seed, folds=folds, seeds=seeds)
+    ]
 
 
 def joined(rows: Sequence[Row], data: Data, *, measured: Sequence[str]) -> list[Row]:

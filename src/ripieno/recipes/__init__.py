@@ -13,15 +13,18 @@ from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
+from ripieno.recipes.duplicates import Duplicates, find_duplicates
 from ripieno.recipes.feasible import CheckedFactory, restricted
+from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pieces
 from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
+from ripieno.recipes.images import image_size
 from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.lion import Lion
-from ripieno.recipes.loaders import load
+from ripieno.recipes.loaders import from_frame, load, read
 from ripieno.recipes.loss_options import balanced_pos_weight, chosen_loss, loss_options
 from ripieno.recipes.losses import (
     LOSS_OPTIONS,
@@ -33,6 +36,7 @@ from ripieno.recipes.losses import (
     find_loss,
     loss_name,
 )
+from ripieno.recipes.memory import is_out_of_memory, raise_out_of_memory
 from ripieno.recipes.metrics import METRICS, Metric, find_metric, measure, measure_scores
 from ripieno.recipes.mixing import (
     Mixing,
@@ -53,13 +57,13 @@ from ripieno.recipes.optimizers import (
     state_slots,
 )
 from ripieno.recipes.prediction import (
-    as_tensor,
     check_logits,
     predict,
     predict_probabilities,
     predict_scores,
 )
 from ripieno.recipes.preprocess import Preprocess
+from ripieno.recipes.reading import Reading
 from ripieno.recipes.recipe import ModelFactory, Recipe
 from ripieno.recipes.regularizers import unit_axes
 from ripieno.recipes.replicas import (
@@ -77,6 +81,8 @@ from ripieno.recipes.schedules import SCHEDULES, learning_rate_factor
 from ripieno.recipes.sizing import Sizing
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
+from ripieno.recipes.streams import Stream
+from ripieno.recipes.tables import NumericTransform, Table
 from ripieno.recipes.targets import Coding
 from ripieno.recipes.tasks import TASKS, TaskName, check_task
 from ripieno.recipes.together import hidden_matrices
@@ -99,6 +105,7 @@ __all__ = [
     "Coding",
     "Data",
     "DropoutMode",
+    "Duplicates",
     "FineTune",
     "FineTuned",
     "Finished",
@@ -113,7 +120,9 @@ __all__ = [
     "Mixing",
     "MlpFactory",
     "ModelFactory",
+    "NumericTransform",
     "Preprocess",
+    "Reading",
     "Recipe",
     "Replica",
     "ResnetFactory",
@@ -121,12 +130,15 @@ __all__ = [
     "Sizing",
     "Split",
     "State",
+    "Stream",
+    "Table",
     "TaskName",
     "TrainerRunner",
     "Watch",
     "activation_gain",
     "add_noise",
     "alone",
+    "as_features",
     "as_tensor",
     "augment",
     "augmentation_strengths",
@@ -146,13 +158,19 @@ __all__ = [
     "depths",
     "draws",
     "explain",
+    "feed",
+    "find_duplicates",
     "find_loss",
     "find_metric",
     "find_optimizer",
     "fine_tune",
+    "first_rows",
+    "from_frame",
     "hidden_matrices",
+    "image_size",
     "in_equal_epochs",
     "initialize",
+    "is_out_of_memory",
     "join",
     "keep",
     "kept_slots",
@@ -169,12 +187,15 @@ __all__ = [
     "mixes",
     "mlp",
     "partners",
+    "pieces",
     "plan_mixing",
     "predict",
     "predict_probabilities",
     "predict_scores",
+    "raise_out_of_memory",
     "rate_scale",
     "rate_scales",
+    "read",
     "read_knobs",
     "replicas_of",
     "resnet",

@@ -119,6 +119,16 @@ ARCHITECTURE: Mapping[str, Setting] = MappingProxyType(
                  "cnn's, before the resnet's last", **_SHARE),
             "cnn", "mlp", "resnet", layered="mlp",
         ),
+        "numeric_embedding": _setting(
+            Knob("none", "waves of learned frequencies for a table's numbers, beside them",
+                 ("none", "periodic")),
+            "mlp",
+        ),
+        "frequency_scale": _setting(
+            Knob(0.2, "deviation of the frequencies that the waves begin with",
+                 open_ends=("low",)),
+            "mlp",
+        ),
         "spatial_dropout": _setting(
             Knob(0.0, "share of whole maps dropped behind a convolution, a residual block",
                  **_SHARE),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
+from ripieno.recipes.augmentation import AUGMENTATIONS
 from ripieno.recipes.knobs import Knobs
 from ripieno.recipes.mixing import mixes
 from ripieno.recipes.prediction import as_tensor
@@ -167,7 +168,8 @@ def take_features(
         The features of each array, float32; None where the model takes inputs.
     """
     frozen = module.frozen if isinstance(module, FineTuned) else None
-    if frozen is None or mixes(knobs) or knobs.input_noise > 0.0:
+    changing = ("input_noise", *AUGMENTATIONS)
+    if frozen is None or mixes(knobs) or any(getattr(knobs, name) for name in changing):
         return None
     if sum(frozen.bytes_of(array) for array in arrays) > _MOST_BYTES:
         return None

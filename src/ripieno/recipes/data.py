@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 
 from ripieno.errors import DataError
 from ripieno.recipes import files, splits
-from ripieno.recipes.folds import Folds, check_folds, in_folds
+from ripieno.recipes.folds import Folds, check_foldable, check_folds, in_folds
+from ripieno.recipes.grouping import Dividing, divide_by
 from ripieno.recipes.parts import divide_rows
-from ripieno.recipes.preprocess import Preprocess
+from ripieno.recipes.preprocess import Preprocess, Raw
+from ripieno.recipes.raw import raw_rows
+from ripieno.recipes.sources import Sources
 from ripieno.recipes.splits import Label
+from ripieno.recipes.streams import DatasetRows, Stream
+from ripieno.recipes.tables import NumericTransform, as_array
 from ripieno.recipes.targets import Coding, output_names, read_targets
 from ripieno.recipes.tasks import TaskName, check_task, decide_task
 
@@ -25,7 +30,8 @@ class Split:
     """One part of the data.
 
     Args:
-        x: Features, float32, shape ``(rows, *features)``.
+        x: Features, float32, shape ``(rows, *features)``; a stream of them, where the data
+            are larger than the memory.
         y: Numbers of classes, int64, shape ``(rows,)``; or labels, 0 and 1, int64, shape
             ``(rows, labels)``; or values in their own units, float64, shape ``(rows,)`` or
             ``(rows, columns)``.
@@ -33,9 +39,9 @@ class Split:
             read them (the test part of folded data); else None.
     """
 
-    x: NDArray[np.float32]
+    x: NDArray[np.float32] | Stream
     y: NDArray[Any]
-    raw: NDArray[Any] | None = None
+    raw: Raw | None = None
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -59,7 +65,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Data:
+class Data(Sources):
     """A training, a validation and a test part, and how raw rows become theirs.
 
     Args:
@@ -115,13 +121,24 @@ class Data:
         """Shape of one row of features: ``(features,)`` or ``(channels, height, width)``."""
         return tuple(self.train.x.shape[1:])
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the training rows are read batch by batch."""
+        return isinstance(self.train.x, Stream)
+
     @staticmethod
     def from_arrays(
-        x: NDArray[Any],
-        y: NDArray[Any],
+        x: Any,
+        y: Any,
         *,
-        x_test: NDArray[Any] | None = None,
-        y_test: NDArray[Any] | None = None,
+        x_validation: Any = None,
+        y_validation: Any = None,
+        x_test: Any = None,
+        y_test: Any = None,
+        groups: Any = None,
+        time: Any = None,
+        categorical: Sequence[int] | Sequence[bool] | Sequence[str] = (),
+        numeric: NumericTransform = "standardize",
         validation_share: float = 0.2,
         test_share: float = 0.2,
         folds: int = 1,
@@ -135,12 +152,22 @@ class Data:
 
         Args:
             x: Tables ``(rows, features)``, grey images ``(rows, height, width)`` or images
-                with their channels last or first; numbers of any type. Left unchanged.
+                with their channels last or first; arrays or tensors of numbers of any type,
+                or a pandas DataFrame of features. Left unchanged. In a table, NaN is a
+                missing value.
             y: One label a row: strings, integers or booleans, shape ``(rows,)``; or 0 and 1
                 for several labels, shape ``(rows, labels)``; or measurements, floats of shape
                 ``(rows,)`` or ``(rows, columns)``.
+            x_validation: A given validation part, with ``y_validation``.
+            y_validation: Its targets.
             x_test: A given test part, with ``y_test``; kept whole, and never trained on.
             y_test: Its targets.
+            groups: One value a row of ``x``; rows with equal values stay in one part.
+            time: One number or date a row; the latest rows are validation and test part.
+            categorical: Columns of a table that hold categories: their numbers (or names), or
+                one boolean a column.
+            numeric: How the numeric columns of a table are scaled: ``"standardize"``, or
+                ``"quantile"`` to make them normal.
             validation_share: Share of the rows of ``x`` for the validation part.
             test_share: Share of the rows of ``x`` for the test part; 0 for none. Not used
                 where a test part is given.
@@ -159,20 +186,37 @@ class Data:
         Raises:
             DataError: The arrays cannot be trained on.
         """
-        if (x_test is None) != (y_test is None):
-            raise DataError(
-                f"{'y_test' if y_test is None else 'x_test'} is missing.",
-                where=name,
-                fix="give both x_test and y_test, or neither.",
-            )
-        test = None if x_test is None else (np.asarray(x_test), np.asarray(y_test))
         named = getattr(y, "columns", ())
         if target_names is None and len(named) > 1:
             target_names = [str(name) for name in named]
+        given = {}
+        for part, pair in (
+            ("validation", (x_validation, y_validation)),
+            ("test", (x_test, y_test)),
+        ):
+            if (pair[0] is None) != (pair[1] is None):
+                raise DataError(
+                    f"{'y' if pair[1] is None else 'x'}_{part} is missing.",
+                    where=name,
+                    fix=f"give both x_{part} and y_{part}, or neither.",
+                )
+            if pair[0] is not None:
+                given[part] = pair
+        raw = raw_rows(
+            x,
+            *(pair[0] for pair in given.values()),
+            categorical=categorical,
+            numeric=numeric,
+            where=name,
+        )
+        targets = [as_array(pair[1]) for pair in given.values()]
+        parts = dict(zip(given, zip(raw[1:], targets, strict=True), strict=True))
         return divide(
-            np.asarray(x),
-            np.asarray(y),
-            test=test,
+            raw[0],
+            as_array(y),
+            validation=parts.get("validation"),
+            test=parts.get("test"),
+            by=Dividing.of(groups, time),
             shares=(validation_share, test_share),
             folds=folds,
             seed=seed,
@@ -184,16 +228,19 @@ class Data:
 
 
 def divide(
-    x: NDArray[np.generic],
+    x: Raw,
     y: NDArray[np.generic],
     *,
-    test: tuple[NDArray[np.generic], NDArray[np.generic]] | None = None,
+    validation: tuple[Raw, NDArray[np.generic]] | None = None,
+    test: tuple[Raw, NDArray[np.generic]] | None = None,
+    by: Dividing | None = None,
     shares: tuple[float, float] = (0.2, 0.2),
     folds: int = 1,
     seed: int,
     name: str,
-    columns: tuple[str, ...] | None = None,
     target: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    standardize: bool = True,
     task: str | None = None,
     target_names: Sequence[Label] | None = None,
     scale_targets: bool = True,
@@ -201,26 +248,29 @@ def divide(
 ) -> Data:
     """Split raw rows, fit the preprocessing on the training part and apply it to all parts.
 
-    Args and errors are those of :meth:`Data.from_arrays`; ``columns`` and ``target`` name
-    what a CSV file held, and ``rows`` are the row numbers of the parts where those are not
-    drawn here.
+    Args and errors are those of :meth:`Data.from_arrays`; ``target`` names the column of a
+    table, ``image_size`` is what image files were resized to, without ``standardize`` the
+    features stay as they are, and ``rows`` are the row numbers of the parts where those are
+    not drawn here.
     """
     check_folds(folds, name)
     place = name if target is None else f"{name}, column {target!r}"
     kind = decide_task(y, where=place) if task is None else check_task(task, where=place)
-    labels = _labelled(x, y, names=columns, where=name, target_at=place, task=kind)
+    labels = _labelled(x, y, where=name, target_at=place, task=kind)
     classes = output_names(labels, task=kind, given=target_names, where=place)
     codes = _encoded(labels, classes, task=kind, where=place)
     if folds > 1:
+        check_foldable(x, given=validation is not None, by=by, where=name)
         return in_folds(
-            lambda rows: divide(
+            lambda x, rows: divide(
                 x,
                 y,
                 test=test,
                 seed=seed,
                 name=name,
-                columns=columns,
                 target=target,
+                image_size=image_size,
+                standardize=standardize,
                 task=kind,
                 target_names=target_names,
                 scale_targets=scale_targets,
@@ -229,6 +279,7 @@ def divide(
             x,
             codes,
             task=kind,
+            by=by,
             folds=folds,
             test_share=0.0 if test else shares[1],
             test=None if test is None else test[0],
@@ -236,26 +287,36 @@ def divide(
             names=classes,
             where=name,
         )
-    wanted = [share for share in (shares[0], 0.0 if test else shares[1]) if share != 0.0]
-    if shares[0] == 0.0:
+    wanted = [
+        share
+        for share, given in zip(shares, (validation, test), strict=True)
+        if given is None and share != 0.0
+    ]
+    if shares[0] == 0.0 and validation is None:
         raise DataError(
             "validation_share = 0 leaves no validation part.",
             where=name,
             fix="give a share above 0, such as 0.2: configs are compared on that part.",
         )
-    rows = rows or divide_rows(codes, wanted, task=kind, seed=seed, names=classes, where=name)
-    preprocess = Preprocess.fit(x[rows[0]], columns=columns, target=target)
-    parts = [Split(preprocess.apply(x[part]), codes[part]) for part in rows]
-    if test is not None:
-        given = _labelled(
-            *test,
-            names=columns,
-            where=f"{name}, test part",
-            target_at=f"{place}, test part",
-            task=kind,
-        )
-        numbers = _encoded(given, classes, task=kind, where=f"{name}, test part")
-        parts.append(Split(preprocess.apply(test[0]), numbers))
+    parts_rows = list(rows or [np.arange(len(codes))])
+    if rows is None and wanted and by:
+        parts_rows = divide_by(by, codes, wanted, seed=seed, where=name)
+    elif rows is None and wanted:
+        told: dict[str, Any] = {"task": kind, "seed": seed, "names": classes, "where": name}
+        parts_rows = divide_rows(codes, wanted, **told)
+    preprocess = Preprocess.fit(
+        x[parts_rows[0]], target=target, image_size=image_size, standardize=standardize
+    )
+    parts = [Split(_applied(preprocess, x[part]), codes[part]) for part in parts_rows]
+    for position, word, pair in ((1, "validation", validation), (2, "test", test)):
+        if pair is None:
+            continue
+        where = f"{name}, {word} part"
+        given = _labelled(*pair, where=where, target_at=f"{place}, {word} part", task=kind)
+        numbers = _encoded(given, classes, task=kind, where=where)
+        parts.insert(position, Split(_applied(preprocess, pair[0]), numbers))
+        if position == 1:
+            parts_rows.insert(1, np.arange(len(numbers)))
     return Data(
         train=parts[0],
         validation=parts[1],
@@ -263,22 +324,21 @@ def divide(
         classes=classes,
         preprocess=preprocess,
         name=name,
-        fingerprint=_fingerprint(rows[1], codes[rows[1]]),
+        fingerprint=_fingerprint(parts_rows[1], parts[1].y),
         coding=Coding.fit(parts[0].y, task=kind, scaled=scale_targets),
     )
 
 
+def _applied(preprocess: Preprocess, raw: Raw) -> NDArray[np.float32] | Stream:
+    return raw.through(preprocess) if isinstance(raw, DatasetRows) else preprocess.apply(raw)
+
+
 def _labelled(
-    x: NDArray[np.generic],
-    y: NDArray[np.generic],
-    *,
-    names: tuple[str, ...] | None,
-    where: str,
-    target_at: str,
-    task: TaskName,
+    x: Raw, y: NDArray[np.generic], *, where: str, target_at: str, task: TaskName
 ) -> NDArray[np.generic]:
     """Check the features, and return the targets as the task has them."""
-    files.check_numbers(x, names=names, where=where)
+    if isinstance(x, np.ndarray):  # others are checked column by column, or when they are read
+        files.check_numbers(x, names=None, where=where)
     labels = read_targets(y, task=task, where=target_at)
     if len(x) != len(labels):
         raise DataError(

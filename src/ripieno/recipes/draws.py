@@ -54,6 +54,7 @@ class Purpose(IntEnum):
     GENERATOR = 4
     SPLIT = 5
     REPLICA = 6
+    STREAM = 7
     MIXING = 16
     AUGMENTATION = 8
 

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from ripieno.errors import RecipeError
 from ripieno.recipes.augmentation import check_augmentation
 from ripieno.recipes.knobs import KNOBS
+from ripieno.recipes.mixing import check_mixing
 from ripieno.recipes.recipe import extremes
 from ripieno.space import Domain, Space, Value
 
@@ -46,10 +47,11 @@ def restricted(space: Space, factory: object, *, shape: tuple[int, ...]) -> Spac
 
     Raises:
         RecipeError: The factory does not know a hyperparameter, or can build no config at
-            all, or the space augments what is no image.
+            all, or the space augments what is no image, or mixes boxes of it.
     """
     wanted = [name for name in space if any(value != 0 for value in extremes(space, name))]
     check_augmentation(wanted, shape, where="the space that is searched")
+    check_mixing(wanted, shape, where="the space that is searched")
     if not isinstance(factory, CheckedFactory):
         return space
     for name in space:

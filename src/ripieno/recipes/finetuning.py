@@ -12,6 +12,7 @@ from ripieno.errors import RecipeError
 from ripieno.recipes.backbone import FineTuned, Frozen
 from ripieno.recipes.data import Data
 from ripieno.recipes.recipe import Recipe
+from ripieno.recipes.sizing import Sizing
 from ripieno.space import Categorical, Config, Domain, Float, Int, Space
 
 __all__ = ["FineTune", "fine_tune"]
@@ -158,6 +159,7 @@ def fine_tune(
     factory = FineTune(
         backbone, data.outputs, data.shape, weights=weights, blocks=blocks, head=head
     )
+    sizing = Sizing.of(len(data.train))
     most = len(factory.blocks)
     some = tuple(range(1, most + 1))
     domains: dict[str, Domain] = {
@@ -169,10 +171,16 @@ def fine_tune(
         "backbone_lr": Float(0.01, 1.0, log=True, default=0.1).when(unfrozen=some),
         "layer_decay": Float(0.5, 1.0, default=0.8).when(unfrozen=some),
         "weight_decay": Float(1e-6, 1e-1, log=True, default=1e-3),
-        "batch_size": Categorical(32, 64, 128),
+        "batch_size": Categorical(*sizing.batch_sizes),
         "schedule": Categorical("cosine", "constant"),
     }
-    return Recipe(factory, space=Space(**domains), name="fine_tune")
+    return Recipe(
+        factory,
+        space=Space(**domains),
+        epochs=sizing.epochs,
+        epoch_rows=sizing.epoch_rows,
+        name="fine_tune",
+    )
 
 
 def _split(backbone: nn.Sequential, first: str) -> tuple[nn.Sequential, nn.Sequential]:

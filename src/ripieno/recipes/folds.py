@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 
 from ripieno.errors import DataError
 from ripieno.recipes.draws import Purpose, fold
+from ripieno.recipes.encoding import TableEncoder
+from ripieno.recipes.grouping import Dividing, divide_by, fold_groups
 from ripieno.recipes.parts import divide_rows, multilabel_parts
+from ripieno.recipes.preprocess import Raw
 from ripieno.recipes.splits import Label
+from ripieno.recipes.streams import DatasetRows
+from ripieno.recipes.tables import Table
 from ripieno.recipes.tasks import TaskName
 
 if TYPE_CHECKING:
     from ripieno.recipes.data import Data
 
-__all__ = ["Folds", "check_folds", "fold_rows", "in_folds", "stratified_folds"]
+__all__ = ["Folds", "check_foldable", "check_folds", "fold_rows", "in_folds", "stratified_folds"]
 
 Rows = NDArray[np.int64]
 
@@ -79,15 +84,41 @@ def check_folds(folds: int, where: str) -> None:
         )
 
 
+def check_foldable(x: Raw, *, given: bool, by: Dividing | None, where: str) -> None:
+    """Refuse what cannot be divided into folds.
+
+    Args:
+        x: Raw features.
+        given: Whether a validation part is given.
+        by: What decides which rows are in different parts.
+        where: Where the data come from, for messages.
+
+    Raises:
+        DataError: Rows are read batch by batch, ordered by time, or validated elsewhere.
+    """
+    reasons = {
+        "a given validation part": given,
+        "a split by time": by is not None and by.time is not None,
+        "a dataset that is read batch by batch": isinstance(x, DatasetRows),
+    }
+    for reason in (reason for reason, holds in reasons.items() if holds):
+        raise DataError(
+            f"folds are asked for, and {reason} has none.",
+            where=where,
+            fix="leave the folds out, or divide the rows another way.",
+        )
+
+
 def in_folds(
-    divide: Callable[[Sequence[Rows]], "Data"],
-    x: NDArray[Any],
+    divide: Callable[[Raw, Sequence[Rows]], "Data"],
+    x: Raw,
     y: NDArray[Any],
     *,
-    task: TaskName,
+    task: TaskName = "classification",
+    by: Dividing | None = None,
     folds: int,
     test_share: float,
-    test: NDArray[Any] | None = None,
+    test: Raw | None = None,
     seed: int,
     names: Sequence[Label],
     where: str,
@@ -98,11 +129,14 @@ def in_folds(
     folds trains and validates on disjoint rows. The test part is that of a single split.
 
     Args:
-        divide: Makes data of the row numbers of training, validation and (with a
-            ``test_share``) test part.
-        x: Raw features of all rows.
+        divide: Makes data of raw features and of the row numbers of training, validation and
+            (with a ``test_share``) test part.
+        x: Raw features of all rows. Which features a table gives is decided by the whole
+            search part, so that all folds give the same ones; what they are scaled with is
+            learned fold by fold.
         y: Targets of all rows, as a split holds them.
         task: What they are.
+        by: Groups, none of which is in two folds; None divides by class.
         folds: How many, at least 2.
         test_share: Share of the rows that is no part of the search; 0 for none.
         test: Raw features of a given test part.
@@ -115,11 +149,19 @@ def in_folds(
     """
     kept = [np.arange(len(y))]
     if test_share != 0.0:
-        kept = divide_rows(y, [test_share], task=task, seed=seed, names=names, where=where)
+        if by:
+            kept = divide_by(by, y, [test_share], seed=seed, where=where)
+        else:
+            kept = divide_rows(y, [test_share], task=task, seed=seed, names=names, where=where)
         test = x[kept[1]]
     search = kept[0]
-    rows = fold_rows(y[search], folds, task=task, seed=seed, names=names, where=where)
-    parts = tuple(divide([np.delete(search, held), search[held], *kept[1:]]) for held in rows)
+    if isinstance(x, Table):
+        x = replace(x, layout=TableEncoder.fit(x[search]))
+    if by and by.groups is not None:
+        rows = fold_groups(by.groups[search], y[search], folds, seed=seed, where=where)
+    else:
+        rows = fold_rows(y[search], folds, task=task, seed=seed, names=names, where=where)
+    parts = tuple(divide(x, [np.delete(search, held), search[held], *kept[1:]]) for held in rows)
     _check_shapes(parts, where)
     first = parts[0]
     return replace(

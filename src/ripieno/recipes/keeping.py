@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ripieno.errors import ArtifactError, RipienoError
 from ripieno.recipes.data import Data
+from ripieno.recipes.memory import is_out_of_memory
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.state import State
 from ripieno.records import ArtifactStore, Metrics, Order
@@ -106,6 +107,13 @@ def explain(error: Exception) -> str:
     """Return the error in words; a foreign one with its notes and the user's last frames."""
     if isinstance(error, RipienoError):
         return f"{type(error).__name__}: {error}"
+    if is_out_of_memory(error):
+        said = " ".join([line.strip() for line in str(error).splitlines() if line.strip()][:1])
+        return (
+            f"out of memory: {said or type(error).__name__}.\n"
+            "  In:  training this one model by itself\n"
+            "  Fix: choose smaller models or batches, or run with fewer workers."
+        )
     ours = (Path(torch.__file__).parent, Path(__file__).parents[1])
     frames = [
         frame

@@ -11,6 +11,7 @@ ICCV 2019.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from ripieno.recipes.knobs import Knobs
 __all__ = [
     "Mixing",
     "add_noise",
+    "check_mixing",
     "mix_inputs",
     "mix_losses",
     "mixes",
@@ -63,6 +65,25 @@ def mixes(knobs: Knobs) -> bool:
     return knobs.mixup > 0.0 or knobs.cutmix > 0.0
 
 
+def check_mixing(names: Collection[str], shape: tuple[int, ...], *, where: str) -> None:
+    """Refuse to cut boxes out of what is no image.
+
+    Args:
+        names: Names of knobs that are not zero.
+        shape: Shape of one example.
+        where: Of the message.
+
+    Raises:
+        RecipeError: ``cutmix`` is among the names, and the examples are no images.
+    """
+    if "cutmix" in names and len(shape) != 3:
+        raise RecipeError(
+            f"'cutmix' cuts boxes out of images, and an example has the shape {shape}.",
+            where=where,
+            fix="use mixup, which mixes examples of any kind, or leave cutmix at 0.",
+        )
+
+
 def plan_mixing(
     seed: int, epoch: int, steps: int, *, knobs: Knobs, shape: tuple[int, ...]
 ) -> Mixing:
@@ -91,7 +112,8 @@ def plan_mixing(
             drawn = betaincinv(knobs.mixup, knobs.mixup, _inside(u[1]))
             share = blend = np.where(boxes, 1.0, drawn)
         if knobs.cutmix > 0.0:
-            height, width = _image(shape)
+            check_mixing({"cutmix"}, shape, where="the training hyperparameter 'cutmix'")
+            height, width = shape[1:]
             drawn = betaincinv(knobs.cutmix, knobs.cutmix, _inside(u[2]))
             cut = _cut(np.sqrt(1.0 - drawn), u[3:], height=height, width=width)
             box = np.where(boxes[:, None], cut, 0)
@@ -175,16 +197,6 @@ def add_noise(x: Tensor, key: Tensor, scale: Tensor | float) -> Tensor:
 def _inside(u: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move draws off the lower end, where the inverse of a distribution is not defined."""
     return u + 2.0**-25
-
-
-def _image(shape: tuple[int, ...]) -> tuple[int, int]:
-    if len(shape) == 3:
-        return shape[1], shape[2]
-    raise RecipeError(
-        f"cutmix cuts boxes out of images, and an example has the shape {shape}.",
-        where="the training hyperparameter 'cutmix'",
-        fix="use mixup, which mixes examples of any kind, or leave cutmix at 0.",
-    )
 
 
 def _cut(

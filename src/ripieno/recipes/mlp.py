@@ -12,9 +12,13 @@ from ripieno.recipes.data import Data
 from ripieno.recipes.layers import Residual, activation_of, model_space, normalization
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.sizing import FEW_ROWS, Sizing
-from ripieno.space import Categorical, Config, Float, Int, Value
+from ripieno.recipes.table_input import FREQUENCY_SCALE, TableInput
+from ripieno.space import Categorical, Config, Domain, Float, Int, Value
 
 __all__ = ["MlpFactory", "mlp"]
+
+_MOST_EMBEDDED = 64
+"""Numbers of a row beyond which they get no embedding: it would be most of the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,14 @@ class MlpFactory:
     Args:
         shape: Shape of one row; images are flattened.
         classes: Number of outputs.
+        numbers: How many of the first features are scaled numbers, which the config may embed.
+        cardinalities: Numbers that each of the last features can hold, which are looked up.
     """
 
     shape: tuple[int, ...]
     classes: int
+    numbers: int = 0
+    cardinalities: tuple[int, ...] = ()
 
     def check_names(self, config: Mapping[str, Value]) -> None:
         """Refuse what the recipe does not know: see ``CheckedFactory``."""
@@ -52,14 +60,28 @@ class MlpFactory:
             RecipeError: A hyperparameter or a value is unknown.
         """
         architecture = _read(config)
-        layers: list[nn.Module] = [nn.Flatten()]
-        features = math.prod(self.shape)
+        first, features = self._first(architecture)
+        layers: list[nn.Module] = [first]
         for number in range(1, architecture.count("depth") + 1):
             width = architecture.count_at("width", number)
             layers += _layer(architecture, features, width)
             layers.append(nn.Dropout(float(architecture.at("dropout", number))))
             features = width
         return nn.Sequential(*layers, nn.Linear(features, self.classes))
+
+    def _first(self, architecture: Architecture) -> tuple[nn.Module, int]:
+        """Return what reads a row, and how many features it gives."""
+        features = math.prod(self.shape)
+        numbers = self.numbers if architecture["numeric_embedding"] == "periodic" else 0
+        if not numbers and not self.cardinalities:
+            return nn.Flatten(), features
+        first = TableInput(
+            features,
+            numbers=numbers,
+            cardinalities=self.cardinalities,
+            frequency_scale=float(architecture["frequency_scale"]),
+        )
+        return first, first.width
 
 
 def _read(config: Mapping[str, Value]) -> Architecture:
@@ -88,7 +110,8 @@ def mlp(data: Data) -> Recipe:
     """Return the recipe of a dense network that suits the data.
 
     With few rows it has at most 128 units a layer, else 512: a wider one learns a thousand
-    rows by heart, and a search over it would spend its time there.
+    rows by heart, and a search over it would spend its time there. Numbers of a table may
+    get periodic embeddings, unless there are too many of them.
     """
     sizing = Sizing.of(len(data.train))
     widest = 128 if sizing.rows < FEW_ROWS else 512
@@ -100,13 +123,33 @@ def mlp(data: Data) -> Recipe:
             "norm": Categorical("batch", "layer", "none"),
             "residual": Categorical(False, True),
             "dropout": Float(0.0, 0.6, default=0.2),
+            **_embedding(data),
         },
         batch_sizes=sizing.batch_sizes,
     )
+    factory = MlpFactory(
+        data.shape,
+        data.outputs,
+        numbers=data.preprocess.numbers,
+        cardinalities=data.preprocess.cardinalities,
+    )
     return Recipe(
-        MlpFactory(data.shape, data.outputs),
+        factory,
         epochs=sizing.epochs,
         epoch_rows=sizing.epoch_rows,
         space=space,
         name="mlp",
     )
+
+
+def _embedding(data: Data) -> dict[str, Domain]:
+    """Return the domains of the embedding of a table's numbers."""
+    if not 0 < data.preprocess.numbers <= _MOST_EMBEDDED:
+        return {}
+    usual = "none" if len(data.train) < FEW_ROWS else "periodic"
+    return {
+        "numeric_embedding": Categorical("none", "periodic", default=usual),
+        "frequency_scale": Float(0.02, 2.0, log=True, default=FREQUENCY_SCALE).when(
+            numeric_embedding="periodic"
+        ),
+    }

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
+from ripieno.recipes.feeding import Features, as_tensor, pieces
+from ripieno.recipes.streams import Stream
 from ripieno.recipes.targets import Coding
 
 __all__ = ["as_tensor", "check_logits", "predict", "predict_probabilities", "predict_scores"]
@@ -16,13 +18,8 @@ __all__ = ["as_tensor", "check_logits", "predict", "predict_probabilities", "pre
 _BATCH = 256  # a batch's activations stay in the cache of a core
 
 
-def as_tensor(array: NDArray[np.generic]) -> Tensor:
-    """Return the array as a tensor that shares its memory, or a copy of a read-only one."""
-    return torch.from_numpy(np.require(array, requirements=["W"]))
-
-
 def predict_probabilities(
-    module: nn.Module, x: NDArray[np.floating] | Tensor, *, batch_size: int = _BATCH
+    module: nn.Module, x: NDArray[np.floating] | Features, *, batch_size: int = _BATCH
 ) -> NDArray[np.float32]:
     """Return the class probabilities of rows, float32, shape ``(rows, classes)``.
 
@@ -41,7 +38,7 @@ def predict_probabilities(
 
 def predict(
     module: nn.Module,
-    x: NDArray[np.floating] | Tensor,
+    x: NDArray[np.floating] | Features,
     coding: Coding,
     *,
     batch_size: int = _BATCH,
@@ -61,13 +58,13 @@ def predict(
     Raises:
         RecipeError: The module returns something else than rows of outputs.
     """
-    rows = x if isinstance(x, Tensor) else as_tensor(x)
+    rows = x if isinstance(x, Tensor | Stream) else as_tensor(x)
     return coding.predictions(predict_scores(module, rows, coding, batch_size=batch_size))
 
 
 def predict_scores(
     module: nn.Module,
-    x: Tensor,
+    x: Features,
     coding: Coding,
     *,
     outputs: int | None = None,
@@ -88,15 +85,15 @@ def predict_scores(
         between: Called before every batch.
     """
     first = next(module.parameters(), None)
-    dtype = x.dtype if first is None else first.dtype
+    dtype = None if first is None else first.dtype
     training = module.training
     module.eval()
     try:
         with torch.inference_mode():
             parts = []
-            for batch in torch.split(x, batch_size):
+            for batch in pieces(x, batch_size):
                 between()
-                found = module(batch.to(dtype))
+                found = module(batch if dtype is None else batch.to(dtype))
                 check_logits(found, module, rows=len(batch), classes=outputs)
                 parts.append(coding.scores(found))
             return torch.cat(parts).numpy()

@@ -22,6 +22,7 @@ from ripieno.recipes.building import build_model
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
+from ripieno.recipes.feeding import Features, as_features, feed, first_rows
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import (
     DivergedError,
@@ -37,7 +38,7 @@ from ripieno.recipes.loss_options import chosen_loss, loss_options
 from ripieno.recipes.losses import find_loss, reduce
 from ripieno.recipes.metrics import measure_scores
 from ripieno.recipes.optimizers import build_optimizer
-from ripieno.recipes.prediction import as_tensor, check_logits, predict_scores
+from ripieno.recipes.prediction import check_logits, predict_scores
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, decay_weights, limit_norms, penalty
 from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
@@ -151,7 +152,14 @@ class TrainerRunner:
             order.trial, study_seed=self.seed, folds=len(parts), seeds=self.seeds
         )
         made = [
-            _Training(recipe, parts[replica.fold], order, replica=replica, stop=stop)
+            _Training(
+                recipe,
+                parts[replica.fold],
+                order,
+                replica=replica,
+                order_seed=self.seed,
+                stop=stop,
+            )
             for replica in replicas
         ]
         if len(made) == 1:
@@ -169,6 +177,7 @@ class _Training:
         order: Order,
         *,
         replica: Replica,
+        order_seed: int,
         stop: Callable[[], bool],
     ) -> None:
         self._recipe = recipe
@@ -178,11 +187,15 @@ class _Training:
         self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
         self._coding = data.coding
         self._outputs = data.outputs
-        self._inputs = (data.train.x, data.validation.x)
+        inputs = (data.train.x, data.validation.x)
+        self._inputs = [x for x in inputs if isinstance(x, np.ndarray)]  # nothing of a stream
         dtype = getattr(torch, recipe.dtype)
-        self._x = as_tensor(data.train.x).to(dtype)
+        self._dtype = dtype
+        self._x = as_features(data.train.x, dtype)
         self._y = data.coding.encode(data.train.y, dtype)
-        self._validation_x = as_tensor(data.validation.x)
+        # Models that stream may share their batches, so they see one order.
+        self._order_seed = order_seed if data.streamed else self._seed
+        self._validation_x = as_features(data.validation.x, torch.float32)
         self._validation_y = data.validation.y
         self._loss = find_loss(chosen_loss(recipe, order.config))
         self._options: dict[str, Any] = {
@@ -193,13 +206,12 @@ class _Training:
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
-        with self._naming_the_batch(self._x[:2]):
-            self.module = build_model(
-                self._recipe, self._order.config, self._seed, example=self._x[:2]
-            )
-        features = take_features(self.module, self._knobs, self._inputs)
+        example = first_rows(self._x, 2, self._dtype)
+        with self._naming_the_batch(example):
+            self.module = build_model(self._recipe, self._order.config, self._seed, example=example)
+        features = take_features(self.module, self._knobs, self._inputs) if self._inputs else None
         if features is not None:
-            self._x, self._validation_x = features[0].to(self._x.dtype), features[1]
+            self._x, self._validation_x = features[0].to(self._dtype), features[1]
         own: dict[str, Any] = {"config": self._order.config, "own": self._recipe.optimizers}
         scales = rate_scales(self.module, self._knobs)
         self.optimizer = build_optimizer(self.module, self._knobs, **own, scales=scales)
@@ -210,7 +222,7 @@ class _Training:
     def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
         """Train one epoch, measure, and copy the state; ``values`` are for the schedule."""
         order = draws.epoch_order(
-            self._seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
+            self._order_seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
         )
         chunks = batches(order, self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks))
@@ -224,7 +236,9 @@ class _Training:
         purpose = draws.Purpose.AUGMENTATION
         images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose)
         loss_sum = weight_sum = rate = 0.0
-        for step, rows in enumerate(chunks):
+        key = draws.fold(self._order_seed, draws.Purpose.STREAM, epoch)
+        fed = feed(self._x, chunks, dtype=self._dtype, key=key)
+        for step, (rows, given) in enumerate(zip(chunks, fed, strict=True)):
             self._check_stop()
             rate = self._knobs.lr * learning_rate_factor(
                 epoch * len(chunks) + step,
@@ -234,7 +248,7 @@ class _Training:
                 values=values,
             )
             self._seed_generator(epoch, step)
-            x = augment(self._x[rows].unsqueeze(0), images[step : step + 1], self._strengths)[0]
+            x = augment(given.unsqueeze(0), images[step : step + 1], self._strengths)[0]
             losses, weights = self._step(
                 x, self._y[rows], rate=rate, key=keys[step], altering=altering, step=step
             )
@@ -308,7 +322,7 @@ class _Training:
             raise StopAskedError
 
     @contextmanager
-    def _naming_the_batch(self, x: Tensor) -> Iterator[None]:
+    def _naming_the_batch(self, x: Features) -> Iterator[None]:
         """Add the model and the shape of its input to an error that the model raises."""
         try:
             yield

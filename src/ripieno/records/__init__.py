@@ -1,5 +1,6 @@
 """The words every room shares: config, trial, order, outcome, objective."""
 
+from ripieno.records.ancestry import ancestry, config_by_epoch, history_by_epoch
 from ripieno.records.objective import Direction, Objective
 from ripieno.records.order import Order
 from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
@@ -21,6 +22,9 @@ __all__ = [
     "Runner",
     "Trial",
     "TrialStatus",
+    "ancestry",
+    "config_by_epoch",
+    "history_by_epoch",
     "spread_name",
     "spread_of",
 ]

@@ -2,6 +2,7 @@
 
 from ripieno.reports import figures
 from ripieno.reports.page import write_page
+from ripieno.reports.range_page import write_range_test
 from ripieno.reports.summary import Answers, Scores, Selection, Summary
 from ripieno.reports.training import Training, trained, trainings
 from ripieno.reports.words import Finding, findings
@@ -18,4 +19,5 @@ __all__ = [
     "trained",
     "trainings",
     "write_page",
+    "write_range_test",
 ]

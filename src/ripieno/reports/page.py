@@ -111,6 +111,12 @@ def _sections(summary: Summary) -> list[_Section]:
     measured = summary.fit_metric
     if measured and any({"train_loss", measured} <= set(trial.metrics) for trial in trials):
         search["fit"] = lambda: figures.fit(trials, objective, validation=measured)
+    tested, best = summary.range_test, summary.best
+    if tested is not None:
+        current = best.config.get("lr") if best is not None else None
+        search["learning-rate-range"] = lambda: figures.learning_rate_range(
+            tested, current=current if isinstance(current, float) else None
+        )
     return [
         _Section("The search", [_panel(key, draw) for key, draw in search.items()]),
         _Section("The ensemble", _ensemble_panels(summary)),

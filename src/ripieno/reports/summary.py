@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from ripieno.errors import ReportError
 from ripieno.records import Metrics, Objective, Trial, TrialStatus
 from ripieno.space import Space
+
+if TYPE_CHECKING:
+    from ripieno import diagnostics
 
 __all__ = ["Answers", "Scores", "Selection", "Summary", "last_value", "lost", "ranked"]
 
@@ -121,6 +124,8 @@ class Summary:
         answers: What the best trial and the ensemble answered on rows held out.
         data: Facts of the data, in words, by name.
         environment: Facts of the machine and the software, in words, by name.
+        diagnosis: What is wrong with the training or the data.
+        range_test: The learning-rate range test of the best trial.
         fit_metric: The metric that is the training loss, measured on validation rows; None
             where the loss is none of the metrics, and the two cannot be compared.
     """
@@ -139,6 +144,8 @@ class Summary:
     answers: Answers | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    diagnosis: "tuple[diagnostics.Finding, ...]" = ()
+    range_test: "diagnostics.RangeTest | None" = None
     fit_metric: str | None = "log_loss"
 
     @property

@@ -7,12 +7,10 @@ from typing import Literal
 from ripieno.records import Config, Trial, TrialStatus
 from ripieno.reports.comparing import compare
 from ripieno.reports.figures import style
-from ripieno.reports.summary import Answers, Summary, last_value, lost, ranked
-from ripieno.space import Float, Int
+from ripieno.reports.summary import Answers, Summary, last_value, lost
 
 __all__ = ["Finding", "config_words", "findings"]
 
-_EDGE = 0.1
 _OVERFIT = 2.0
 _IMPROVING = 0.05
 
@@ -34,6 +32,7 @@ class Finding:
 def findings(summary: Summary) -> tuple[Finding, ...]:
     """Return what the records say, the most important first."""
     found: list[Finding | None] = [_best(summary), *_gains(summary.answers), _losses(summary)]
+    found += [Finding(f.severity, f"{f.sentence} {f.advice}") for f in summary.diagnosis]
     best = summary.best
     if best is not None:
         found += [_fit(summary, best), _still_improving(summary, best)]
@@ -150,44 +149,9 @@ def _still_improving(summary: Summary, best: Trial) -> Finding | None:
 
 
 def _edges(summary: Summary) -> list[Finding]:
-    """Find hyperparameters whose good values crowd at an end of their range.
+    """Find hyperparameters whose good values crowd at an end of their range."""
+    # Imported here: the other diagnostics come with torch, which a page alone never needs.
+    from ripieno.diagnostics import find_edges
 
-    An end is crowded if at least half of the best tenth (three trials or more) lie in the
-    outer tenth of the range, and so many that chance alone would crowd any end of any range in
-    one study out of twenty.
-    """
-    valued = ranked(summary.trials, summary.objective)
-    if len(valued) < 10:
-        return []
-    top = valued[: max(3, math.ceil(len(valued) / 10))]
-    # Of a short list of whole numbers an end is no edge, but one choice out of few.
-    domains = {
-        name: domain
-        for name, domain in summary.space.items()
-        if isinstance(domain, Float | Int) and domain.size > 1 / _EDGE
-    }
-    found = []
-    for name, domain in domains.items():
-        units = [domain.encode(trial.config[name]) for trial in top if name in trial.config]
-        for end, limit, outer in (
-            ("lower", domain.low, sum(unit <= _EDGE for unit in units)),
-            ("upper", domain.high, sum(unit >= 1 - _EDGE for unit in units)),
-        ):
-            if len(units) < 3 or outer < len(units) / 2:
-                continue
-            if _chance(outer, len(units)) < 0.05 / (2 * len(domains)):
-                text = (
-                    f"{name} is at the {end} end of its range in {outer} of the best {len(units)} "
-                    f"trials: they lie in the outer tenth, which ends at {style.number(limit)}. "
-                    "Widen the range there if it can be."
-                )
-                found.append(Finding("advice", text))
-    return found
-
-
-def _chance(successes: int, trials: int) -> float:
-    """Return how likely at least so many of the trials fall into one tenth by chance."""
-    return sum(
-        math.comb(trials, k) * _EDGE**k * (1 - _EDGE) ** (trials - k)
-        for k in range(successes, trials + 1)
-    )
+    found = find_edges(summary.trials, summary.objective, summary.space)
+    return [Finding("advice", f"{edge.sentence} {edge.advice}") for edge in found]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ripieno.errors import SearchError
-from ripieno.records import Order, Outcome, OutcomeStatus, Trial, TrialStatus
+from ripieno.records import Config, Order, Outcome, OutcomeStatus, Trial, TrialStatus
 from ripieno.searchers import Searcher
 
 __all__ = ["Nursery"]
@@ -40,6 +40,11 @@ class Nursery:
         return self._created
 
     @property
+    def out(self) -> int:
+        """How many orders are out."""
+        return len(self._out)
+
+    @property
     def exhausted(self) -> bool:
         """Whether the searcher was asked for a config and had none."""
         return self._exhausted
@@ -58,6 +63,16 @@ class Nursery:
         """Order a trial to go on from where it stands."""
         record = replace(self._trials[trial], status=TrialStatus.RUNNING)
         return self._order(record, start=start, stop=stop)
+
+    def fork(self, parent: int, config: Config, *, start: int, stop: int) -> Order:
+        """Order a new trial that goes on from where ``parent`` stands, with its own config.
+
+        The order is to be given before any later one of the parent's, because the loop
+        hands out the state that the parent has at that moment.
+        """
+        trial = Trial(self._created, config, TrialStatus.RUNNING, first_epoch=start, parent=parent)
+        self._created += 1
+        return self._order(trial, start=start, stop=stop, parent=parent)
 
     def settle(self, outcome: Outcome) -> Trial:
         """Enter what an order gave, and return the trial's record.
@@ -105,7 +120,7 @@ class Nursery:
         for trial in trials:
             del self._trials[trial]
 
-    def _order(self, trial: Trial, *, start: int, stop: int) -> Order:
+    def _order(self, trial: Trial, *, start: int, stop: int, parent: int | None = None) -> Order:
         self._trials[trial.id] = trial
         self._out[trial.id] = stop
-        return Order(trial.id, trial.config, start, stop)
+        return Order(trial.id, trial.config, start, stop, parent=parent)

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from ripieno.errors import SearchError
 from ripieno.schedulers.counts import check_count
 
-__all__ = ["Plan", "best", "halving_plan", "hyperband_plans", "levels", "sizes"]
+__all__ = ["Plan", "best", "check_rungs", "halving_plan", "hyperband_plans", "levels", "sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def halving_plan(*, trials: int, epochs: int, eta: int, min_epochs: int) -> Plan
     """
     where = f"SuccessiveHalving({epochs=}, {trials=}, {eta=}, {min_epochs=})"
     check_count("trials", trials, where=where)
-    _check(epochs=epochs, eta=eta, min_epochs=min_epochs, where=where)
+    check_rungs(epochs=epochs, eta=eta, min_epochs=min_epochs, where=where)
     return Plan(trials, levels(epochs=epochs, eta=eta, min_epochs=min_epochs), eta)
 
 
@@ -106,7 +106,7 @@ def hyperband_plans(
     where = f"Hyperband({epochs=}, {trials=}, {eta=}, {min_epochs=})"
     if trials is not None:
         check_count("trials", trials, where=where)
-    _check(epochs=epochs, eta=eta, min_epochs=min_epochs, where=where)
+    check_rungs(epochs=epochs, eta=eta, min_epochs=min_epochs, where=where)
     rungs = levels(epochs=epochs, eta=eta, min_epochs=min_epochs)
     most = len(rungs) - 1  # s_max
     cycle = [
@@ -144,7 +144,12 @@ def best(results: Iterable[tuple[float, int]], keep: int) -> list[int]:
     return [trial for _, trial in ranked[:keep]]
 
 
-def _check(*, epochs: int, eta: int, min_epochs: int, where: str) -> None:
+def check_rungs(*, epochs: int, eta: int, min_epochs: int, where: str) -> None:
+    """Raise for numbers that give no rungs.
+
+    Raises:
+        SearchError: A number is out of range.
+    """
     check_count("epochs", epochs, where=where)
     check_count("eta", eta, least=2, where=where)
     check_count("min_epochs", min_epochs, where=where)

@@ -1,5 +1,6 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
+from ripieno.study.diagnosing import diagnose_data
 from ripieno.study.prediction import load_ensemble, predict_file
 from ripieno.study.results import BestTrial, EnsembleResult, Results
 from ripieno.study.settings import Settings
@@ -12,6 +13,7 @@ __all__ = [
     "Results",
     "Settings",
     "Study",
+    "diagnose_data",
     "load_ensemble",
     "open",
     "predict_file",

@@ -52,6 +52,11 @@ class Folder:
         """The numbers that were measured once, at the end."""
         return self.path / "results.json"
 
+    @property
+    def diagnosis(self) -> Path:
+        """What the doctor found in the best trial."""
+        return self.path / "diagnosis.json"
+
     def create(self, *, overwrite: bool) -> None:
         """Make the folder for a new study.
 
@@ -104,7 +109,7 @@ class Folder:
         """Remove what a study wrote, and nothing else that may lie beside it."""
         for path in (self.artifacts, self.ensemble):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (*self.path.glob("study.db*"), self.report, self.results):
+        for path in (*self.path.glob("study.db*"), self.report, self.results, self.diagnosis):
             path.unlink(missing_ok=True)
 
 

@@ -2,24 +2,27 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Dataset
+
 from ripieno import recipes
 from ripieno.errors import StudyError
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Reading, Recipe
 from ripieno.space import Space
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
 
-__all__ = ["Asked", "ModelInput", "read_data", "read_recipe"]
+__all__ = ["ModelInput", "find_recipe", "read_data", "read_recipe"]
 
 ModelInput = str | Recipe | Callable[..., Any]
 """A built-in recipe by name, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
 
-DataInput = str | Path | Data | Sequence[Any]
-"""``"digits"``, a file, ``"FILE.py:NAME"``, data, or arrays ``(x, y)`` with or without test."""
+DataInput = Any
+"""``"digits"``, a file or folder, ``"FILE.py:NAME"``, data, a pandas DataFrame, a torch
+``Dataset``, or arrays ``(x, y)`` with or without test."""
 
 _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {
     "cnn": recipes.cnn,
@@ -28,26 +31,8 @@ _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the user says of the targets.
-
-    Args:
-        task: The task; None for what the targets say.
-        scale_targets: Whether a regression is trained on standardised targets.
-    """
-
-    task: str | None = None
-    scale_targets: bool = True
-
-
 def read_data(
-    data: DataInput,
-    *,
-    target: str | None,
-    seed: int,
-    folds: int | None,
-    asked: Asked,
+    data: DataInput, reading: Reading, *, seed: int, folds: int | None = None
 ) -> tuple[Data, DataReference]:
     """Return data that are split and scaled, and where they came from.
 
@@ -55,39 +40,25 @@ def read_data(
         DataError: The data cannot be read or trained on.
         StudyError: A user's file does not give data, or data of other folds are given.
     """
-    if isinstance(data, Data):
-        read, source = data, None
-        _check_folds(data, folds, where="data=")
-        _check_task(data, asked)
-    elif not isinstance(data, str | Path):
-        read, source = _from_arrays(data, asked, seed=seed, folds=folds, where="data="), None
-    elif is_reference(str(data)):
-        read, source = _from_file(str(data), asked, seed=seed, folds=folds)
-    else:
-        read = recipes.load(
-            data,
-            target=target,
-            folds=_count(folds),
-            seed=seed,
-            task=asked.task,
-            scale_targets=asked.scale_targets,
-        )
-        source = "digits" if str(data) == "digits" else str(Path(data).resolve())
-    told = (asked.task, asked.scale_targets)
-    return read, DataReference(source, target, read.fingerprint, *told)
+    if not isinstance(data, str | Path):
+        read = _from_object(data, reading, seed=seed, folds=folds, where="data=")
+        return read, _reference(None, reading, read)
+    source = str(data)
+    if is_reference(source):
+        made = load_object(source)
+        made = made() if callable(made) else made
+        path, _, name = source.rpartition(":")
+        read = _from_object(made, reading, seed=seed, folds=folds, where=source)
+        return read, _reference(f"{Path(path).resolve()}:{name}", reading, read)
+    read = recipes.read(source, reading, folds=_count(folds), seed=seed)
+    if source != "digits":
+        source = str(Path(source).resolve())
+    return read, _reference(source, reading, read)
 
 
-def _from_file(reference: str, asked: Asked, *, seed: int, folds: int | None) -> tuple[Data, str]:
-    made = load_object(reference)
-    made = made() if callable(made) else made
-    path, _, name = reference.rpartition(":")
-    if isinstance(made, Data):
-        _check_folds(made, folds, where=reference)
-        _check_task(made, asked)
-        read = made
-    else:
-        read = _from_arrays(made, asked, seed=seed, folds=folds, where=reference)
-    return read, f"{Path(path).resolve()}:{name}"
+def _reference(source: str | None, reading: Reading, read: Data) -> DataReference:
+    said = {name: value for name, value in reading.to_dict().items() if name != "target"}
+    return DataReference(source, reading.target, read.fingerprint, said)
 
 
 def _count(folds: int | None) -> int:
@@ -105,24 +76,41 @@ def _check_folds(data: Data, folds: int | None, *, where: str) -> None:
         )
 
 
-def _check_task(data: Data, asked: Asked) -> None:
+def _check_task(data: Data, reading: Reading) -> None:
     """Refuse data that were read for another task than is asked for."""
-    if asked.task in {None, data.task} and asked.scale_targets:
+    if reading.task in {None, data.task} and reading.scale_targets:
         return
     raise StudyError(
-        f"task = {asked.task!r} and scale_targets = {asked.scale_targets} are asked for, and "
+        f"task = {reading.task!r} and scale_targets = {reading.scale_targets} are asked for, and "
         f"the data are read already, for {data.task}.",
         where=f"data {data.name!r}",
         fix="say it where they are read: Data.from_arrays(x, y, task=…, scale_targets=…).",
     )
 
 
-def _from_arrays(data: object, asked: Asked, *, seed: int, folds: int | None, where: str) -> Data:
+def _from_object(
+    data: object, reading: Reading, *, seed: int, folds: int | None, where: str
+) -> Data:
+    if isinstance(data, Data):
+        _check_folds(data, folds, where=where)
+        _check_task(data, reading)
+        return data
+    count = _count(folds)
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        return recipes.from_frame(data, reading, folds=count, seed=seed, name="table", where=where)
+    reading.refuse(
+        "groups", "time", "drop", "categorical", "image_size",
+        where=where,
+        because="arrays have no columns by name (rp.Data.from_arrays takes arrays of them)",
+    )  # fmt: skip
+    if isinstance(data, Dataset):
+        return Data.from_dataset(data, folds=count, seed=seed, **reading.targets)
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
             where=where,
-            fix="give (x, y) or (x, y, x_test, y_test), a rp.Data, 'digits' or a file.",
+            fix="give (x, y) or (x, y, x_test, y_test), a rp.Data, a DataFrame, a torch "
+            "Dataset, 'digits', a file or a folder of images.",
         )
     x, y, *test = data
     x_test, y_test = test or (None, None)
@@ -131,10 +119,10 @@ def _from_arrays(data: object, asked: Asked, *, seed: int, folds: int | None, wh
         y,
         x_test=x_test,
         y_test=y_test,
-        folds=_count(folds),
+        numeric=reading.numeric or "standardize",
+        folds=count,
         seed=seed,
-        task=asked.task,
-        scale_targets=asked.scale_targets,
+        **reading.targets,
     )
 
 
@@ -158,7 +146,7 @@ def read_recipe(
         StudyError: The model is unknown, or has no space.
     """
     if model is None:
-        model = "cnn" if data.train.x.ndim == 4 else "mlp"
+        model = "cnn" if len(data.shape) == 3 else "mlp"
     recipe, reference = _make_recipe(model, data)
     sizing = recipes.Sizing.of(len(data.train))
     recipe = replace(
@@ -181,6 +169,17 @@ def read_recipe(
         )
     searched = recipes.restricted(searched, recipe.model, shape=data.shape)
     return replace(recipe, space=searched), searched, reference
+
+
+def find_recipe(model: ModelInput | None, data: Data) -> Recipe:
+    """Return the recipe that a model names, whether or not it has a space.
+
+    Raises:
+        StudyError: The model is unknown.
+    """
+    if model is None:
+        model = "cnn" if data.train.x.ndim == 4 else "mlp"
+    return _make_recipe(model, data)[0]
 
 
 def _make_recipe(model: ModelInput, data: Data) -> tuple[Recipe, str]:

@@ -88,6 +88,11 @@ def assemble(
         classes=data.classes,
         preprocess=[part.preprocess for part in data.parts],
         reads=reads,
-        facts={"input_shape": list(data.shape), "members": facts},
+        facts={
+            "input_shape": list(data.shape),
+            "numbers": data.preprocess.numbers,
+            "cardinalities": list(data.preprocess.cardinalities),
+            "members": facts,
+        },
         coding=[part.coding for part in data.parts],
     )

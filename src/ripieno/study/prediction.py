@@ -52,12 +52,14 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
 
     Args:
         path: The study's folder.
-        rows: A ``.csv`` or ``.npz`` file as the study was trained on, without the target.
+        rows: A ``.csv``, ``.parquet`` or ``.npz`` file as the study was trained on, with or
+            without the target; or an image, or a folder of images.
         out: A ``.csv`` or ``.npz`` file; None for CSV text. Columns of a classification:
             ``prediction`` and one ``probability_<class>`` a class; of several labels: one
             ``prediction_<label>``, 0 or 1, and one ``probability_<label>`` each; of a
-            regression: ``prediction``, or one ``prediction_<column>`` each. A ``.npz`` holds
-            the arrays ``prediction`` and, but for a regression, ``probabilities``.
+            regression: ``prediction``, or one ``prediction_<column>`` each; for images the
+            ``file`` first. A ``.npz`` holds the arrays ``prediction`` and, but for a
+            regression, ``probabilities``; for images also ``files``.
 
     Returns:
         The CSV text if ``out`` is None, else the path that was written, as a line.
@@ -69,6 +71,7 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
     ensemble = load_ensemble(path)
     assert ensemble.preprocess is not None  # noqa: S101 - a study's ensemble reads raw rows
     x = ensemble.preprocess.read(rows)
+    files = ensemble.preprocess.row_names(rows)
     arrays: dict[str, NDArray[Any]] = {}
     if ensemble.task == "regression":
         arrays["prediction"] = ensemble.predict(x)
@@ -78,9 +81,12 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
         arrays["probabilities"] = probabilities
     if out is not None and out.suffix == ".npz":
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        named = arrays if files is None else {**arrays, "files": np.array(files)}
+        np.savez(buffer, allow_pickle=False, **named)
         return _write(out, buffer.getvalue())
     table = pd.DataFrame(_columns(arrays, ensemble.classes))
+    if files is not None:
+        table.insert(0, "file", files)
     # Values keep the digits that a float32 network gives them; probabilities need fewer.
     digits = "%.9g" if ensemble.task == "regression" else "%.6g"
     text = table.to_csv(index=False, float_format=digits)

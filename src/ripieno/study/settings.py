@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
@@ -22,15 +22,13 @@ class DataReference:
         source: ``digits``, an absolute path or ``FILE.py:NAME``; None for arrays in memory.
         target: Name of the target column, for a table.
         fingerprint: Of the validation part.
-        task: The task that was asked for; None for what the targets say.
-        scale_targets: Whether a regression is trained on standardised targets.
+        reading: What else was said about the data, by name; see ``Reading``.
     """
 
     source: str | None
     target: str | None
     fingerprint: str
-    task: str | None = None
-    scale_targets: bool = True
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,20 @@ import atexit
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
-from ripieno.recipes import check_seeds
+from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space
 from ripieno.study.folder import Folder, new_folder
-from ripieno.study.inputs import Asked, DataInput, ModelInput, read_data, read_recipe
+from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
@@ -45,6 +45,12 @@ def tune(
     minutes: float | None = None,
     target: float | None = None,
     target_column: str | None = None,
+    groups: str | None = None,
+    time_column: str | None = None,
+    drop: str | Sequence[str] = (),
+    categorical: str | Sequence[str] = (),
+    numeric: NumericTransform | None = None,
+    image_size: int | tuple[int, int] | None = None,
     task: str | None = None,
     scale_targets: bool = True,
     folds: int | None = None,
@@ -62,8 +68,9 @@ def tune(
         model: ``"cnn"``, ``"mlp"``, ``"resnet"``, ``"FILE.py:NAME"``, a recipe, or your own
             function ``model(config)`` that returns an ``nn.Module``; None takes ``cnn`` for
             images and ``mlp`` for tables.
-        data: ``"digits"``, an ``.npz`` or ``.csv`` file, ``"FILE.py:NAME"``, a ``Data``, or
-            arrays ``(x, y)`` or ``(x, y, x_test, y_test)``.
+        data: ``"digits"``, a ``.csv``, ``.parquet`` or ``.npz`` file, a folder of images,
+            ``"FILE.py:NAME"``, a ``Data``, a pandas DataFrame, a torch ``Dataset``, or arrays
+            ``(x, y)`` or ``(x, y, x_test, y_test)``.
         space: What is searched; the recipe's own space where absent.
         metric: What the search is after, on the validation part: a name such as
             ``balanced_accuracy`` or ``mae``, ``"FILE.py:NAME"``, a ``rp.Metric``, or a
@@ -71,7 +78,8 @@ def tune(
             ``log_loss``, and ``rmse`` for a regression.
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, or your own.
+        scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, ``asha``,
+            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
             of the epochs that the recipe chooses (143 for 81 epochs).
         epochs: Epochs that a trial is trained for at most; where absent the recipe's own:
@@ -81,7 +89,14 @@ def tune(
             much on one; the epochs of a trial go through all rows one after the other.
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
-        target_column: The column to predict, for a ``.csv``.
+        target_column: The column to predict, for a table.
+        groups: A column of the table; rows with equal values stay in one part.
+        time_column: A column of the table; the latest rows are the validation and test part.
+        drop: Columns of the table that are not read.
+        categorical: Columns of the table that hold categories, whatever they look like.
+        numeric: How numeric columns are scaled: ``quantile`` (tables) or ``standardize``
+            (arrays).
+        image_size: Height and width that a folder's images are resized to.
         task: ``classification``, ``multilabel`` or ``regression``. Where absent the targets
             say it: strings, booleans and whole numbers are classes; floats are a regression,
             unless they are whole and of at most 20 different values; an array of 0 and 1 with
@@ -115,13 +130,18 @@ def tune(
     """
     begun = time.perf_counter()
     check_seeds(seeds, "tune(seeds=…)")
-    read, reference = read_data(
-        data,
+    reading = Reading(
         target=target_column,
-        seed=seed,
-        folds=folds,
-        asked=Asked(task, scale_targets),
+        groups=groups,
+        time=time_column,
+        drop=drop,
+        categorical=categorical,
+        numeric=numeric,
+        image_size=image_size,
+        task=task,
+        scale_targets=scale_targets,
     )
+    read, reference = read_data(data, reading, seed=seed, folds=folds)
     recipe, searched, name = read_recipe(
         model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
     )
@@ -193,7 +213,8 @@ def search(
         metric: The metric that the search is after; a plain number is called ``value``.
         direction: ``minimize`` or ``maximize``.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, or your own.
+        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``asha``,
+            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.
         epochs: Epochs that a trial is run for at most.
         minutes: Wall time at most.
@@ -296,7 +317,7 @@ def starting_folder(data: str, out: Path | None) -> Path:
     if out is not None:
         return out
     path, _, name = data.rpartition(":")
-    return new_folder(name if path.endswith(".py") else Path(data).stem).path
+    return new_folder(name if path.endswith(".py") else Path(data).absolute().stem).path
 
 
 def _begin(
@@ -353,13 +374,8 @@ def _find_job(
     data = data if data is not None else reference.source
     if model == "custom" or model is None or data is None:
         return None
-    read, _ = read_data(
-        data,
-        target=reference.target,
-        seed=settings.seed,
-        folds=settings.folds,
-        asked=Asked(reference.task, reference.scale_targets),
-    )
+    reading = Reading.from_dict({**reference.reading, "target": reference.target})
+    read, _ = read_data(data, reading, seed=settings.seed, folds=settings.folds)
     if read.fingerprint != reference.fingerprint:
         raise StudyError(
             "the data are not those that the study was begun with.",

@@ -57,4 +57,12 @@ class Strategy:
             settings.objective,
             epochs=settings.epochs,
             trials=settings.trials,
+            space=space,
+            changed=None if settings.tier is None else _changed(space),
+            seed=settings.seed,
         )
+
+
+def _changed(space: Space) -> frozenset[str]:
+    """Return what a tuned model can change while it is trained: not its architecture."""
+    return frozenset(space.searched) - deciding_names(space)

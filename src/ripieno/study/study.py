@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ripieno.diagnostics import Diagnosis
 from ripieno.ensembles import Ensemble
 from ripieno.errors import StudyError
 from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
@@ -16,6 +17,7 @@ from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
 from ripieno.reports import trainings, write_page
 from ripieno.schedulers import Scheduler
 from ripieno.space import Space
+from ripieno.study.diagnosing import diagnose_study
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import Job, TuneJob
@@ -257,6 +259,21 @@ class Study:
         summary = summarize(self, self.results(), evaluation)
         write_page(summary, target)
         return target
+
+    def diagnose(self, *, progress: bool = True) -> Diagnosis:
+        """Train the best trial's config under observation, and say what is wrong with it.
+
+        What is found is kept in the study's folder, and stands in the reports written from
+        then on. The same study gives the same diagnosis.
+
+        Args:
+            progress: Say on standard error what is being looked at.
+
+        Raises:
+            StudyError: The study has no model and data at hand, or no trial has a value.
+            RecipeError: The model cannot be trained at all.
+        """
+        return diagnose_study(self, progress=progress)
 
     def to_dataframe(self) -> "pd.DataFrame":
         """Return one row a trial: number, status, epochs, parent, config, last metrics."""

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ripieno.reports import Answers, Scores, Selection, Summary
+from ripieno.study.diagnosing import diagnosed
 from ripieno.study.evaluation import Evaluation
 from ripieno.study.jobs import TuneJob
 from ripieno.study.results import Results
@@ -38,6 +39,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         ensemble=_selection(results, evaluation),
         answers=_answers(evaluation),
         fit_metric=_fit_metric(study),
+        **diagnosed(study),
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),

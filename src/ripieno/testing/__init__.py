@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ripieno.testing.artifacts import ArtifactStoreContract
+    from ripieno.testing.cluster import Cluster, Simulation, simulate_cluster
     from ripieno.testing.executors import ExecutorContract
     from ripieno.testing.learner import Learner
     from ripieno.testing.ledgers import LedgerContract
     from ripieno.testing.schedulers import SchedulerContract
     from ripieno.testing.searchers import SearcherContract
+    from ripieno.testing.simulated import SimulatedExecutor
     from ripieno.testing.simulation import (
         Event,
         carry_out,
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArtifactStoreContract",
+    "Cluster",
     "Event",
     "ExecutorContract",
     "Learner",
     "LedgerContract",
     "SchedulerContract",
     "SearcherContract",
+    "SimulatedExecutor",
+    "Simulation",
     "Watched",
     "carry_out",
     "curve",
@@ -43,15 +48,18 @@ __all__ = [
     "finite_spaces",
     "orders_by_trial",
     "simulate",
+    "simulate_cluster",
 ]
 
 _FILES = {
     "artifacts": ("ArtifactStoreContract",),
+    "cluster": ("Cluster", "Simulation", "simulate_cluster"),
     "executors": ("ExecutorContract",),
     "learner": ("Learner",),
     "ledgers": ("LedgerContract",),
     "schedulers": ("SchedulerContract",),
     "searchers": ("SearcherContract",),
+    "simulated": ("SimulatedExecutor",),
     "simulation": ("Event", "carry_out", "curve", "fate", "orders_by_trial", "simulate"),
     "spaces": ("example_spaces", "finite_spaces"),
     "watched": ("Watched",),

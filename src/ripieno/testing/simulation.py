@@ -46,6 +46,7 @@ def carry_out(
     order: Order,
     *,
     status: OutcomeStatus = OutcomeStatus.DONE,
+    metrics: Callable[[Config, int], Metrics] = curve,
     longest: int | None = None,
 ) -> Outcome:
     """Return what a runner would have given for an order.
@@ -54,13 +55,14 @@ def carry_out(
         order: The order.
         status: How it ends. A diverged order keeps the first half of its epochs, a failed
             one none.
+        metrics: A config's row after an epoch.
         longest: Epochs after which early stopping ends every trial: an order has no rows
             beyond. None for never.
     """
     trained = {OutcomeStatus.DONE: order.epochs, OutcomeStatus.DIVERGED: order.epochs // 2}
     last = order.start + trained.get(status, 0)
     last = last if longest is None else max(order.start, min(last, longest))
-    rows = tuple(curve(order.config, epoch) for epoch in range(order.start + 1, last + 1))
+    rows = tuple(metrics(order.config, epoch) for epoch in range(order.start + 1, last + 1))
     done = status is OutcomeStatus.DONE
     return Outcome(
         order,

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import ripieno as rp
@@ -166,4 +167,51 @@ def test_augmentation_of_a_table_is_a_failed_outcome_beside_good_ones(data):
         OutcomeStatus.DONE, OutcomeStatus.FAILED, OutcomeStatus.DONE,
     ]  # fmt: skip
     assert "'flip' changes images" in outcomes[1].error
-    assert outcomes[0].notes == outcomes[2].notes == "2 rows; leaves: forced"
+    assert outcomes[0].notes == outcomes[2].notes
+    assert outcomes[0].notes.startswith("2 rows; leaves: forced")
+
+
+def test_memory_that_runs_out_on_the_way_costs_no_epoch_that_was_finished(data, monkeypatch):
+    from ripieno.population.tiers import Engine
+
+    orders = [Order(t, order(t, lr=0.01 * (t + 1)).config, 0, 1 + 2 * (t > 0)) for t in range(5)]
+    recipe = Recipe(model=model, dtype="float64")
+    undisturbed = carry_out(PopulationRunner(recipe, data, tier="leaves"), orders)
+    step, taken = Engine.step, []
+
+    def short(self, arrays, batch, **options):
+        taken.append(len(arrays["steps"]))
+        if len(taken) > 5 and len(arrays["steps"]) > 2:  # two batches an epoch
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        step(self, arrays, batch, **options)
+
+    monkeypatch.setattr(Engine, "step", short)
+    runner = PopulationRunner(recipe, data, tier="leaves")
+    outcomes = carry_out(runner, orders)
+    # Two batches an epoch: all five rows, then four, until the second batch of the third
+    # epoch; that epoch is trained again, by two and two.
+    assert taken == [5, 5, 4, 4, 4, 4, 2, 2, 2, 2]
+    for trial, outcome in outcomes.items():
+        assert outcome.status is OutcomeStatus.DONE
+        assert len(outcome.metrics) == len(undisturbed[trial].metrics)
+        assert outcome.metrics[-1]["log_loss"] == pytest.approx(
+            undisturbed[trial].metrics[-1]["log_loss"], rel=1e-10
+        )
+    assert {o.notes for o in outcomes.values()} == {
+        "memory ran out with 5 rows", "2 rows; leaves: forced; width 2: memory ran out with 5 rows",
+    }  # fmt: skip
+
+
+class Greedy(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) + torch.empty(2**55).sum()
+
+
+def test_a_model_that_does_not_even_fit_alone_has_failed_with_a_remedy(data):
+    runner = PopulationRunner(Recipe(model=lambda config: Greedy(4, 2)), data, tier="leaves")
+    outcomes = carry_out(runner, [order(t) for t in range(3)])
+    for outcome in outcomes.values():
+        assert outcome.status is OutcomeStatus.FAILED
+        assert outcome.error.startswith("out of memory: ")
+        assert "Fix: choose smaller models" in outcome.error
+        assert outcome.notes.startswith("one model after another: memory ran out with 1 row")

@@ -1,5 +1,7 @@
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from ripieno.errors import DataError
 from ripieno.recipes import Data, Split
@@ -79,7 +81,7 @@ def test_strings_are_classes():
         (lambda x, y: (x[:, 0], y), r"features of shape \(200,\)"),
         (lambda x, y: (x[:0], y[:0]), "cannot be trained on"),
         (lambda x, y: (x.astype(str), y), "not numbers"),
-        (lambda x, y: (np.where(x > 9, np.nan, x), y), "NaN, infinite or too large in column"),
+        (lambda x, y: (np.where(x > 9, -np.inf, x), y), "infinite or too large in column"),
         (lambda x, y: (np.where(x > 9, np.inf, x), y), "infinite"),
         (lambda x, y: (np.where(x > 9, 1e39, x), y), "too large"),
         (lambda x, y: (x, np.eye(3)[y]), "exactly one 1 in each row"),
@@ -93,11 +95,68 @@ def test_arrays_that_cannot_be_trained_on_are_refused(change, problem):
         Data.from_arrays(*change(*arrays()))
 
 
-def test_missing_features_are_counted_and_the_first_row_is_named():
+def test_infinite_features_are_counted_and_the_first_row_is_named():
     x, y = arrays()
-    x[[17, 40], 2] = np.nan
+    x[[17, 40], 2] = np.inf
     with pytest.raises(DataError, match=r"2 feature values .* in column 2, first in row 18"):
         Data.from_arrays(x, y)
+
+
+def test_nan_is_a_missing_value_in_a_table_and_refused_in_images():
+    x, y = arrays()
+    x[::3, 2] = np.nan
+    data = Data.from_arrays(x, y)
+    assert data.preprocess.features[-1] == "column 2 is missing"
+    assert set(np.unique(data.train.x[:, 4])) == {0.0, 1.0}
+    with pytest.raises(DataError, match="NaN"):
+        Data.from_arrays(x.reshape(200, 2, 2), y)
+
+
+def test_a_column_of_codes_can_be_said_to_hold_categories():
+    x, y = arrays()
+    x[:, 1] = np.arange(200) % 3
+    by_number = Data.from_arrays(x, y, categorical=[1])
+    by_flag = Data.from_arrays(x, y, categorical=[False, True, False, False])
+    assert by_number.preprocess == by_flag.preprocess
+    assert by_number.preprocess.features[3:] == ("column 1 = 0", "column 1 = 1", "column 1 = 2")
+    for wrong in ([4], [True, False], ["colour"], [-1]):
+        with pytest.raises(DataError, match="does not name columns"):
+            Data.from_arrays(x, y, categorical=wrong)
+
+
+def test_tensors_frames_and_series_are_taken_as_arrays_are():
+    x, y = arrays()
+    expected = Data.from_arrays(x, y)
+    frame = pd.DataFrame(x, columns=list("abcd"))
+    for given in ((torch.tensor(x), torch.tensor(y)), (x.tolist(), y.tolist())):
+        assert np.array_equal(Data.from_arrays(*given).train.x, expected.train.x)
+    for targets in (pd.Series(y), pd.Series(y, dtype="Int64"), pd.Series(y).astype("category")):
+        made = Data.from_arrays(frame, targets)
+        assert np.allclose(made.train.x, expected.train.x, atol=1e-6)
+        assert made.classes == expected.classes
+
+
+def test_a_given_validation_part_is_kept_whole_and_in_order():
+    x, y = arrays()
+    data = Data.from_arrays(x, y, x_validation=x[:30], y_validation=y[:30], test_share=0.25)
+    assert np.array_equal(data.validation.x, data.preprocess.apply(x[:30]))
+    assert np.array_equal(data.validation.y, y[:30])
+    assert (len(data.train), len(data.test)) == (150, 50)
+    whole = Data.from_arrays(x, y, x_validation=x[:30], y_validation=y[:30], test_share=0)
+    assert len(whole.train) == 200
+    assert whole.test is None
+
+
+def test_groups_and_times_split_arrays():
+    x, y = arrays()
+    groups = np.arange(200) // 10
+    data = Data.from_arrays(np.c_[x, groups], y, groups=groups)
+    parts = [part.x[:, 4] for part in (data.train, data.validation, data.test)]
+    assert sum(len(set(part)) for part in parts) == 20
+    later = Data.from_arrays(x, y, time=np.arange(200)[::-1])
+    assert np.array_equal(later.test.x, later.preprocess.apply(x[:40]))
+    with pytest.raises(DataError, match="both given"):
+        Data.from_arrays(x, y, groups=groups, time=groups)
 
 
 def test_half_a_test_part_is_refused():

@@ -73,6 +73,14 @@ def test_a_function_of_the_users_rules_nothing_out():
     assert restricted(space, lambda config: None, shape=SHAPE) is space
 
 
+def test_boxes_of_a_table_are_refused_unless_they_are_off():
+    factory = MlpFactory((4,), 2)
+    with pytest.raises(RecipeError, match="'cutmix' cuts boxes out of images"):
+        restricted(Space(cutmix=Float(0.0, 1.0)), factory, shape=(4,))
+    off = Space(cutmix=Constant(0.0), mixup=Float(0.0, 1.0))
+    assert restricted(off, factory, shape=(4,)) == off
+
+
 def test_augmentations_of_a_table_are_refused_unless_they_are_off():
     space = Space(flip=Constant(0.0), lr=Float(0.1, 1.0))
     assert restricted(space, MlpFactory((4,), 2), shape=(4,)) is space

@@ -174,7 +174,9 @@ def test_a_state_on_another_backbone_is_refused(few_digits, store):
         State.from_arrays(store.read(outcome.state)[0]).load_into(model)
 
 
-@pytest.mark.parametrize("knob", [{"mixup": 0.4}, {"cutmix": 1.0}, {"input_noise": 0.1}])
+@pytest.mark.parametrize(
+    "knob", [{"mixup": 0.4}, {"cutmix": 1.0}, {"input_noise": 0.1}, {"flip": 0.5}]
+)
 def test_inputs_that_change_from_step_to_step_are_not_replaced_by_features(knob, few_digits, store):
     recipe = Recipe(FineTune(chain(), 10, SHAPE), epochs=3)
     model = build_model(recipe, Config({}), 0)

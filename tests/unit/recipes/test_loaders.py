@@ -88,9 +88,9 @@ def test_an_absent_target_is_answered_with_the_columns_and_the_closest(table):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda f: f.assign(kind="wild"), "the column 'kind' holds text .*'wild'"),
-        (lambda f: f.assign(a="x", b="y"), "the columns 'a', 'b' hold text"),
-        (lambda f: f.assign(length=f.length.where(f.index != 4)), "in 'length', first in row 5"),
+        (lambda f: f.assign(kind="wild"), "the column 'kind' holds the same value .*'wild'"),
+        (lambda f: f.assign(a="x", b=7), "2 columns .* 'a' holds the same .*; 'b' holds the same"),
+        (lambda f: f.assign(gone=None), "the column 'gone' is empty"),
         (lambda f: f.assign(petals=f.petals / (f.index != 9)), "infinite .*in 'petals'.* row 10"),
         (lambda f: f.assign(species=f.species.where(f.index > 1)), "missing in 2 of 60 rows"),
         (lambda f: f.assign(species="rose"), "every row is of the class 'rose'"),
@@ -193,8 +193,10 @@ def test_a_plain_array_with_the_wrong_suffix_is_refused(tmp_path):
 def test_a_target_needs_a_table(archive):
     x, y = images()
     for source in ("digits", archive(x_train=x, y_train=y)):
-        with pytest.raises(DataError, match=r"only a \.csv file has columns"):
+        with pytest.raises(DataError, match=r"only a table \(\.csv, \.parquet\) has columns"):
             load(source, target="y")
+        with pytest.raises(DataError, match=r"drop = .* only a table"):
+            load(source, drop=["y"])
 
 
 def test_a_file_that_is_not_there_is_answered_with_the_closest(tmp_path):
@@ -211,8 +213,8 @@ def test_a_file_that_is_not_there_is_answered_with_the_closest(tmp_path):
 
 def test_an_unknown_kind_is_answered_with_the_known_ones():
     with pytest.raises(DataError, match="of no kind that can be read") as caught:
-        load("data.parquet")
-    assert ".csv or .npz" in caught.value.fix
+        load("data.xlsx")
+    assert ".csv or .parquet or .npz, or a folder of images" in caught.value.fix
 
 
 @pytest.mark.parametrize("name", ["digit", "folder/data"])

@@ -1,14 +1,19 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
 from ripieno.errors import DataError
-from ripieno.recipes import Preprocess
+from ripieno.recipes import Preprocess, Table
 
 
 @pytest.fixture
 def table():
     return np.random.default_rng(0).normal(3, [1, 10, 100], size=(200, 3))
+
+
+def named(table, names):
+    return Table(tuple(names), tuple(table.T))
 
 
 def test_a_table_is_standardised_by_column_as_scikit_learn_does(table):
@@ -82,10 +87,13 @@ def test_rows_that_do_not_fit_are_refused(table, raw, problem):
 
 
 def test_json_keeps_every_number(table):
-    preprocess = Preprocess.fit(table, columns=("a", "b", "c"), target="y")
+    preprocess = Preprocess.fit(table, target="y")
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
     images = Preprocess.fit(np.random.default_rng(0).random((5, 3, 3)))
     assert Preprocess.from_json(images.to_json()) == images
+    columns = Preprocess.fit(named(table, "abc"), target="y")
+    assert columns.table.columns[0].quantiles
+    assert Preprocess.from_json(columns.to_json()) == columns
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 99}', '{"version": 1, "a": 2}'])
@@ -95,16 +103,18 @@ def test_other_json_is_refused(text):
 
 
 def test_a_new_table_is_read_by_name_in_any_order(tmp_path, table):
-    preprocess = Preprocess.fit(table, columns=("a", "b", "c"), target="y")
+    preprocess = Preprocess.fit(named(table, "abc"), target="y")
     path = tmp_path / "new.csv"
     path.write_text("c,y,a,other,b\n3,yes,1,text,2\n30,no,10,,20\n")
-    assert preprocess.read(path).tolist() == [[1, 2, 3], [10, 20, 30]]
+    expected = preprocess.apply([[1, 2, 3], [10, 20, 30]])
+    assert np.array_equal(preprocess.apply(preprocess.read(path)), expected)
+    assert np.array_equal(preprocess.apply(pd.read_csv(path)), expected)
     path.write_text("a,b,c\n1,2,3\n")
-    assert preprocess.read(path).tolist() == [[1, 2, 3]]
+    assert np.array_equal(preprocess.apply(preprocess.read(path)), expected[:1])
 
 
 def test_a_missing_feature_column_is_named(tmp_path, table):
-    preprocess = Preprocess.fit(table, columns=("age", "b", "c"), target="y")
+    preprocess = Preprocess.fit(named(table, ["age", "b", "c"]), target="y")
     path = tmp_path / "new.csv"
     path.write_text("b,c,Age\n1,2,3\n")
     with pytest.raises(DataError, match="the feature column 'age' is missing") as caught:

@@ -2,15 +2,25 @@ import pytest
 
 from ripieno.errors import SearchError
 from ripieno.records import Objective
-from ripieno.schedulers import FullBudget, Hyperband, SuccessiveHalving, make_scheduler
+from ripieno.schedulers import (
+    Asha,
+    FreezeThaw,
+    FullBudget,
+    Hyperband,
+    MedianStop,
+    PopulationBased,
+    SuccessiveHalving,
+    make_scheduler,
+)
 from ripieno.searchers import Random
 from ripieno.testing import example_spaces
 
 LOSS = Objective("loss")
+FLAT = example_spaces()["flat"]
 
 
 def make(name, **settings):
-    return make_scheduler(name, Random(example_spaces()["flat"], 0), LOSS, **settings)
+    return make_scheduler(name, Random(FLAT, 0), LOSS, **settings)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +31,28 @@ def test_each_name_gives_its_scheduler_with_eta_three_from_one_epoch(name, kind,
     scheduler = make(name, epochs=27, trials=27)
     assert isinstance(scheduler, kind)
     assert scheduler.planned == planned
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("asha", Asha), ("median", MedianStop), ("freezethaw", FreezeThaw)]
+)
+def test_each_asynchronous_name_gives_its_scheduler(name, kind):
+    scheduler = make(name, epochs=27, trials=4)
+    assert isinstance(scheduler, kind)
+    assert len(scheduler.ask(9)) == 4
+
+
+def test_pbt_gives_a_population_of_as_many_members_as_trials():
+    scheduler = make("pbt", epochs=27, trials=12, space=FLAT, seed=3)
+    assert isinstance(scheduler, PopulationBased)
+    assert scheduler.planned == 12 * 9
+    assert make("pbt", epochs=27, space=FLAT).planned == 20 * 9
+
+
+def test_pbt_needs_the_space_and_says_so():
+    with pytest.raises(SearchError, match="space = None") as caught:
+        make("pbt", epochs=27)
+    assert "pass the space" in caught.value.fix
 
 
 @pytest.mark.parametrize("name", ["full", "hyperband"])
@@ -38,9 +70,11 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_a_close_match():
     with pytest.raises(SearchError) as caught:
         make("hyperbend", epochs=27)
     assert "did you mean 'hyperband'?" in caught.value.problem
-    assert caught.value.fix == "choose one of full, halving, hyperband."
+    assert caught.value.fix == (
+        "choose one of full, halving, hyperband, asha, median, pbt, freezethaw."
+    )
 
 
 def test_a_name_like_no_other_is_refused_without_a_guess():
-    with pytest.raises(SearchError, match=r"called 'asha'\."):
-        make("asha", epochs=27)
+    with pytest.raises(SearchError, match=r"called 'xyz'\."):
+        make("xyz", epochs=27)

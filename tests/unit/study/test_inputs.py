@@ -95,6 +95,7 @@ def test_a_study_whose_space_was_narrowed_goes_on_with_the_same_trials(pictures,
     )  # fmt: skip
     options = {
         "trials": 6, "epochs": 2, "scheduler": "full", "workers": 1, "progress": False,
+        "tier": "loop",
     }  # fmt: skip
     with rp.tune("cnn", pictures, space, out=tmp_path / "whole", **options) as whole:
         expected = whole.to_dataframe()

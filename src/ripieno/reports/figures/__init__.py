@@ -5,6 +5,7 @@ from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
 from ripieno.reports.figures.hyperparameters import parallel_coordinates
 from ripieno.reports.figures.labels import labels
+from ripieno.reports.figures.learning_rate import learning_rate_range
 from ripieno.reports.figures.progress import best_so_far, learning_curves
 from ripieno.reports.figures.values import predicted, residuals
 
@@ -16,6 +17,7 @@ __all__ = [
     "gain",
     "labels",
     "learning_curves",
+    "learning_rate_range",
     "parallel_coordinates",
     "predicted",
     "reliability",

@@ -1,0 +1,26 @@
+"""How many epochs a trial is trained between two decisions."""
+
+from ripieno.errors import SearchError
+from ripieno.schedulers.counts import check_count
+
+__all__ = ["check_interval"]
+
+_PARTS = 9
+
+
+def check_interval(interval: int | None, *, epochs: int, where: str) -> int:
+    """Return the interval, or for None a ninth of the epochs, at least one.
+
+    Raises:
+        SearchError: A number is out of range.
+    """
+    check_count("epochs", epochs, where=where)
+    if interval is None:
+        return max(1, epochs // _PARTS)
+    if check_count("interval", interval, where=where) > epochs:
+        raise SearchError(
+            f"interval = {interval} is above epochs = {epochs}.",
+            where=where,
+            fix=f"lower interval to at most {epochs}, or train for more epochs.",
+        )
+    return interval

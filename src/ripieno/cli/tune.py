@@ -31,19 +31,19 @@ class SearcherName(StrEnum):
     SOBOL = "sobol"
 
 
+class NumericName(StrEnum):
+    """The ways of scaling numeric columns that the command knows by name."""
+
+    QUANTILE = "quantile"
+    STANDARDIZE = "standardize"
+
+
 class TaskName(StrEnum):
     """The tasks, by name."""
 
     CLASSIFICATION = "classification"
     MULTILABEL = "multilabel"
     REGRESSION = "regression"
-
-
-class NumericName(StrEnum):
-    """The ways of scaling numeric columns that the command knows by name."""
-
-    QUANTILE = "quantile"
-    STANDARDIZE = "standardize"
 
 
 def tune(
@@ -243,14 +243,14 @@ def tune(
             minutes=minutes,
             metric=metric,
             target_column=target,
-            task=None if task is None else task.value,
-            scale_targets=not raw_targets,
             groups=groups,
             time_column=time,
             drop=drop or (),
             categorical=categorical or (),
             numeric=None if numeric is None else numeric.value,
             image_size=None if image_size is None else read_size(image_size),
+            task=None if task is None else task.value,
+            scale_targets=not raw_targets,
             folds=folds,
             seeds=seeds,
             tier=tier,

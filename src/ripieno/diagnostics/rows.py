@@ -18,7 +18,7 @@ _FEWEST_OF_CLASS = 10
 
 def has_classes(data: Data) -> bool:
     """Say whether the targets are one class a row."""
-    return data.task == "classification"
+    return data.train.y.ndim == 1 and data.train.y.dtype.kind == "i"
 
 
 def leaks(data: Data) -> list[Finding]:
@@ -109,7 +109,7 @@ def imbalance(data: Data) -> list[Finding]:
     """Find a class with less than a tenth of the rows that an equal share would give it."""
     if not has_classes(data):
         return []
-    counts = np.bincount(data.train.y, minlength=data.outputs)
+    counts = np.bincount(data.train.y, minlength=len(data.classes))
     fewest = int(counts.argmin())
     equal = len(data.train) / len(counts)
     if counts[fewest] >= _RARE * equal:
@@ -131,16 +131,16 @@ def scarcity(data: Data) -> list[Finding]:
     """Find a training part with fewer than ten rows a class."""
     if not has_classes(data):
         return []
-    each = len(data.train) / data.outputs
+    each = len(data.train) / len(data.classes)
     if each >= _FEWEST_OF_CLASS:
         return []
     return [
         Finding(
             "too_little_data",
             "warning",
-            f"There are {len(data.train):,} training rows for {data.outputs} classes, "
+            f"There are {len(data.train):,} training rows for {len(data.classes)} classes, "
             f"{number(each)} for each.",
-            {"rows": len(data.train), "classes": data.outputs, "rows_of_class": each},
+            {"rows": len(data.train), "classes": len(data.classes), "rows_of_class": each},
             "Gather more rows, give fewer to validation and test (folds use all), augment, or "
             "fine-tune a trained network.",
         )

@@ -133,7 +133,7 @@ def constant_losses(data: Data) -> tuple[float, float]:
 
     Frequencies are those of the training part, each class counted once more.
     """
-    counts = np.bincount(data.train.y, minlength=data.outputs) + 1.0
+    counts = np.bincount(data.train.y, minlength=len(data.classes)) + 1.0
     logs = np.log(counts / counts.sum())
     return float(-logs[data.train.y].mean()), float(-logs[data.validation.y].mean())
 

@@ -1,7 +1,6 @@
 """One stack on its way through the epochs of its rows' orders."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
@@ -10,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.epoch import learning_rates, planned
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
 from ripieno.population.optimizers import Optimizer
+from ripieno.population.rows import Row
 from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
@@ -21,8 +22,6 @@ from ripieno.population.width import Probe
 from ripieno.recipes import (
     Data,
     Finished,
-    Judging,
-    Knobs,
     Recipe,
     State,
     augment,
@@ -33,65 +32,16 @@ from ripieno.recipes import (
     draws,
     in_equal_epochs,
     join,
-    learning_rate_factor,
     loss_options,
     measure_scores,
-    plan_mixing,
     take_features,
 )
-from ripieno.records import Metrics, Order, OutcomeStatus
+from ripieno.records import OutcomeStatus
 
-__all__ = ["EngineKey", "Group", "Row"]
+__all__ = ["EngineKey", "Group"]
 
 EngineKey = tuple[str, Optimizer, Rules]
 """What an engine computes: the group's name, the optimizer, and what else rows have in common."""
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """One order, or one of its replicas, as a row of a stack.
-
-    Args:
-        order: What is carried out.
-        seed: The replica's seed.
-        knobs: The trial's knobs.
-        metrics: One row of metrics an epoch, as they come.
-        status: How the order ended; ``stopped`` while it goes on.
-        error: Why it diverged.
-        finished: What its last epoch left.
-        fold: Number of the fold that it is validated on.
-        name: What a message calls the replica; empty where it is the order's only one.
-        judging: What the trial's epochs count for, shared by all rows of the trial.
-        unjudged: The same as it was before the first epoch.
-        judged: What they counted for, and what the last one left, kept by the trial's first
-            row where the trial watches its metric.
-        note: Why early stopping ended the trial, where it did.
-    """
-
-    order: Order
-    seed: int
-    knobs: Knobs
-    metrics: list[Metrics] = field(default_factory=list)
-    status: OutcomeStatus = OutcomeStatus.STOPPED
-    error: str | None = None
-    finished: Finished | None = None
-    fold: int = 0
-    name: str = ""
-    judging: Judging | None = None
-    unjudged: Judging | None = None
-    judged: list[Finished] = field(default_factory=list)
-    note: str | None = None
-
-    def end_early(self) -> None:
-        """End the row where early stopping ends its trial."""
-        self.note = None if self.judging is None else self.judging.early_end
-        if self.note is not None:
-            self.status = OutcomeStatus.DONE
-
-    @property
-    def epoch(self) -> int:
-        """Epochs that the trial has been trained for."""
-        return self.order.start + len(self.metrics)
 
 
 class Group:
@@ -205,7 +155,7 @@ class Group:
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
         stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
         images = self._image_keys(len(plan))
-        rates = self._rates(len(plan))
+        rates = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
         mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
@@ -353,40 +303,11 @@ class Group:
             [draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in self._going]
         )
 
-    def _rates(self, steps: int) -> Tensor:
-        """Return the learning rates of an epoch, float64, ``(members, steps)``."""
-        return torch.tensor(
-            [
-                [
-                    row.knobs.lr
-                    * learning_rate_factor(
-                        row.epoch * steps + step,
-                        steps,
-                        epochs=self._recipe.epochs,
-                        knobs=row.knobs,
-                        values=() if row.judging is None else row.judging.values,
-                    )
-                    for step in range(steps)
-                ]
-                for row in self._going
-            ],
-            dtype=torch.float64,
-        )
-
     def _mixing(self, steps: int) -> dict[str, Tensor]:
-        """Return how examples are mixed in an epoch, each ``(members, steps, ...)``."""
+        # Asked of all rows: the step's rules stay when those that mix are done.
         if not self._uses() & {"mixup", "cutmix"}:
             return {}
-        shape = tuple(self._inputs.example.shape[1:])
-        plans = [
-            plan_mixing(row.seed, row.epoch, steps, knobs=row.knobs, shape=shape)
-            for row in self._going
-        ]
-        return {
-            "mix/share": torch.stack([plan.share for plan in plans]),
-            "mix/blend": torch.stack([plan.blend for plan in plans]),
-            "mix/box": torch.stack([plan.box for plan in plans]),
-        }
+        return planned(self._going, steps, shape=tuple(self._inputs.example.shape[1:]))
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""

@@ -8,7 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ripieno.recipes import Data, Stream, TaskName, as_features, feed, first_rows, pieces
+from ripieno.recipes import (
+    Data,
+    Stream,
+    TaskName,
+    as_features,
+    feed,
+    first_rows,
+    pieces,
+)
 
 __all__ = ["Inputs"]
 
@@ -26,13 +34,12 @@ class Inputs:
     def __init__(self, data: Data, dtype: torch.dtype) -> None:
         self._dtype = dtype
         self._train = [
-            (as_features(part.train.x, dtype), part.coding.encode(part.train.y, dtype))
-            for part in data.parts
+            (as_features(p.train.x, dtype), p.coding.encode(p.train.y, dtype)) for p in data.parts
         ]
         self._validation = [as_features(part.validation.x, dtype) for part in data.parts]
+        self._codings = [part.coding for part in data.parts]
         self.streamed = data.streamed
         """Whether batches are read when their turn comes, once for all members."""
-        self._codings = [part.coding for part in data.parts]
         self.targets = [part.validation.y for part in data.parts]
         self.shared = len(self._train) == 1
         """Whether all members read the same rows."""

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from ripieno.population.deciding import TierName
-from ripieno.population.group import EngineKey, Group, Row
+from ripieno.population.group import EngineKey, Group
 from ripieno.population.hyper import common
 from ripieno.population.memory import give_back_memory, keep_freed_memory
 from ripieno.population.optimizers import FAMILIES
 from ripieno.population.parts import Part
 from ripieno.population.remembered import Remembered
+from ripieno.population.rows import Row
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.population.trials import joined, rows_of

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import DataError
-from ripieno.recipes import files, splits
+from ripieno.recipes import files
 from ripieno.recipes.folds import Folds, check_foldable, check_folds, in_folds
 from ripieno.recipes.grouping import Dividing, divide_by
 from ripieno.recipes.parts import divide_rows
@@ -19,7 +19,7 @@ from ripieno.recipes.sources import Sources
 from ripieno.recipes.splits import Label
 from ripieno.recipes.streams import DatasetRows, Stream
 from ripieno.recipes.tables import NumericTransform, as_array
-from ripieno.recipes.targets import Coding, output_names, read_targets
+from ripieno.recipes.targets import Coding, encode_targets, output_names, read_targets
 from ripieno.recipes.tasks import TaskName, check_task, decide_task
 
 __all__ = ["Data", "Split", "divide"]
@@ -186,9 +186,6 @@ class Data(Sources):
         Raises:
             DataError: The arrays cannot be trained on.
         """
-        named = getattr(y, "columns", ())
-        if target_names is None and len(named) > 1:
-            target_names = [str(name) for name in named]
         given = {}
         for part, pair in (
             ("validation", (x_validation, y_validation)),
@@ -211,6 +208,9 @@ class Data(Sources):
         )
         targets = [as_array(pair[1]) for pair in given.values()]
         parts = dict(zip(given, zip(raw[1:], targets, strict=True), strict=True))
+        named = getattr(y, "columns", ())
+        if target_names is None and len(named) > 1:
+            target_names = [str(column) for column in named]
         return divide(
             raw[0],
             as_array(y),
@@ -258,7 +258,7 @@ def divide(
     kind = decide_task(y, where=place) if task is None else check_task(task, where=place)
     labels = _labelled(x, y, where=name, target_at=place, task=kind)
     classes = output_names(labels, task=kind, given=target_names, where=place)
-    codes = _encoded(labels, classes, task=kind, where=place)
+    codes = encode_targets(labels, classes, task=kind, where=place)
     if folds > 1:
         check_foldable(x, given=validation is not None, by=by, where=name)
         return in_folds(
@@ -278,8 +278,8 @@ def divide(
             ),
             x,
             codes,
-            task=kind,
             by=by,
+            task=kind,
             folds=folds,
             test_share=0.0 if test else shares[1],
             test=None if test is None else test[0],
@@ -302,8 +302,7 @@ def divide(
     if rows is None and wanted and by:
         parts_rows = divide_by(by, codes, wanted, seed=seed, where=name)
     elif rows is None and wanted:
-        told: dict[str, Any] = {"task": kind, "seed": seed, "names": classes, "where": name}
-        parts_rows = divide_rows(codes, wanted, **told)
+        parts_rows = divide_rows(codes, wanted, task=kind, seed=seed, names=classes, where=name)
     preprocess = Preprocess.fit(
         x[parts_rows[0]], target=target, image_size=image_size, standardize=standardize
     )
@@ -313,7 +312,7 @@ def divide(
             continue
         where = f"{name}, {word} part"
         given = _labelled(*pair, where=where, target_at=f"{place}, {word} part", task=kind)
-        numbers = _encoded(given, classes, task=kind, where=where)
+        numbers = encode_targets(given, classes, task=kind, where=where)
         parts.insert(position, Split(_applied(preprocess, pair[0]), numbers))
         if position == 1:
             parts_rows.insert(1, np.arange(len(numbers)))
@@ -345,22 +344,6 @@ def _labelled(
             f"there are {len(x)} rows of features and {len(labels)} targets.",
             where=where,
             fix="give one target a row.",
-        )
-    return labels
-
-
-def _encoded(
-    labels: NDArray[np.generic], classes: Sequence[Label], *, task: TaskName, where: str
-) -> NDArray[Any]:
-    """Return targets as a split holds them."""
-    if task == "classification":
-        return splits.encode_labels(labels, classes, where)
-    columns = 1 if labels.ndim == 1 else labels.shape[1]
-    if columns != len(classes):
-        raise DataError(
-            f"the targets have {columns} columns, and the training rows {len(classes)}.",
-            where=where,
-            fix="give every part the same columns of targets.",
         )
     return labels
 

@@ -114,8 +114,8 @@ def in_folds(
     x: Raw,
     y: NDArray[Any],
     *,
-    task: TaskName = "classification",
     by: Dividing | None = None,
+    task: TaskName,
     folds: int,
     test_share: float,
     test: Raw | None = None,
@@ -135,8 +135,8 @@ def in_folds(
             search part, so that all folds give the same ones; what they are scaled with is
             learned fold by fold.
         y: Targets of all rows, as a split holds them.
-        task: What they are.
-        by: Groups, none of which is in two folds; None divides by class.
+        by: Groups, none of which is in two folds; None divides by the targets.
+        task: What the targets are.
         folds: How many, at least 2.
         test_share: Share of the rows that is no part of the search; 0 for none.
         test: Raw features of a given test part.

@@ -13,7 +13,7 @@ from ripieno.recipes.feeding import Features, as_tensor, pieces
 from ripieno.recipes.streams import Stream
 from ripieno.recipes.targets import Coding
 
-__all__ = ["as_tensor", "check_logits", "predict", "predict_probabilities", "predict_scores"]
+__all__ = ["check_logits", "predict", "predict_probabilities", "predict_scores"]
 
 _BATCH = 256  # a batch's activations stay in the cache of a core
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from ripieno.errors import DataError
 from ripieno.recipes.tables import NumericTransform, check_transform
-from ripieno.recipes.tasks import check_task
 
 __all__ = ["Reading"]
 
@@ -26,8 +25,7 @@ class Reading:
             ``"standardize"`` gives them mean 0 and deviation 1. Where absent, tables take
             ``quantile`` and arrays take ``standardize``.
         image_size: Height and width that image files are resized to.
-        task: ``"classification"``, ``"multilabel"`` or ``"regression"``; where absent the
-            targets say it, see :meth:`Data.from_arrays`.
+        task: ``classification``, ``multilabel`` or ``regression``; None for what the targets say.
         scale_targets: Whether a regression is trained on standardised targets.
 
     Raises:
@@ -51,8 +49,6 @@ class Reading:
             object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
         if self.numeric is not None:
             check_transform(self.numeric)
-        if self.task is not None:
-            check_task(self.task, where="task=…")
         if self.image_size is not None:
             object.__setattr__(self, "image_size", _size(self.image_size))
 
@@ -60,11 +56,6 @@ class Reading:
     def size(self) -> tuple[int, int] | None:
         """Height and width of images."""
         return None if self.image_size is None else _size(self.image_size)
-
-    @property
-    def targets(self) -> dict[str, Any]:
-        """What is said of the targets, by the names that ``divide`` knows."""
-        return {"task": self.task, "scale_targets": self.scale_targets}
 
     def refuse(self, *names: str, where: str, because: str) -> None:
         """Refuse what is said but has no meaning for the data.

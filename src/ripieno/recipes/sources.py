@@ -31,13 +31,13 @@ class Sources:
         drop: str | Sequence[str] = (),
         categorical: str | Sequence[str] = (),
         numeric: NumericTransform = "quantile",
-        task: str | None = None,
-        scale_targets: bool = True,
         validation_share: float = 0.2,
         test_share: float = 0.2,
         folds: int = 1,
         seed: int = 0,
         name: str = "table",
+        task: str | None = None,
+        scale_targets: bool = True,
     ) -> "Data":
         """Split and encode a pandas table; see :func:`~ripieno.recipes.load` for what is said.
 
@@ -50,13 +50,13 @@ class Sources:
             drop: Columns that are not read.
             categorical: Columns that hold categories, whatever they look like.
             numeric: How numeric columns are scaled.
-            task: What is predicted; read off the targets where absent.
-            scale_targets: Whether a regression is trained on standardised targets.
             validation_share: Share of the rows for the validation part.
             test_share: Share of the rows for the test part; 0 for none.
             folds: Into which the search part is divided; see ``Data.from_arrays``.
             seed: Of the split.
             name: What a record of the study calls the data.
+            task: The task; read off the targets where absent, see ``Data.from_arrays``.
+            scale_targets: Whether a regression is trained on standardised targets.
 
         Raises:
             DataError: A column is missing, or cannot be what it is said to be.
@@ -89,14 +89,14 @@ class Sources:
         time: Any = None,
         in_memory: bool | None = None,
         standardize: bool = True,
-        task: str | None = None,
-        scale_targets: bool = True,
         loader_workers: int = 0,
         validation_share: float = 0.2,
         test_share: float = 0.2,
         folds: int = 1,
         seed: int = 0,
         name: str = "dataset",
+        task: str | None = None,
+        scale_targets: bool = True,
     ) -> "Data":
         """Split a torch ``Dataset``, and read it now or batch by batch.
 
@@ -105,22 +105,22 @@ class Sources:
         Means and deviations are then those of 10,000 training rows.
 
         Args:
-            dataset: Map-style; items are ``(features, label)``.
+            dataset: Map-style; items are ``(features, target)``.
             test: A given test part.
-            targets: One label an item; where absent, what the dataset calls ``targets`` or
+            targets: One target an item; where absent, what the dataset calls ``targets`` or
                 ``labels``, else every item is read once to learn them.
             groups: One value an item; items with equal values stay in one part.
             time: One number or date an item; the latest are validation and test part.
             in_memory: Whether everything is read now; None reads up to two gigabytes.
             standardize: Whether features get mean 0 and deviation 1, or stay as they are.
-            task: What is predicted; read off the targets where absent.
-            scale_targets: Whether a regression is trained on standardised targets.
             loader_workers: Processes that read ahead, for each process that trains.
             validation_share: Share of the items for the validation part.
             test_share: Share of the items for the test part; 0 for none.
             folds: Into which the search part is divided, of a dataset that is read now.
             seed: Of the split, with the labels.
             name: What a record of the study calls the data.
+            task: The task; read off the targets where absent, see ``Data.from_arrays``.
+            scale_targets: Whether a regression is trained on standardised targets.
 
         Raises:
             DataError: The dataset cannot be read or trained on.

@@ -14,7 +14,7 @@ from ripieno.recipes import splits
 from ripieno.recipes.splits import Label
 from ripieno.recipes.tasks import TASKS, TaskName, check_task, plain_array
 
-__all__ = ["Coding", "output_names", "read_targets", "sigmoid"]
+__all__ = ["Coding", "encode_targets", "output_names", "read_targets", "sigmoid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +206,29 @@ def output_names(
         where=where,
         fix="give target_names=[…] with one name a column, or leave it out.",
     )
+
+
+def encode_targets(
+    labels: NDArray[np.generic], classes: Sequence[Label], *, task: TaskName, where: str
+) -> NDArray[Any]:
+    """Return targets as a split holds them.
+
+    Args:
+        labels: What :func:`read_targets` returned, of a part.
+        classes: What :func:`output_names` returned.
+        task: The task.
+        where: Where the targets come from.
+
+    Raises:
+        DataError: A label is none of the classes, or there are fewer or more columns.
+    """
+    if task == "classification":
+        return splits.encode_labels(labels, classes, where)
+    columns = 1 if labels.ndim == 1 else labels.shape[1]
+    if columns != len(classes):
+        raise DataError(
+            f"the targets have {columns} columns, and the training rows {len(classes)}.",
+            where=where,
+            fix="give every part the same columns of targets.",
+        )
+    return labels

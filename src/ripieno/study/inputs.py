@@ -103,8 +103,9 @@ def _from_object(
         where=where,
         because="arrays have no columns by name (rp.Data.from_arrays takes arrays of them)",
     )  # fmt: skip
+    told: dict[str, Any] = {"task": reading.task, "scale_targets": reading.scale_targets}
     if isinstance(data, Dataset):
-        return Data.from_dataset(data, folds=count, seed=seed, **reading.targets)
+        return Data.from_dataset(data, folds=count, seed=seed, **told)
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
@@ -122,7 +123,7 @@ def _from_object(
         numeric=reading.numeric or "standardize",
         folds=count,
         seed=seed,
-        **reading.targets,
+        **told,
     )
 
 

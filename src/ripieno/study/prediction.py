@@ -54,12 +54,12 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
         path: The study's folder.
         rows: A ``.csv``, ``.parquet`` or ``.npz`` file as the study was trained on, with or
             without the target; or an image, or a folder of images.
-        out: A ``.csv`` or ``.npz`` file; None for CSV text. Columns of a classification:
-            ``prediction`` and one ``probability_<class>`` a class; of several labels: one
-            ``prediction_<label>``, 0 or 1, and one ``probability_<label>`` each; of a
-            regression: ``prediction``, or one ``prediction_<column>`` each; for images the
-            ``file`` first. A ``.npz`` holds the arrays ``prediction`` and, but for a
-            regression, ``probabilities``; for images also ``files``.
+        out: A ``.csv`` or ``.npz`` file; None for CSV text. Columns, for images after the
+            file: of a classification ``prediction`` and one ``probability_<class>`` a class;
+            of several labels one ``prediction_<label>``, 0 or 1, and one
+            ``probability_<label>`` each; of a regression ``prediction``, or one
+            ``prediction_<column>`` each. A ``.npz`` holds the arrays ``prediction``, for
+            images ``files`` and, but for a regression, ``probabilities``.
 
     Returns:
         The CSV text if ``out`` is None, else the path that was written, as a line.
@@ -81,8 +81,9 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
         arrays["probabilities"] = probabilities
     if out is not None and out.suffix == ".npz":
         buffer = io.BytesIO()
-        named = arrays if files is None else {**arrays, "files": np.array(files)}
-        np.savez(buffer, allow_pickle=False, **named)
+        if files is not None:
+            arrays["files"] = np.array(files)
+        np.savez(buffer, allow_pickle=False, **arrays)
         return _write(out, buffer.getvalue())
     table = pd.DataFrame(_columns(arrays, ensemble.classes))
     if files is not None:

@@ -38,8 +38,8 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         single=Scores(results.best.validation, results.best.test) if results.best else Scores(),
         ensemble=_selection(results, evaluation),
         answers=_answers(evaluation),
-        fit_metric=_fit_metric(study),
         **diagnosed(study),
+        fit_metric=_fit_metric(study),
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),

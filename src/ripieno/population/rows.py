@@ -1,0 +1,55 @@
+"""One order, or one of its replicas, on its way through its epochs."""
+
+from dataclasses import dataclass, field
+
+from ripieno.recipes import Finished, Judging, Knobs
+from ripieno.records import Metrics, Order, OutcomeStatus
+
+__all__ = ["Row"]
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One order, or one of its replicas, as a row of a stack.
+
+    Args:
+        order: What is carried out.
+        seed: The replica's seed.
+        knobs: The trial's knobs.
+        metrics: One row of metrics an epoch, as they come.
+        status: How the order ended; ``stopped`` while it goes on.
+        error: Why it diverged.
+        finished: What its last epoch left.
+        fold: Number of the fold that it is validated on.
+        name: What a message calls the replica; empty where it is the order's only one.
+        judging: What the trial's epochs count for, shared by all rows of the trial.
+        unjudged: The same as it was before the first epoch.
+        judged: What they counted for, and what the last one left, kept by the trial's first
+            row where the trial watches its metric.
+        note: Why early stopping ended the trial, where it did.
+    """
+
+    order: Order
+    seed: int
+    knobs: Knobs
+    metrics: list[Metrics] = field(default_factory=list)
+    status: OutcomeStatus = OutcomeStatus.STOPPED
+    error: str | None = None
+    finished: Finished | None = None
+    fold: int = 0
+    name: str = ""
+    judging: Judging | None = None
+    unjudged: Judging | None = None
+    judged: list[Finished] = field(default_factory=list)
+    note: str | None = None
+
+    def end_early(self) -> None:
+        """End the row where early stopping ends its trial."""
+        self.note = None if self.judging is None else self.judging.early_end
+        if self.note is not None:
+            self.status = OutcomeStatus.DONE
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that the trial has been trained for."""
+        return self.order.start + len(self.metrics)

@@ -10,7 +10,7 @@ from ripieno.population.group import Group
 from ripieno.population.remembered import Remembered
 from ripieno.population.trials import rows_of
 from ripieno.population.width import Width, Widths, best_width
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Recipe, complete
 from ripieno.records import Order
 
 RECIPE = Recipe(model=lambda config: nn.Linear(4, 2))
@@ -79,7 +79,7 @@ def group(data, rows=3, tier="leaves", layer=nn.Identity):
         for o in orders
         for row in rows_of(o, None, recipe=RECIPE, study_seed=0, folds=1, seeds=1)
     ]
-    return Group(Recipe(model=model), data, made, tier=tier, engines={}, name="g")
+    return Group(complete(Recipe(model=model), data), data, made, tier=tier, engines={}, name="g")
 
 
 def test_the_bytes_of_a_stack_are_a_line_that_one_and_two_rows_tell(data):

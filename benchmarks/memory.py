@@ -61,7 +61,7 @@ def limited(width: Any) -> dict[str, Any]:
 
     from ripieno.ledger import MemoryArtifacts
     from ripieno.population import PopulationRunner
-    from ripieno.recipes import Data, Recipe, complete
+    from ripieno.recipes import Data, Recipe
     from ripieno.records import Config, Order
 
     torch.set_num_threads(1)

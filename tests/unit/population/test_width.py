@@ -164,6 +164,13 @@ def test_a_width_that_memory_ran_out_with_is_not_tried_again_in_this_run_alone(w
     assert widths().find("g", 9, probe=group(data).probe, steps=1).rows == 9
 
 
+def test_a_width_without_a_reason_is_remembered_without_one(widths):
+    facts = {"rows": 4, "tried": 4, "each": 0, "base": 0, "reason": ""}
+    first = widths()
+    first.remembered.put("width", width._key("g"), facts)  # noqa: SLF001 - its own key
+    assert first.find("g", 4, probe=lambda: None, steps=1) == Width(4, "", 4)
+
+
 def test_what_was_remembered_wrongly_is_measured_anew(widths, data):
     first = widths()
     for facts in ({"rows": 5}, {"rows": 9, "tried": 8, "each": 1, "base": 0},

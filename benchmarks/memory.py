@@ -31,7 +31,7 @@ def counted(name: str) -> dict[str, float]:
 
     from ripieno.population.group import Group
     from ripieno.population.trials import rows_of
-    from ripieno.recipes import Data, Recipe
+    from ripieno.recipes import Data, Recipe, complete
     from ripieno.records import Config, Order
 
     torch.set_num_threads(1)
@@ -39,7 +39,7 @@ def counted(name: str) -> dict[str, float]:
     images = np.random.default_rng(0).normal(size=(400, shape.side, shape.side))
     data = Data.from_arrays(images, np.arange(400) % 10)
     config = Config({"optimizer": "sgd", "momentum": 0.9, "batch_size": shape.batch})
-    recipe = Recipe(model=lambda _: make(shape))
+    recipe = complete(Recipe(model=lambda _: make(shape)), data)
     order = Order(0, config, 0, 1)
     rows = rows_of(order, None, recipe=recipe, study_seed=0, folds=1, seeds=1)
     probe = Group(recipe, data, rows, tier="leaves", engines={}, name=name).probe()

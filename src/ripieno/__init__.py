@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
-    from ripieno.recipes import Data, FineTune, Recipe, fine_tune
+    from ripieno.recipes import Data, FineTune, Metric, Recipe, fine_tune
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
     from ripieno.space import Categorical, Config, Constant, Float, Int, Space
@@ -24,6 +24,7 @@ __all__ = [
     "FineTune",
     "Float",
     "Int",
+    "Metric",
     "Objective",
     "Order",
     "Outcome",
@@ -43,7 +44,7 @@ __all__ = [
 _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
-    "recipes": ("Data", "FineTune", "Recipe", "fine_tune"),
+    "recipes": ("Data", "FineTune", "Metric", "Recipe", "fine_tune"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),
     "study": ("Study", "open", "search", "tune"),

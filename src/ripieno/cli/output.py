@@ -10,11 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ripieno.records import Metrics, Objective, Trial, spread_of
+from ripieno.records import Metrics, Objective, Trial, spread_name, spread_of
 from ripieno.reports import trained
 from ripieno.study import Results, Study
 
 __all__ = ["console", "finite", "print_results", "print_trials"]
+
+_OF_TRAINING = frozenset({"train_loss", "learning_rate"})
+_MOST_METRICS = 4
 
 
 def print_results(results: Results, *, as_json: bool) -> None:
@@ -60,8 +63,11 @@ def _scores(results: Results) -> Table:
     """Return a line for the best trial and one for the ensemble, a column for each number."""
     best, found = results.best, results.ensemble
     assert best is not None  # noqa: S101 - asked by the caller
-    shown: list[str] = [n for n in ("log_loss", "accuracy") if n in best.validation]
-    shown = shown or list(best.validation)
+    hidden = {*_OF_TRAINING, *map(spread_name, best.validation)}
+    # What was measured of an ensemble are the metrics; a function's own may have any name.
+    told = list(best.validation) if found is None else list(found.validation) or list(best.test)
+    shown = [n for n in told if n in best.validation and n not in hidden]
+    shown = shown[:_MOST_METRICS] or list(best.validation)
     parts = [("validation", name) for name in shown]
     parts += [("test", name) for name in shown if name in best.test]
     # A function's own metrics are of no part that we know.
@@ -85,14 +91,22 @@ def _models(results: Results) -> str:
 
 
 def _number(metrics: Metrics, name: str) -> str:
-    spread = spread_of(metrics, name)
-    beside = "" if spread is None else f" ± {spread:.4f}"
-    return f"{metrics[name]:.4f}{beside}"
+    value, spread = metrics.get(name, math.nan), spread_of(metrics, name)
+    beside = "" if spread is None else f" ± {_digits(spread, value)}"
+    return f"{_digits(value)}{beside}"
 
 
 def _value(trial: Trial, objective: Objective) -> str:
     value = trial.value(objective)
     return "-" if math.isnan(value) else _number(trial.metrics, objective.metric)
+
+
+def _digits(value: float, *beside: float) -> str:
+    """Write four decimals; of very large or small numbers, and those beside them, five digits."""
+    if math.isnan(value):
+        return "-"
+    largest = max(abs(number) for number in (value, *beside))
+    return f"{value:.4f}" if largest == 0 or 1e-3 <= largest < 1e4 else f"{value:.5g}"
 
 
 def _trained(trial: Trial) -> str:
@@ -110,11 +124,16 @@ def _config(config: Mapping[str, Any]) -> str:
 
 
 def _gain(gain: Mapping[str, float]) -> str:
-    span = f"95 % interval {gain['low']:.4f} to {gain['high']:.4f}"
-    if gain["low"] <= 0 <= gain["high"]:
-        return f"no certain gain of the ensemble in test log loss ({span})"
-    word = "lower" if gain["log_loss"] > 0 else "higher"
-    return f"test log loss of the ensemble is {abs(gain['log_loss']):.4f} {word} ({span})"
+    low, high = gain["low"], gain["high"]
+    span = f"95 % interval {_digits(low, high)} to {_digits(high, low)}"
+    metric = next(name for name in gain if name not in {"low", "high"})
+    word = metric.replace("_", " ")
+    if low <= 0 <= high:
+        return f"no certain gain of the ensemble in test {word} ({span})"
+    change = "lower" if gain[metric] > 0 else "higher"
+    return (
+        f"test {word} of the ensemble is {_digits(abs(gain[metric]), low, high)} {change} ({span})"
+    )
 
 
 def console() -> Console:

@@ -28,7 +28,11 @@ def predict(
         typer.Option(help="A .csv or .npz file [standard output, as CSV].", show_default=False),
     ] = None,
 ) -> None:
-    """Predict with a study's ensemble: a label and one probability a class for each row."""
+    """Predict with a study's ensemble, one line for each row.
+
+    A label and one probability a class; or for each of several labels 0 or 1 and a probability;
+    or the predicted values.
+    """
     from ripieno.study import predict_file
 
     with said_plainly():

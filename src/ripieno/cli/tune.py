@@ -8,7 +8,7 @@ import typer
 
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["NumericName", "SchedulerName", "SearcherName", "tune"]
+__all__ = ["NumericName", "SchedulerName", "SearcherName", "TaskName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -36,6 +36,14 @@ class NumericName(StrEnum):
 
     QUANTILE = "quantile"
     STANDARDIZE = "standardize"
+
+
+class TaskName(StrEnum):
+    """The tasks, by name."""
+
+    CLASSIFICATION = "classification"
+    MULTILABEL = "multilabel"
+    REGRESSION = "regression"
 
 
 def tune(
@@ -95,8 +103,14 @@ def tune(
         float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="What the search is after: log_loss or accuracy.")
-    ] = "log_loss",
+        str | None,
+        typer.Option(
+            help="What the search is after, on the validation part: log_loss, accuracy, "
+            "balanced_accuracy, f1_macro, auroc, rmse, mae, r2, pinball_0.9, …, or FILE.py:NAME "
+            "(a rp.Metric) [log_loss; rmse for a regression].",
+            show_default=False,
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(help="The column to predict, of a table.", show_default=False),
@@ -146,6 +160,20 @@ def tune(
             show_default=False,
         ),
     ] = None,
+    task: Annotated[
+        TaskName | None,
+        typer.Option(
+            help="What is predicted. Unless told: strings, booleans and whole numbers are "
+            "classes; fractions are a regression; so are whole numbers written as floats "
+            "(1.0, 2.0), if there are more than 20 different ones; columns of 0 and 1 are "
+            "labels, of which a row may have several.",
+            show_default=False,
+        ),
+    ] = None,
+    raw_targets: Annotated[
+        bool,
+        typer.Option("--raw-targets", help="Train a regression on targets that are not scaled."),
+    ] = False,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -221,6 +249,8 @@ def tune(
             categorical=categorical or (),
             numeric=None if numeric is None else numeric.value,
             image_size=None if image_size is None else read_size(image_size),
+            task=None if task is None else task.value,
+            scale_targets=not raw_targets,
             folds=folds,
             seeds=seeds,
             tier=tier,

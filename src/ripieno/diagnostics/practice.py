@@ -6,6 +6,7 @@ is said about a whole training is measured on the trainer's own run (`trials.py`
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +14,19 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError, RipienoError
 from ripieno.recipes import (
-    LOSSES,
     Data,
     Knobs,
     Recipe,
     alone,
     as_tensor,
-    balanced_weights,
     batches,
     build_model,
     build_optimizer,
+    chosen_loss,
+    complete,
     draws,
+    find_loss,
+    loss_options,
     rate_scales,
     read_knobs,
     take_features,
@@ -49,10 +52,11 @@ class Practice:
     """
 
     def __init__(self, recipe: Recipe, data: Data, config: Config, *, seed: int) -> None:
+        recipe = complete(recipe, data)
         self.knobs = knobs_of(recipe, config)
         self._seed = seed
         self.x = as_tensor(data.train.x[:]).to(getattr(torch, recipe.dtype))
-        self.y = as_tensor(data.train.y)
+        self.y = data.coding.encode(data.train.y, self.x.dtype)
         with named(recipe):
             self.module = build_model(recipe, config, seed, example=self.x[:2])
         arrays = (
@@ -69,10 +73,13 @@ class Practice:
             scales=rate_scales(self.module, self.knobs),
         )
         self._named = recipe
-        self._weights: Tensor | None = None
-        if self.knobs.class_weights == "balanced":
-            weights = balanced_weights(data.train.y, len(data.classes))
-            self._weights = torch.from_numpy(weights).to(self.x.dtype)
+        self._loss = find_loss(chosen_loss(recipe, config))
+        self._options: dict[str, Any] = {
+            name: torch.from_numpy(value).to(self.x.dtype)
+            if isinstance(value, np.ndarray)
+            else value
+            for name, value in loss_options(recipe, config, data).items()
+        }
 
     def batches(self, count: int) -> Iterator[Tensor]:
         """Yield the rows of so many batches, epoch after epoch in the trial's own order."""
@@ -89,12 +96,7 @@ class Practice:
         """Return the mean loss of rows, shape ``()``."""
         with named(self._named):
             outputs = self.module(self.x[rows])
-            losses, weights = LOSSES[self._named.loss](
-                outputs,
-                self.y[rows],
-                label_smoothing=self.knobs.label_smoothing,
-                class_weights=self._weights,
-            )
+            losses, weights = self._loss(outputs, self.y[rows], **self._options)
         return losses.sum() / weights.sum()
 
     def step(

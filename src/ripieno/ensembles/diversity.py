@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ripieno.ensembles.metrics import SMALLEST
 from ripieno.ensembles.predictions import Predictions
+from ripieno.errors import EnsembleError
 
 __all__ = ["ambiguity", "disagreement", "q_statistic"]
 
@@ -18,6 +19,7 @@ def disagreement(predictions: Predictions) -> NDArray[np.float64]:
     Returns:
         Shape ``(members, members)``, symmetric, 0 on the diagonal.
     """
+    _needs_classes(predictions, "disagreement")
     answers = predictions.probabilities.argmax(axis=2)
     agree = np.zeros((predictions.members, predictions.members))
     for label in range(predictions.classes):
@@ -41,6 +43,7 @@ def q_statistic(predictions: Predictions) -> NDArray[np.float64]:
     Source: Kuncheva and Whitaker, Measures of diversity in classifier ensembles, Machine
     Learning 51, 2003.
     """
+    _needs_classes(predictions, "q_statistic")
     right = (predictions.probabilities.argmax(axis=2) == predictions.targets).astype(np.float64)
     wrong = 1.0 - right
     both = (right @ right.T) * (wrong @ wrong.T)
@@ -65,9 +68,19 @@ def ambiguity(predictions: Predictions, weights: ArrayLike) -> float:
     Raises:
         EnsembleError: The weights are not shares of these members.
     """
+    _needs_classes(predictions, "ambiguity")
     pooled = predictions.mean(weights)
     rows = np.arange(predictions.rows)
     of_truth = predictions.probabilities[:, rows, predictions.targets].astype(np.float64)
     alone = np.asarray(weights) @ np.log(np.maximum(of_truth, SMALLEST))
     together = np.log(np.maximum(pooled[rows, predictions.targets], SMALLEST))
     return float((together - alone).mean())
+
+
+def _needs_classes(predictions: Predictions, name: str) -> None:
+    if predictions.task != "classification":
+        raise EnsembleError(
+            f"{name} compares answers that are classes.",
+            where=f"predictions of {predictions.task}",
+            fix="pass the predictions of a classification.",
+        )

@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ripieno.ensembles.checks import FEWEST
 from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.errors import ArtifactError, EnsembleError
+from ripieno.recipes import Coding
 
 __all__ = ["read", "write"]
 
@@ -24,7 +26,7 @@ _OF_FOLDS = 2
 _JSON = "ensemble.json"
 _TENSORS = "members.safetensors"
 
-# EnsembleError, which the checks of facts and classes raise, is a ValueError.
+# EnsembleError and DataError, which the checks of what is stored raise, are ValueErrors.
 _UNREADABLE = (
     OSError, SafetensorError, ValueError, TypeError, KeyError, IndexError, AttributeError,
     RecursionError,
@@ -102,7 +104,8 @@ def read(folder: str | os.PathLike[str]) -> tuple[Stored, list[dict[str, Tensor]
 
 def _tree(stored: Stored, checksum: str) -> dict[str, Any]:
     """Return what is written as JSON: the first version, wherever it can say everything."""
-    if len(stored.preprocesses) > 1:
+    plain = all(Coding.from_dict(each) == Coding() for each in stored.codings)
+    if len(stored.preprocesses) > 1 or not plain:
         return {"version": _OF_FOLDS, "checksum": checksum, **asdict(stored)}
     return {
         "version": _VERSION,
@@ -118,17 +121,19 @@ def _stored(tree: Mapping[str, Any]) -> Stored:
     match tree["version"]:
         case 1:
             texts = [] if tree["preprocess"] is None else [tree["preprocess"]]
-            reads = [0] * len(tree["weights"])
+            reads, codings = [0] * len(tree["weights"]), [Coding()]
         case 2:
             texts, reads = tree["preprocesses"], tree["reads"]
+            codings = [Coding.from_dict(each) for each in tree.get("codings", [])] or [Coding()]
         case other:
             raise ValueError(f"version {other!r}; this Ripieno reads {_VERSION} and {_OF_FOLDS}")
     stored = Stored(
         weights=tuple(float(weight) for weight in tree["weights"]),
-        classes=plain_classes(tree["classes"]),
+        classes=plain_classes(tree["classes"], fewest=FEWEST[codings[0].task]),
         preprocesses=tuple(str(text) for text in texts),
         reads=tuple(int(number) for number in reads),
         facts=tree["facts"],
+        codings=tuple(each.to_dict() for each in codings),
     )
     plain_facts(stored.facts, len(stored.weights))
     return stored

@@ -1,13 +1,20 @@
 """Whether an ensemble is really better than the best single model."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ripieno.ensembles.checks import (
+    METRICS,
+    SelectionMetric,
+    checked_columns,
+    first_metric,
+    label_truths,
+)
 from ripieno.ensembles.metrics import SMALLEST, checked
 from ripieno.errors import EnsembleError
+from ripieno.recipes import TaskName
 
 __all__ = ["Gain", "gain_interval"]
 
@@ -19,7 +26,7 @@ class Gain:
     """How much better one model is than another on the same rows; positive is better.
 
     Args:
-        value: The gain on these rows: a lower log loss or Brier score, a higher accuracy.
+        value: The gain on these rows: a lower log loss, Brier score or RMSE, a higher accuracy.
         low: Lower end of the interval.
         high: Upper end of the interval.
         metric: What was measured.
@@ -43,7 +50,8 @@ def gain_interval(
     ensemble: ArrayLike,
     targets: ArrayLike,
     *,
-    metric: Literal["log_loss", "accuracy", "brier"] = "log_loss",
+    metric: SelectionMetric | None = None,
+    task: TaskName = "classification",
     confidence: float = 0.95,
     resamples: int = 2_000,
     seed: int = 0,
@@ -55,10 +63,11 @@ def gain_interval(
     that neither the search nor the selection has seen.
 
     Args:
-        single: Probabilities of the single model, shape ``(rows, classes)``.
+        single: Probabilities of the single model, shape ``(rows, classes)``, or its values.
         ensemble: Probabilities of the ensemble on the same rows, same shape.
-        targets: Number of the true class, shape ``(rows,)``.
-        metric: What to measure.
+        targets: Number of the true class, shape ``(rows,)``; or labels or values.
+        metric: What to measure; None takes the log loss, and for a regression the RMSE.
+        task: What the predictions are of.
         confidence: Between 0 and 1.
         resamples: How often the rows are drawn again.
         seed: Seed of the draws.
@@ -68,8 +77,15 @@ def gain_interval(
 
     Source: Efron, Bootstrap methods: another look at the jackknife, 1979 (percentile form).
     """
-    _check(metric, confidence, resamples)
-    better = _row_scores(ensemble, targets, metric) - _row_scores(single, targets, metric)
+    metric = metric or first_metric(task)
+    _check(metric, confidence, resamples, task=task)
+    if task == "regression":
+        draws = _rmse_gains(single, ensemble, targets, resamples=resamples, seed=seed)
+        return _gain(draws[0], draws[1:], metric=metric, confidence=confidence)
+    if task == "multilabel":
+        better = _label_scores(ensemble, targets) - _label_scores(single, targets)
+    else:
+        better = _row_scores(ensemble, targets, metric) - _row_scores(single, targets, metric)
     rng = np.random.default_rng(seed)
     chunk = max(1, _CHUNK // len(better))
     means = np.concatenate(
@@ -79,9 +95,49 @@ def gain_interval(
             for done in range(0, resamples, chunk)
         ]
     )  # fmt: skip
+    return _gain(float(better.mean()), means, metric=metric, confidence=confidence)
+
+
+def _gain(value: float, means: NDArray[np.float64], *, metric: str, confidence: float) -> Gain:
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
-    return Gain(float(better.mean()), float(low), float(high), metric, confidence)
+    return Gain(float(value), float(low), float(high), metric, confidence)
+
+
+def _rmse_gains(
+    single: ArrayLike, ensemble: ArrayLike, targets: ArrayLike, *, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Return how much lower the RMSE is: on the rows, then on each resample of them.
+
+    The RMSE is no mean over rows: each resample is measured as a whole.
+    """
+    squares = []
+    for predictions in (single, ensemble):
+        p, y = checked_columns(predictions, targets, task="regression")
+        squares.append((p - y) ** 2)
+    if squares[0].shape != squares[1].shape:
+        raise EnsembleError(
+            f"there are values of the shapes {squares[0].shape} and {squares[1].shape}.",
+            where="gain_interval",
+            fix="pass the values of both models on the same rows.",
+        )
+    rng = np.random.default_rng(seed)
+    both = np.stack(squares, axis=1)  # (rows, models, columns)
+    whole = [np.sqrt(both.mean(axis=0))]
+    whole += [
+        np.sqrt(both[rng.integers(len(both), size=len(both))].mean(axis=0))
+        for _ in range(resamples)
+    ]
+    roots = np.stack(whole).mean(axis=2)
+    gains: NDArray[np.float64] = roots[:, 0] - roots[:, 1]
+    return gains
+
+
+def _label_scores(p: ArrayLike, targets: ArrayLike) -> NDArray[np.float64]:
+    """Return the mean log-probability of what is true of a row's labels, ``(rows,)``."""
+    values, y = checked_columns(p, targets, task="multilabel")
+    scores: NDArray[np.float64] = np.log(label_truths(values, y)).mean(axis=1)
+    return scores
 
 
 def _row_scores(probabilities: ArrayLike, targets: ArrayLike, metric: str) -> NDArray[np.float64]:
@@ -97,11 +153,13 @@ def _row_scores(probabilities: ArrayLike, targets: ArrayLike, metric: str) -> ND
     else:
         # Σ (p - onehot)² = Σ p² - 2 p(y) + 1
         scores = 2 * of_truth - (p**2).sum(axis=1) - 1
+        # Halved for two classes, as the metric is.
+        scores = scores / 2 if p.shape[1] == 2 else scores
     return scores
 
 
-def _check(metric: str, confidence: float, resamples: int) -> None:
-    if metric not in {"log_loss", "accuracy", "brier"}:
+def _check(metric: str, confidence: float, resamples: int, *, task: TaskName) -> None:
+    if metric not in METRICS[task]:
         problem = f"metric = {metric!r} has no mean over rows here."
     elif not 0 < confidence < 1:
         problem = f"confidence = {confidence} is not between 0 and 1."
@@ -112,5 +170,6 @@ def _check(metric: str, confidence: float, resamples: int) -> None:
     raise EnsembleError(
         problem,
         where="gain_interval",
-        fix="use metric='log_loss', 'accuracy' or 'brier', 0 < confidence < 1, resamples >= 1.",
+        fix=f"use metric={' or '.join(map(repr, METRICS[task]))}, 0 < confidence < 1, "
+        "resamples >= 1.",
     )

@@ -40,14 +40,16 @@ def accuracy(probabilities: ArrayLike, targets: ArrayLike) -> float:
 def brier(probabilities: ArrayLike, targets: ArrayLike) -> float:
     """Return the mean squared distance to the truth, summed over the classes; less is better.
 
-    It lies in [0, 2]. For two classes it is twice the score that looks at one class only.
+    It lies in [0, 2]; for two classes it is halved, as scikit-learn has it, and looks at one
+    class only.
 
     Source: Brier, Verification of forecasts expressed in terms of probability, 1950.
     """
     p, y = checked(probabilities, targets)
     error = p.astype(np.float64)
     error[np.arange(len(y)), y] -= 1.0
-    return float((error**2).sum(axis=1).mean())
+    total = float((error**2).sum(axis=1).mean())
+    return total / 2 if p.shape[1] == 2 else total
 
 
 def confusion_matrix(probabilities: ArrayLike, targets: ArrayLike) -> NDArray[np.int64]:

@@ -8,42 +8,50 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ripieno.ensembles.checks import FEWEST, bad_values, checked_targets
 from ripieno.errors import EnsembleError
+from ripieno.recipes import TASKS, TaskName
 
 __all__ = ["Predictions"]
-
-_SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Predictions:
-    """The class probabilities of several models on the same rows.
+    """The class probabilities, or other answers, of several models on the same rows.
 
     Everything is checked here, so that whoever combines predictions need not check again.
     The arrays are held as read-only views; the caller's own arrays stay writable.
 
     Args:
         probabilities: Each row's class probabilities by each member, float,
-            shape ``(members, rows, classes)``.
-        targets: Number of the true class of each row, int, shape ``(rows,)``.
+            shape ``(members, rows, classes)``; likewise the probabilities of labels, or the
+            values that a regression predicts, ``(members, rows, columns)``.
+        targets: Number of the true class of each row, int, shape ``(rows,)``; or labels, 0
+            and 1, ``(rows, labels)``; or values, ``(rows, columns)``.
         ids: One name a member, no name twice.
         fingerprint: Which rows these are. Predictions with different fingerprints are of
             different rows and are never combined.
+        task: ``classification``, ``multilabel`` or ``regression``.
 
     Raises:
         EnsembleError: The shapes do not match, a probability is negative or not finite, a
-            row does not sum to 1 within 0.001, a name stands twice, or a target is not a class.
+            row does not sum to 1 within 0.001, a name stands twice, or a target is not a class;
+            a probability of a label is no share, or a value is not finite.
     """
 
     probabilities: NDArray[np.floating[Any]]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
     ids: tuple[str, ...]
     fingerprint: str
+    task: TaskName = "classification"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", tuple(self.ids))
-        object.__setattr__(self, "probabilities", _probabilities(self.probabilities))
-        object.__setattr__(self, "targets", _targets(self.targets, self))
+        object.__setattr__(self, "probabilities", _probabilities(self.probabilities, self.task))
+        targets = checked_targets(
+            self.targets, task=self.task, rows=self.rows, outputs=self.classes
+        )
+        object.__setattr__(self, "targets", _locked(targets))
         _check_ids(self)
         _check_values(self)
 
@@ -65,7 +73,7 @@ class Predictions:
 
     @property
     def classes(self) -> int:
-        """How many classes a row may have."""
+        """How many classes, labels or columns of values there are."""
         return int(self.probabilities.shape[2])
 
     @classmethod
@@ -89,6 +97,7 @@ class Predictions:
             first.targets,
             tuple(name for part in parts for name in part.ids),
             first.fingerprint,
+            first.task,
         )
 
     def subset(
@@ -114,10 +123,10 @@ class Predictions:
             chosen = np.arange(self.rows)[np.asarray(rows)]
             probabilities, targets = probabilities[:, chosen], targets[chosen]
             fingerprint = f"{fingerprint}[{_digest(chosen)}]"
-        return Predictions(probabilities, targets, ids, fingerprint)
+        return Predictions(probabilities, targets, ids, fingerprint, self.task)
 
     def mean(self, weights: ArrayLike) -> NDArray[np.float64]:
-        """Return the weighted mean of the members' probabilities, ``(rows, classes)``.
+        """Return the weighted mean of the members' answers, ``(rows, classes)``.
 
         Args:
             weights: Shares of the members, shape ``(members,)``: finite, not negative, and
@@ -133,38 +142,27 @@ class Predictions:
         return np.tensordot(shares[used], kept, axes=1)
 
 
-def _probabilities(given: ArrayLike) -> NDArray[np.floating[Any]]:
+def _probabilities(given: ArrayLike, task: TaskName) -> NDArray[np.floating[Any]]:
+    if task not in TASKS:
+        raise EnsembleError(
+            f"there is no task {task!r}.",
+            where="Predictions(…, task=…)",
+            fix=f"use one of {', '.join(TASKS)}.",
+        )
     array = np.asarray(given)
     # Half precision cannot hold a sum to 1 within the tolerance.
     kind = np.float32 if array.dtype == np.float32 else np.float64
     array = array.astype(kind, copy=False)
-    if array.ndim != 3 or array.shape[0] < 1 or array.shape[1] < 1 or array.shape[2] < 2:
+    fewest = FEWEST[task]
+    if array.ndim != 3 or not array.size or array.shape[2] < fewest:
         raise EnsembleError(
             f"probabilities have the shape {array.shape}.",
             where="Predictions(probabilities, …)",
             fix="pass the shape (members, rows, classes) with at least one member, one row "
-            "and two classes; for one model write probabilities[None].",
+            f"and {'two classes' if fewest > 1 else 'one column'}; "
+            "for one model write probabilities[None].",
         )
     return _locked(array)
-
-
-def _targets(given: ArrayLike, predictions: Predictions) -> NDArray[np.int64]:
-    array = np.asarray(given)
-    if array.shape != (predictions.rows,) or not np.issubdtype(array.dtype, np.integer):
-        raise EnsembleError(
-            f"targets have the shape {array.shape} and the type {array.dtype}, "
-            f"and the probabilities have {predictions.rows} rows.",
-            where="Predictions(probabilities, targets, …)",
-            fix="pass one whole number a row: the number of its true class.",
-        )
-    wrong = np.flatnonzero((array < 0) | (array >= predictions.classes))
-    if wrong.size:
-        raise EnsembleError(
-            f"the target {int(array[wrong[0]])} of row {int(wrong[0])} is not a class.",
-            where=f"Predictions with {predictions.classes} classes",
-            fix=f"number the classes from 0 to {predictions.classes - 1}.",
-        )
-    return _locked(array.astype(np.int64, copy=False))
 
 
 def _locked(array: NDArray[Any]) -> NDArray[Any]:
@@ -191,40 +189,19 @@ def _check_ids(predictions: Predictions) -> None:
 
 
 def _check_values(predictions: Predictions) -> None:
-    with np.errstate(invalid="ignore"):
-        sums = predictions.probabilities.sum(axis=2, dtype=np.float64)
-        lowest = predictions.probabilities.min(axis=2)
-    _refuse(
-        predictions,
-        ~np.isfinite(sums),
-        what="holds a number that is not finite",
-        fix="leave this member out: a model that diverged has no vote.",
+    found = bad_values(predictions.probabilities, predictions.task)
+    if found is None:
+        return
+    bad, what, fix = found
+    member, row = (int(i) for i in np.argwhere(bad)[0])
+    values = ", ".join(f"{p:.4g}" for p in predictions.probabilities[member, row, :4])
+    more = ", …" if predictions.classes > 4 else ""
+    raise EnsembleError(
+        f"the member {predictions.ids[member]!r} {what}: row {row} is [{values}{more}].",
+        where=f"{repr(predictions)[:-1]}, {int(bad.sum())} such rows of "
+        f"{int(bad.any(axis=1).sum())} members)",
+        fix=fix,
     )
-    _refuse(
-        predictions,
-        lowest < 0,
-        what="holds a negative probability",
-        fix="pass probabilities, not logits: apply a softmax over the classes.",
-    )
-    _refuse(
-        predictions,
-        np.abs(sums - 1) > _SUM_TOLERANCE,
-        what="holds probabilities that do not sum to 1",
-        fix="apply one softmax over the classes (the last axis), and only one.",
-    )
-
-
-def _refuse(predictions: Predictions, bad: NDArray[np.bool_], *, what: str, fix: str) -> None:
-    if bad.any():
-        member, row = (int(i) for i in np.argwhere(bad)[0])
-        values = ", ".join(f"{p:.4g}" for p in predictions.probabilities[member, row, :4])
-        more = ", …" if predictions.classes > 4 else ""
-        raise EnsembleError(
-            f"the member {predictions.ids[member]!r} {what}: row {row} is [{values}{more}].",
-            where=f"{repr(predictions)[:-1]}, {int(bad.sum())} such rows of "
-            f"{int(bad.any(axis=1).sum())} members)",
-            fix=fix,
-        )
 
 
 def _check_same_rows(first: Predictions, part: Predictions) -> None:
@@ -233,6 +210,8 @@ def _check_same_rows(first: Predictions, part: Predictions) -> None:
             f"{part.ids[0]!r} predicts other rows than {first.ids[0]!r}: "
             f"the fingerprint {part.fingerprint!r} is not {first.fingerprint!r}."
         )
+    elif part.task != first.task:
+        problem = f"{part.ids[0]!r} is of {part.task}, {first.ids[0]!r} of {first.task}."
     elif part.classes != first.classes:
         problem = f"{part.ids[0]!r} knows {part.classes} classes, {first.ids[0]!r} {first.classes}."
     elif not np.array_equal(part.targets, first.targets):

@@ -15,14 +15,16 @@ ICML 2004.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ripieno.ensembles.checks import METRICS, SelectionMetric, first_metric, label_truths
 from ripieno.ensembles.metrics import SMALLEST
 from ripieno.ensembles.predictions import Predictions
 from ripieno.errors import EnsembleError
+from ripieno.recipes import TaskName
 
 __all__ = ["greedy_selection"]
 
@@ -32,7 +34,7 @@ _CHUNK = 20_000_000
 # Losses this near are equal: the rounding of a sum must not pass for an improvement.
 _NOISE = 1e-12
 
-SelectionMetric = Literal["log_loss", "accuracy", "brier"]
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -44,9 +46,9 @@ def greedy_selection(
     bag_share: float = 0.5,
     sorted_start: int = 25,
     seed: int = 0,
-    metric: SelectionMetric = "log_loss",
+    metric: SelectionMetric | None = None,
 ) -> NDArray[np.float64]:
-    """Choose weights for a weighted mean of probabilities.
+    """Choose weights for a weighted mean of probabilities, or of values.
 
     One selection starts with the best ``n`` models, where ``n <= sorted_start`` is the number
     whose mean is best, adds one model a round, and keeps the best prefix of the rounds. Ties
@@ -65,7 +67,7 @@ def greedy_selection(
         sorted_start: The most models to start with; 0 starts with none.
         seed: Seed of the bags. A bag is drawn by the models' ranks, so the order in which the
             library lists them does not matter.
-        metric: What to improve.
+        metric: What to improve; None takes the log loss, and for a regression the RMSE.
 
     Returns:
         Weights, float64, shape ``(members,)``, not negative and of sum 1; 0 for models left out.
@@ -73,10 +75,12 @@ def greedy_selection(
     Raises:
         EnsembleError: An argument is out of range.
     """
-    _check(rounds=rounds, bags=bags, bag_share=bag_share, start=sorted_start, metric=metric)
+    metric = metric or first_metric(predictions.task)
+    _check(rounds=rounds, bags=bags, bag_share=bag_share, start=sorted_start)
+    _check_metric(metric, predictions.task)
     library = _library(predictions, metric)
     alone = _candidate_losses(library, np.zeros(library.stack.shape[1:]), 1)
-    tiebreak = alone if metric == "log_loss" else _own_log_losses(predictions)
+    tiebreak = alone if metric in {"log_loss", "rmse"} else _own_log_losses(predictions)
     ranking = np.lexsort((tiebreak, alone))
 
     def select(models: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -125,6 +129,9 @@ class _Library:
 
 
 def _library(predictions: Predictions, metric: SelectionMetric) -> _Library:
+    if metric == "rmse":
+        # Weights have the sum 1, so the error of a mean is the mean of the errors.
+        return _Library(predictions.probabilities - predictions.targets, _rmse, False)
     if metric == "log_loss":
         # The log loss of a mean looks at the true class alone: classes-fold less work.
         return _Library(_of_truth(predictions), _log_losses, prefers_longer=False)
@@ -147,7 +154,18 @@ def _library(predictions: Predictions, metric: SelectionMetric) -> _Library:
     return _Library(stack, briers, prefers_longer=False)
 
 
+def _rmse(sums: Floats, count: int) -> NDArray[np.float64]:
+    """Return the RMSE of mean errors, the mean over the columns, ``(candidates,)``."""
+    squares = np.einsum("mrc,mrc->mc", sums, sums) / sums.shape[1]
+    roots: NDArray[np.float64] = np.sqrt(squares).mean(axis=1) / count
+    return roots
+
+
 def _of_truth(predictions: Predictions) -> NDArray[np.float64]:
+    if predictions.task == "multilabel":
+        # What is true of each label is a row of its own: the mean over both is one mean.
+        truths = label_truths(predictions.probabilities, predictions.targets)
+        return truths.reshape(len(truths), -1)
     rows = np.arange(predictions.rows)
     of_truth = predictions.probabilities[:, rows, predictions.targets].astype(np.float64)
     # Clipped once, here: a mean of numbers that are not below the bound is not either.
@@ -217,16 +235,25 @@ def _candidate_losses(library: _Library, total: Floats, count: int) -> NDArray[n
     return np.concatenate(parts)
 
 
-def _check(*, rounds: int, bags: int, bag_share: float, start: int, metric: str) -> None:
+def _check(*, rounds: int, bags: int, bag_share: float, start: int) -> None:
     if rounds < 0 or bags < 0 or start < 0 or rounds + start < 1:
         problem = f"rounds = {rounds}, sorted_start = {start} and bags = {bags} choose no model."
         fix = "use whole numbers that are not negative, and rounds or sorted_start above 0."
     elif not 0 < bag_share <= 1:
         problem = f"bag_share = {bag_share} is not a share of the library."
         fix = "use a share above 0 and at most 1, for example 0.5."
-    elif metric not in {"log_loss", "accuracy", "brier"}:
-        problem = f"metric = {metric!r} is not a metric of selection."
-        fix = "use 'log_loss' (also for accuracy: it overfits less), 'accuracy' or 'brier'."
     else:
         return
     raise EnsembleError(problem, where="greedy_selection", fix=fix)
+
+
+def _check_metric(metric: str, task: TaskName) -> None:
+    first, *others = METRICS[task]
+    if metric in METRICS[task]:
+        return
+    reason = " (also for accuracy: it overfits less)" if others else ""
+    raise EnsembleError(
+        f"metric = {metric!r} is not a metric of selection.",
+        where=f"greedy_selection over predictions of {task}",
+        fix=f"use {first!r}{reason}{''.join(f', {name!r}' for name in others)}.",
+    )

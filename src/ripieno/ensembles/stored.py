@@ -23,6 +23,7 @@ class Stored:
         preprocesses: Each preprocessing as JSON; none where the members read raw rows.
         reads: The number of each member's preprocessing.
         facts: What the members are built again from.
+        codings: What the members' outputs mean: one of all, or one a preprocessing.
     """
 
     weights: tuple[float, ...]
@@ -30,9 +31,10 @@ class Stored:
     preprocesses: tuple[str, ...]
     reads: tuple[int, ...]
     facts: dict[str, Any]
+    codings: tuple[dict[str, Any], ...]
 
 
-def plain_classes(classes: Sequence[Any]) -> tuple[Label, ...]:
+def plain_classes(classes: Sequence[Any], *, fewest: int = 2) -> tuple[Label, ...]:
     """Return class names as plain Python values.
 
     Raises:
@@ -41,8 +43,9 @@ def plain_classes(classes: Sequence[Any]) -> tuple[Label, ...]:
     names = tuple(name.item() if hasattr(name, "item") else name for name in classes)
     if not all(isinstance(name, Label) for name in names):
         problem = f"the class {next(n for n in names if not isinstance(n, Label))!r} is no name."
-    elif len(names) < 2 or len(set(names)) != len(names):
-        problem = f"the classes {names[:8]!r} are not two or more different ones."
+    elif len(names) < fewest or len(set(names)) != len(names):
+        least = "two" if fewest > 1 else "one"
+        problem = f"the classes {names[:8]!r} are not {least} or more different ones."
     else:
         return names
     raise EnsembleError(

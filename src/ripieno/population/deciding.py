@@ -12,7 +12,7 @@ __all__ = ["TierName", "check_tier", "deciding_names"]
 TierName = Literal["auto", "compiled", "traced", "leaves", "vmap", "loop"]
 _NAMES: tuple[TierName, ...] = ("auto", "compiled", "traced", "leaves", "vmap", "loop")
 
-_COMMON_KNOBS = frozenset({"optimizer", "nesterov", "decoupled_weight_decay", "batch_size"})
+_COMMON_KNOBS = frozenset({"optimizer", "nesterov", "decoupled_weight_decay", "batch_size", "loss"})
 
 _OWN_NUMBERS = ("dropout", "negative_slope")
 
@@ -20,8 +20,8 @@ _OWN_NUMBERS = ("dropout", "negative_slope")
 def deciding_names(space: Space) -> frozenset[str]:
     """Return the hyperparameters in which the rows of a stack must agree.
 
-    Those are the optimizer, the batch size and everything that the model factory reads, but
-    for dropout rates and the slopes of leaky ReLUs, which rows take each for itself.
+    Those are the optimizer, the batch size, the loss and everything that the model factory
+    reads, but for dropout rates and the slopes of leaky ReLUs, which rows take each for itself.
     """
     return frozenset(
         name

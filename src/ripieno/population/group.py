@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
+from ripieno.population.epoch import learning_rates, planned
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
+from ripieno.population.losses import stacked_options
 from ripieno.population.optimizers import Optimizer
-from ripieno.population.row import Row
+from ripieno.population.rows import Row
 from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
 from ripieno.population.width import Probe
 from ripieno.recipes import (
-    METRICS,
     Data,
     Finished,
     Recipe,
@@ -27,11 +28,12 @@ from ripieno.recipes import (
     augmentation_strengths,
     batches,
     build_model,
+    chosen_loss,
     draws,
     in_equal_epochs,
     join,
-    learning_rate_factor,
-    plan_mixing,
+    loss_options,
+    measure_scores,
     take_features,
 )
 from ripieno.records import OutcomeStatus
@@ -77,6 +79,9 @@ class Group:
         self._shared = self._inputs.streamed and not changed
         self._going = list(self.rows)
         self._decided = False
+        self._options = stacked_options(
+            [loss_options(recipe, r.order.config, data.parts[r.fold]) for r in self.rows]
+        )
 
     @property
     def notes(self) -> str:
@@ -142,7 +147,7 @@ class Group:
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
         stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
         images = self._image_keys(len(plan))
-        rates = self._rates(len(plan))
+        rates = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
         mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
         arrays = {**self._stack.arrays, **statistics}
@@ -172,12 +177,12 @@ class Group:
                 self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1)
             seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
             self._engine.step(arrays, batch, generator_seeds=seeds)
-        logs = self._validate(stop)
-        if logs is None:
+        scores = self._validate(stop)
+        if scores is None:
             return False
         for number, row in enumerate(rows):
             self._finish(
-                number, row, statistics, logs=logs[number], rates=rates[number], steps=len(plan)
+                number, row, statistics, scores=scores[number], rates=rates[number], steps=len(plan)
             )
         return True
 
@@ -216,7 +221,7 @@ class Group:
                 continue
             whole = finished[0]
             if len(rows) > 1:
-                whole = join(finished, self._data, measured=self._recipe.metrics)
+                whole = join(finished, self._data, measured=self._recipe.measured)
             first.judged.append(first.judging.judge(whole))
             for row in rows:
                 row.end_early()
@@ -227,12 +232,12 @@ class Group:
         row: Row,
         statistics: dict[str, Tensor],
         *,
-        logs: NDArray[np.float64],
+        scores: NDArray[np.float64],
         rates: Tensor,
         steps: int,
     ) -> None:
         epoch = row.epoch + 1
-        logs, targets = self._inputs.measured(logs, row.fold)
+        scores, targets = self._inputs.measured(scores, row.fold)
         if not statistics["statistic/alive"][number]:
             step = int(statistics["statistic/steps_taken"][number])
             loss = float(statistics["statistic/last_loss"][number])
@@ -240,7 +245,7 @@ class Group:
                 f"the training loss was {loss} in epoch {epoch}, step {step + 1} of {steps} "
                 f"(learning rate {float(rates[step]):.3g})."
             )
-        elif not np.isfinite(logs).all():
+        elif not np.isfinite(scores).all():
             row.error = f"the validation predictions were not finite after epoch {epoch}."
         if row.error is not None:
             row.status, row.finished = OutcomeStatus.DIVERGED, None
@@ -249,26 +254,29 @@ class Group:
         row.metrics.append(
             {
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
-                **{n: METRICS[n](logs, targets) for n in self._recipe.metrics},
+                **measure_scores(
+                    scores, targets, metrics=self._recipe.metrics, task=self._inputs.task
+                ),
                 "learning_rate": float(rates[-1]),
             }
         )
         row.finished = Finished(
             row.metrics[-1],
             self._stack.extract(number, epoch=epoch),
-            np.exp(logs).astype(np.float32),
+            self._inputs.predictions(scores),
         )
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
 
     def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
-        """Return log-probabilities ``(members, rows, classes)``, or None if ``stop()``."""
+        """Return scores ``(members, rows, outputs)``, or None if ``stop()``."""
         parts = []
-        for x in self._inputs.validation([row.fold for row in self._going]):
+        folds = [row.fold for row in self._going]
+        for x in self._inputs.validation(folds):
             if stop():
                 return None
-            logits = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
-            parts.append(torch.log_softmax(logits.double(), dim=-1))
+            outputs = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
+            parts.append(self._inputs.scores(outputs, folds))
         return torch.cat(parts, dim=1).numpy()
 
     def _order(self, row: Row) -> Tensor:
@@ -287,40 +295,11 @@ class Group:
             [draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in self._going]
         )
 
-    def _rates(self, steps: int) -> Tensor:
-        """Return the learning rates of an epoch, float64, ``(members, steps)``."""
-        return torch.tensor(
-            [
-                [
-                    row.knobs.lr
-                    * learning_rate_factor(
-                        row.epoch * steps + step,
-                        steps,
-                        epochs=self._recipe.epochs,
-                        knobs=row.knobs,
-                        values=() if row.judging is None else row.judging.values,
-                    )
-                    for step in range(steps)
-                ]
-                for row in self._going
-            ],
-            dtype=torch.float64,
-        )
-
     def _mixing(self, steps: int) -> dict[str, Tensor]:
-        """Return how examples are mixed in an epoch, each ``(members, steps, ...)``."""
+        # Asked of all rows: the step's rules stay when those that mix are done.
         if not self._uses() & {"mixup", "cutmix"}:
             return {}
-        shape = tuple(self._inputs.example.shape[1:])
-        plans = [
-            plan_mixing(row.seed, row.epoch, steps, knobs=row.knobs, shape=shape)
-            for row in self._going
-        ]
-        return {
-            "mix/share": torch.stack([plan.share for plan in plans]),
-            "mix/blend": torch.stack([plan.blend for plan in plans]),
-            "mix/box": torch.stack([plan.box for plan in plans]),
-        }
+        return planned(self._going, steps, shape=tuple(self._inputs.example.shape[1:]))
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""
@@ -338,24 +317,16 @@ class Group:
         return stacked_optimizer(self._model, [row.knobs for row in self.rows])
 
     def _hyper(self) -> dict[str, Tensor]:
+        """Return every row's hyperparameters by name, ``(members, ...)``."""
         knobs = [row.knobs for row in self.rows]
-        hyper = hyperparameters(self._model, knobs, self._uses())
-        if "class_weights" in self._uses():
-            balanced = [
-                torch.from_numpy(self._inputs.balanced_weights(row.fold)) for row in self.rows
-            ]
-            chosen = [
-                weights if row.knobs.class_weights else torch.ones_like(weights)
-                for row, weights in zip(self.rows, balanced, strict=True)
-            ]
-            hyper["class_weights"] = torch.stack(chosen)
-        return hyper
+        return {**hyperparameters(self._model, knobs, self._uses()), **self._options}
 
     def _uses(self) -> frozenset[str]:
-        return used([row.knobs for row in self.rows])
+        return used([row.knobs for row in self.rows]) | set(self._options)
 
     def _find_engine(self, model: nn.Module, layout: Layout) -> Engine:
-        rules = Rules(loss=self._recipe.loss, shared=self._shared, uses=self._uses())
+        loss = chosen_loss(self._recipe, self.rows[0].order.config)
+        rules = Rules(loss=loss, shared=self._shared, uses=self._uses())
         key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)

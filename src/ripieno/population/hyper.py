@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ripieno.population.optimizers import FAMILIES, SGD, Muon, Optimizer
-from ripieno.recipes import Knobs, depths, hidden_matrices, rate_scale, rate_scales
+from ripieno.recipes import LOSS_OPTIONS, Knobs, depths, hidden_matrices, rate_scale, rate_scales
 
 __all__ = ["common", "hyperparameters", "stacked_optimizer", "used"]
 
@@ -15,13 +15,11 @@ _STRENGTHS = (
     "max_norm",
     "gradient_clip",
     "gradient_clip_value",
-    "label_smoothing",
     "mixup",
     "cutmix",
     "input_noise",
-    "class_weights",
 )
-_PLANNED = frozenset({"mixup", "cutmix", "class_weights", "rate_scales"})
+_PLANNED = frozenset({"mixup", "cutmix", "rate_scales"}) | LOSS_OPTIONS
 """What a step uses without a number of each row's own by that name."""
 
 

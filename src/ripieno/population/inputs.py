@@ -1,6 +1,7 @@
 """The rows of data that the members of a stack read: all the same, or each of its own fold."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +11,8 @@ from torch import Tensor
 from ripieno.recipes import (
     Data,
     Stream,
+    TaskName,
     as_features,
-    as_tensor,
-    balanced_weights,
     feed,
     first_rows,
     pieces,
@@ -34,12 +34,12 @@ class Inputs:
     def __init__(self, data: Data, dtype: torch.dtype) -> None:
         self._dtype = dtype
         self._train = [
-            (as_features(part.train.x, dtype), as_tensor(part.train.y)) for part in data.parts
+            (as_features(p.train.x, dtype), p.coding.encode(p.train.y, dtype)) for p in data.parts
         ]
         self._validation = [as_features(part.validation.x, dtype) for part in data.parts]
+        self._codings = [part.coding for part in data.parts]
         self.streamed = data.streamed
         """Whether batches are read when their turn comes, once for all members."""
-        self._classes = len(data.classes)
         self.targets = [part.validation.y for part in data.parts]
         self.shared = len(self._train) == 1
         """Whether all members read the same rows."""
@@ -56,6 +56,11 @@ class Inputs:
         self._validation = [x.to(self._dtype) for x in validation]
 
     @property
+    def task(self) -> TaskName:
+        """What is predicted."""
+        return self._codings[0].task
+
+    @property
     def example(self) -> Tensor:
         """Two training rows, which a lazy module learns its shapes from."""
         return first_rows(self._train[0][0], 2, self._dtype)
@@ -63,10 +68,6 @@ class Inputs:
     def rows(self, fold: int) -> int:
         """Return the number of training rows of a fold."""
         return len(self._train[fold][1])
-
-    def balanced_weights(self, fold: int) -> NDArray[np.float64]:
-        """Return the class weights of a fold's training part, shape ``(classes,)``."""
-        return balanced_weights(self._train[fold][1].numpy(), self._classes)
 
     def members(self, folds: Sequence[int]) -> dict[int, Tensor]:
         """Return which members read each fold, int64, for :meth:`batch`.
@@ -115,13 +116,14 @@ class Inputs:
             members: Which members read each fold.
 
         Returns:
-            Shapes ``(members, batch, *features)`` and ``(members, batch)``.
+            Shapes ``(members, batch, *features)`` and ``(members, batch)``; or of labels and
+            values ``(members, batch, columns)``.
         """
         x, y = self._rows(0)
         if self.shared:
             return x[rows], y[rows]
         # One gather a fold: joined in one array, the folds' rows would be held twice.
-        batch_x, batch_y = x.new_empty(*rows.shape, *x.shape[1:]), y.new_empty(rows.shape)
+        batch_x, batch_y = (t.new_empty(*rows.shape, *t.shape[1:]) for t in (x, y))
         for fold, own in members.items():
             x, y = self._rows(fold)
             batch_x[own], batch_y[own] = x[rows[own]], y[rows[own]]
@@ -154,14 +156,30 @@ class Inputs:
         assert isinstance(x, Tensor)  # noqa: S101 - what is streamed goes by `batches`
         return x, y
 
-    def measured(
-        self, logs: NDArray[np.float64], fold: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return what a member says of its validation rows, and their right classes.
+    def scores(self, outputs: Tensor, folds: Sequence[int]) -> Tensor:
+        """Return scores, float64, out of the members' outputs, ``(members, batch, outputs)``.
 
         Args:
-            logs: Its outputs on the batches of :meth:`validation`, ``(rows, classes)``.
+            outputs: What the members return.
+            folds: Each member's fold, in whose units a regression was trained.
+        """
+        if self.shared or self.task != "regression":
+            return self._codings[0].scores(outputs)
+        own = zip(folds, outputs, strict=True)
+        return torch.stack([self._codings[fold].scores(out) for fold, out in own])
+
+    def predictions(self, scores: NDArray[np.float64]) -> NDArray[Any]:
+        """Return what is stored of scores; the same for every fold."""
+        return self._codings[0].predictions(scores)
+
+    def measured(
+        self, scores: NDArray[np.float64], fold: int
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return what a member says of its validation rows, and their targets.
+
+        Args:
+            scores: Its scores on the batches of :meth:`validation`, ``(rows, outputs)``.
             fold: Its fold.
         """
         targets = self.targets[fold]
-        return logs[: len(targets)], targets
+        return scores[: len(targets)], targets

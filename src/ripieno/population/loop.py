@@ -9,15 +9,17 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ripieno.population.altering import alter_inputs, alter_losses
+from ripieno.population.losses import check_outputs
 from ripieno.population.optimizers import l1_penalty
 from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Found, Rules, apply, named
-from ripieno.recipes import LOSSES, DropoutMode
+from ripieno.recipes import LOSS_OPTIONS, DropoutMode, find_loss
 
 __all__ = ["LoopStep", "load_row", "loop_forward"]
 
@@ -105,13 +107,13 @@ class LoopStep:
         self.module.train()
         self.module.zero_grad()
         with torch.enable_grad(), DropoutMode(batch["keys"][row]):
-            options: dict[str, object] = {}
-            if "label_smoothing" in self.rules.uses:
-                options["label_smoothing"] = float(arrays["hyper/label_smoothing"][row])
             logits = self.module(x)
-            if "class_weights" in self.rules.uses:
-                options["class_weights"] = arrays["hyper/class_weights"][row].to(logits.dtype)
-            loss = partial(LOSSES[self.rules.loss], logits, **options)
+            options: dict[str, Any] = {}
+            for name in self.rules.uses & LOSS_OPTIONS:
+                value = arrays[f"hyper/{name}"][row]
+                options[name] = value.to(logits.dtype) if value.ndim else float(value)
+            check_outputs(logits, own["y"])
+            loss = partial(find_loss(self.rules.loss), logits, **options)
             losses, weights = alter_losses(loss, own, self.rules.uses)
             objective = losses.sum() / weights.sum()
             # Not a penalty of zero: it would give gradients to parameters that have none.

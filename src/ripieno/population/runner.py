@@ -16,7 +16,7 @@ from ripieno.population.memory import give_back_memory, keep_freed_memory
 from ripieno.population.optimizers import FAMILIES
 from ripieno.population.parts import Part
 from ripieno.population.remembered import Remembered
-from ripieno.population.row import Row
+from ripieno.population.rows import Row
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.population.trials import joined, rows_of
@@ -30,9 +30,12 @@ from ripieno.recipes import (
     as_tensor,
     augmentation_strengths,
     build_model,
+    chosen_loss,
+    complete,
     draws,
     is_out_of_memory,
     keep,
+    loss_name,
     read_knobs,
     split_state,
     take_features,
@@ -79,7 +82,7 @@ class PopulationRunner:
         tier: TierName = "auto",
         width: int | Literal["auto"] = "auto",
     ) -> None:
-        self.recipe = recipe
+        self.recipe = complete(recipe, data)
         self.data = data
         self.seed = seed
         self.tier = tier
@@ -87,7 +90,7 @@ class PopulationRunner:
         self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
         self._seeds = seeds
         self._models = len(data.parts) * seeds
-        self._trainer = TrainerRunner(recipe, data, seed, seeds)
+        self._trainer = TrainerRunner(self.recipe, data, seed, seeds)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
         self._engines: dict[EngineKey, Engine] = {}
@@ -171,7 +174,8 @@ class PopulationRunner:
             augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
-        return f"{signature(module)} {common(knobs)}"
+        loss = loss_name(chosen_loss(self.recipe, order.config))
+        return f"{signature(module)} {common(knobs)} {loss}"
 
     def _chunks(self, orders: Sequence[Order]) -> Iterator[list[Order]]:
         """Divide orders into stacks: equal groups, and equal lengths beside each other."""
@@ -212,7 +216,7 @@ class PopulationRunner:
                 attempt = self._attempt(part, stop, steps=steps)
             seconds = time.perf_counter() - begin
             ended = part.rows if attempt.trained else part.ended
-            trials = joined(ended, self.data, measured=self.recipe.metrics)
+            trials = joined(ended, self.data, measured=self.recipe.measured)
             epochs = sum(len(row.metrics) for row in trials) or 1
             for row in trials:
                 yield self._outcome(

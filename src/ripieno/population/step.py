@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from ripieno.population.altering import alter_inputs, alter_losses
-from ripieno.population.losses import STACKED_LOSSES
+from ripieno.population.losses import check_outputs, stacked_loss
 from ripieno.population.optimizers import clip, clip_values, l1_penalty, limit_norms
 from ripieno.population.stack import Layout
 from ripieno.population.template import Template
+from ripieno.recipes import LOSS_OPTIONS, LossFunction
 
 __all__ = ["Batch", "Found", "Rules", "StackedStep", "apply", "fresh_statistics", "named"]
 
@@ -27,7 +28,8 @@ Batch = Mapping[str, Tensor]
 
 ==========  ============================================================================
 ``x``       inputs ``(members, batch, ...)``, or ``(batch, ...)`` if shared
-``y``       classes, int64, ``(members, batch)``, also if shared
+``y``       classes, int64, ``(members, batch)``, or labels or values of the outputs'
+            shape and type; with the member axis also if shared
 ``keys``    dropout keys of this step (``draws.step_keys``), int64, ``(members,)``
 ``rates``   learning rates of this step, float64, ``(members,)``
 ``active``  which rows train, bool, ``(members,)``
@@ -49,17 +51,17 @@ class Rules:
     """What the rows of a step have in common, besides their layout.
 
     Args:
-        loss: Name of the loss.
+        loss: Name of the loss, or a user's own function.
         shared: Whether all rows see the same inputs.
         uses: Which of ``"l1"``, ``"gradient_clip"``, ``"gradient_clip_value"``,
-            ``"max_norm"``, ``"label_smoothing"``, ``"class_weights"``, ``"mixup"``,
-            ``"cutmix"``, ``"input_noise"`` and ``"rate_scales"`` any row uses; the others
-            cost no arithmetic. Their values are the arrays ``hyper/<name>``: ``(members,)``,
-            and ``(members, classes)`` for the class weights; how examples are mixed is part
-            of the batch, and factors of the learning rate are ``hyper/rate_scale_<depth>``.
+            ``"max_norm"``, ``"mixup"``, ``"cutmix"``, ``"input_noise"``, ``"rate_scales"`` and
+            the options of the loss any row uses; the others cost no arithmetic. Their values
+            are the arrays ``hyper/<name>``: ``(members,)``, and ``(members, outputs)`` for
+            weights of classes or labels; how examples are mixed is part of the batch, and
+            factors of the learning rate are ``hyper/rate_scale_<depth>``.
     """
 
-    loss: str = "cross_entropy"
+    loss: str | LossFunction = "cross_entropy"
     shared: bool = False
     uses: frozenset[str] = frozenset()
 
@@ -135,9 +137,10 @@ class StackedStep:
         # The forward writes statistics: into copies, so that a row can be left as it was.
         buffers = {name: tensors[name].clone() for name in self.layout.buffers}
         logits = self._forward({**tensors, **buffers}, arrays, batch)
-        names = self.rules.uses & {"label_smoothing", "class_weights"}
+        names = self.rules.uses & LOSS_OPTIONS
         options = {name: arrays[f"hyper/{name}"] for name in sorted(names)}
-        loss = partial(STACKED_LOSSES[self.rules.loss], logits, **options)
+        check_outputs(logits, batch["y"])
+        loss = partial(stacked_loss(self.rules.loss), logits, **options)
         losses, weights = alter_losses(loss, batch, self.rules.uses)
         loss_sum, weight_sum = losses.sum(-1), weights.sum(-1)
         objective = loss_sum / weight_sum

@@ -26,7 +26,6 @@ from ripieno.population.compiler import Compiler
 from ripieno.population.graphs import Function, Graph, shapes, traced
 from ripieno.population.leaves import Kernels
 from ripieno.population.loop import LoopStep, loop_forward
-from ripieno.population.losses import STACKED_LOSSES
 from ripieno.population.probe import few, find_leak, is_direct
 from ripieno.population.remembered import Remembered
 from ripieno.population.signature import signature
@@ -267,8 +266,6 @@ class Engine:
 
     def _obstacle(self, arrays: Mapping[str, Tensor], batch: Batch) -> str | None:
         """Say why the model cannot be stacked, or None: a few rows are tried."""
-        if self.rules.loss not in STACKED_LOSSES:
-            return f"the loss {self.rules.loss!r} has no stacked form"
         if next(iter(named(arrays, "model/").values()), None) is None:
             return "the model has no parameters"
         own, some = few(arrays, batch, rules=self.rules)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from ripieno.population.row import Row
+from ripieno.population.rows import Row
 from ripieno.recipes import (
     Data,
     Judging,

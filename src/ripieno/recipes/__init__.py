@@ -10,6 +10,7 @@ from ripieno.recipes.augmentation import (
 from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
+from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.duplicates import Duplicates, find_duplicates
@@ -24,9 +25,19 @@ from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import from_frame, load, read
-from ripieno.recipes.losses import LOSSES, balanced_weights, cross_entropy
+from ripieno.recipes.loss_options import balanced_pos_weight, chosen_loss, loss_options
+from ripieno.recipes.losses import (
+    LOSS_OPTIONS,
+    LOSSES,
+    Loss,
+    LossFunction,
+    balanced_weights,
+    cross_entropy,
+    find_loss,
+    loss_name,
+)
 from ripieno.recipes.memory import is_out_of_memory, raise_out_of_memory
-from ripieno.recipes.metrics import MAXIMIZED, METRICS, accuracy, log_loss, measure
+from ripieno.recipes.metrics import METRICS, Metric, find_metric, measure, measure_scores
 from ripieno.recipes.mixing import (
     Mixing,
     add_noise,
@@ -45,7 +56,12 @@ from ripieno.recipes.optimizers import (
     find_optimizer,
     state_slots,
 )
-from ripieno.recipes.prediction import check_logits, predict_probabilities
+from ripieno.recipes.prediction import (
+    check_logits,
+    predict,
+    predict_probabilities,
+    predict_scores,
+)
 from ripieno.recipes.preprocess import Preprocess
 from ripieno.recipes.reading import Reading
 from ripieno.recipes.recipe import ModelFactory, Recipe
@@ -56,6 +72,7 @@ from ripieno.recipes.replicas import (
     in_equal_epochs,
     join,
     mean_metrics,
+    mean_predictions,
     replicas_of,
     split_state,
 )
@@ -66,6 +83,8 @@ from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
 from ripieno.recipes.streams import Stream
 from ripieno.recipes.tables import NumericTransform, Table
+from ripieno.recipes.targets import Coding
+from ripieno.recipes.tasks import TASKS, TaskName, check_task
 from ripieno.recipes.together import hidden_matrices
 from ripieno.recipes.trainer import TrainerRunner, batches
 from ripieno.recipes.watch import Watch
@@ -75,13 +94,15 @@ __all__ = [
     "AUGMENTATIONS",
     "KNOBS",
     "LOSSES",
-    "MAXIMIZED",
+    "LOSS_OPTIONS",
     "METRICS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "TASKS",
     "Architecture",
     "CheckedFactory",
     "CnnFactory",
+    "Coding",
     "Data",
     "DropoutMode",
     "Duplicates",
@@ -93,6 +114,9 @@ __all__ = [
     "Knob",
     "Knobs",
     "Lion",
+    "Loss",
+    "LossFunction",
+    "Metric",
     "Mixing",
     "MlpFactory",
     "ModelFactory",
@@ -108,9 +132,9 @@ __all__ = [
     "State",
     "Stream",
     "Table",
+    "TaskName",
     "TrainerRunner",
     "Watch",
-    "accuracy",
     "activation_gain",
     "add_noise",
     "alone",
@@ -118,13 +142,17 @@ __all__ = [
     "as_tensor",
     "augment",
     "augmentation_strengths",
+    "balanced_pos_weight",
     "balanced_weights",
     "batches",
     "build_model",
     "build_optimizer",
     "check_logits",
     "check_seeds",
+    "check_task",
+    "chosen_loss",
     "cnn",
+    "complete",
     "cross_entropy",
     "decouples",
     "depths",
@@ -132,6 +160,8 @@ __all__ = [
     "explain",
     "feed",
     "find_duplicates",
+    "find_loss",
+    "find_metric",
     "find_optimizer",
     "fine_tune",
     "first_rows",
@@ -146,9 +176,12 @@ __all__ = [
     "kept_slots",
     "learning_rate_factor",
     "load",
-    "log_loss",
+    "loss_name",
+    "loss_options",
     "mean_metrics",
+    "mean_predictions",
     "measure",
+    "measure_scores",
     "mix_inputs",
     "mix_losses",
     "mixes",
@@ -156,7 +189,9 @@ __all__ = [
     "partners",
     "pieces",
     "plan_mixing",
+    "predict",
     "predict_probabilities",
+    "predict_scores",
     "raise_out_of_memory",
     "rate_scale",
     "rate_scales",

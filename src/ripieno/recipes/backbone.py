@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
 from ripieno.recipes.augmentation import AUGMENTATIONS
+from ripieno.recipes.feeding import as_tensor
 from ripieno.recipes.knobs import Knobs
 from ripieno.recipes.mixing import mixes
-from ripieno.recipes.prediction import as_tensor
 
 __all__ = ["FineTuned", "Frozen", "depths", "rate_scale", "rate_scales", "take_features"]
 

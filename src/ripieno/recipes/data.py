@@ -2,22 +2,25 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import DataError
-from ripieno.recipes import files, splits
+from ripieno.recipes import files
 from ripieno.recipes.folds import Folds, check_foldable, check_folds, in_folds
 from ripieno.recipes.grouping import Dividing, divide_by
+from ripieno.recipes.parts import divide_rows
 from ripieno.recipes.preprocess import Preprocess, Raw
 from ripieno.recipes.raw import raw_rows
 from ripieno.recipes.sources import Sources
 from ripieno.recipes.splits import Label
 from ripieno.recipes.streams import DatasetRows, Stream
 from ripieno.recipes.tables import NumericTransform, as_array
+from ripieno.recipes.targets import Coding, encode_targets, output_names, read_targets
+from ripieno.recipes.tasks import TaskName, check_task, decide_task
 
 __all__ = ["Data", "Split", "divide"]
 
@@ -29,13 +32,15 @@ class Split:
     Args:
         x: Features, float32, shape ``(rows, *features)``; a stream of them, where the data
             are larger than the memory.
-        y: Numbers of classes, int64, shape ``(rows,)``.
+        y: Numbers of classes, int64, shape ``(rows,)``; or labels, 0 and 1, int64, shape
+            ``(rows, labels)``; or values in their own units, float64, shape ``(rows,)`` or
+            ``(rows, columns)``.
         raw: The features before preprocessing, where models of several preprocessings are to
             read them (the test part of folded data); else None.
     """
 
     x: NDArray[np.float32] | Stream
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     raw: Raw | None = None
 
     def __post_init__(self) -> None:
@@ -45,9 +50,9 @@ class Split:
                 where="Split",
                 fix="pass as many targets as rows.",
             )
-        if self.x.dtype != np.float32 or self.y.dtype != np.int64:
+        if self.x.dtype != np.float32 or self.y.dtype not in (np.int64, np.float64):
             raise DataError(
-                f"x is {self.x.dtype} and y is {self.y.dtype}, not float32 and int64.",
+                f"x is {self.x.dtype} and y is {self.y.dtype}, not float32 and int64 or float64.",
                 where="Split",
                 fix="use Data.from_arrays, which converts them.",
             )
@@ -67,13 +72,15 @@ class Data(Sources):
         train: What models are trained on.
         validation: What they are compared on.
         test: What the result is measured on, once; None where there is none.
-        classes: Names of the classes; class ``i`` of the targets is ``classes[i]``.
+        classes: What the outputs of a network stand for: output ``i`` is of the class
+            ``classes[i]``, of that label, or of that column of a regression's targets.
         preprocess: Turns raw rows into rows like these.
         name: What a record of the study calls the data.
         fingerprint: The same for data with the same validation rows and targets, so that
             predictions of different splits are never mixed.
         folds: The search part (training and validation rows) as folds, the first of which the
             parts above are; None for a single split.
+        coding: The task, and the units that a regression is trained in.
     """
 
     train: Split
@@ -84,6 +91,17 @@ class Data(Sources):
     name: str
     fingerprint: str
     folds: Folds | None = None
+    coding: Coding = field(default_factory=Coding)
+
+    @property
+    def task(self) -> TaskName:
+        """``classification``, ``multilabel`` or ``regression``."""
+        return self.coding.task
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a network has: one a class, a label or a column of values."""
+        return len(self.classes)
 
     @property
     def parts(self) -> tuple["Data", ...]:
@@ -91,8 +109,8 @@ class Data(Sources):
         return (self,) if self.folds is None else self.folds.parts
 
     @property
-    def targets(self) -> NDArray[np.int64]:
-        """Right classes of the rows that a trial leaves predictions of, ``(rows,)``.
+    def targets(self) -> NDArray[Any]:
+        """Targets of the rows that a trial leaves predictions of, as a split holds them.
 
         Those of the validation part; with folds, of the whole search part in row order.
         """
@@ -126,6 +144,9 @@ class Data(Sources):
         folds: int = 1,
         seed: int = 0,
         name: str = "arrays",
+        task: str | None = None,
+        target_names: Sequence[Label] | None = None,
+        scale_targets: bool = True,
     ) -> "Data":
         """Split, standardise and lay out arrays.
 
@@ -134,11 +155,13 @@ class Data(Sources):
                 with their channels last or first; arrays or tensors of numbers of any type,
                 or a pandas DataFrame of features. Left unchanged. In a table, NaN is a
                 missing value.
-            y: One label a row: strings, integers or booleans.
+            y: One label a row: strings, integers or booleans, shape ``(rows,)``; or 0 and 1
+                for several labels, shape ``(rows, labels)``; or measurements, floats of shape
+                ``(rows,)`` or ``(rows, columns)``.
             x_validation: A given validation part, with ``y_validation``.
-            y_validation: Its labels.
+            y_validation: Its targets.
             x_test: A given test part, with ``y_test``; kept whole, and never trained on.
-            y_test: Its labels.
+            y_test: Its targets.
             groups: One value a row of ``x``; rows with equal values stay in one part.
             time: One number or date a row; the latest rows are validation and test part.
             categorical: Columns of a table that hold categories: their numbers (or names), or
@@ -152,6 +175,13 @@ class Data(Sources):
                 which one model of a trial is validated; ``validation_share`` is not used then.
             seed: The split depends on it and on the labels alone.
             name: What a record of the study calls the data.
+            task: ``classification``, ``multilabel`` or ``regression``; read off ``y`` where
+                absent: floats are a regression, unless they are whole and of at most 20
+                different values, and an array of 0 and 1 with several columns is multi-label.
+            target_names: Names of the labels or of the columns of ``y``; those of a pandas
+                ``y`` with several columns, or their numbers, where absent.
+            scale_targets: Whether regression is trained on standardised targets. Metrics and
+                predictions are in the target's own units in any case.
 
         Raises:
             DataError: The arrays cannot be trained on.
@@ -178,6 +208,9 @@ class Data(Sources):
         )
         targets = [as_array(pair[1]) for pair in given.values()]
         parts = dict(zip(given, zip(raw[1:], targets, strict=True), strict=True))
+        named = getattr(y, "columns", ())
+        if target_names is None and len(named) > 1:
+            target_names = [str(column) for column in named]
         return divide(
             raw[0],
             as_array(y),
@@ -188,6 +221,9 @@ class Data(Sources):
             folds=folds,
             seed=seed,
             name=name,
+            task=task,
+            target_names=target_names,
+            scale_targets=scale_targets,
         )
 
 
@@ -205,6 +241,9 @@ def divide(
     target: str | None = None,
     image_size: tuple[int, int] | None = None,
     standardize: bool = True,
+    task: str | None = None,
+    target_names: Sequence[Label] | None = None,
+    scale_targets: bool = True,
     rows: Sequence[NDArray[np.int64]] | None = None,
 ) -> Data:
     """Split raw rows, fit the preprocessing on the training part and apply it to all parts.
@@ -216,9 +255,10 @@ def divide(
     """
     check_folds(folds, name)
     place = name if target is None else f"{name}, column {target!r}"
-    labels = _labelled(x, y, where=name, target_at=place)
-    classes = splits.class_names(labels, place)
-    codes = splits.encode_labels(labels, classes, place)
+    kind = decide_task(y, where=place) if task is None else check_task(task, where=place)
+    labels = _labelled(x, y, where=name, target_at=place, task=kind)
+    classes = output_names(labels, task=kind, given=target_names, where=place)
+    codes = encode_targets(labels, classes, task=kind, where=place)
     if folds > 1:
         check_foldable(x, given=validation is not None, by=by, where=name)
         return in_folds(
@@ -231,11 +271,15 @@ def divide(
                 target=target,
                 image_size=image_size,
                 standardize=standardize,
+                task=kind,
+                target_names=target_names,
+                scale_targets=scale_targets,
                 rows=rows,
             ),
             x,
             codes,
             by=by,
+            task=kind,
             folds=folds,
             test_share=0.0 if test else shares[1],
             test=None if test is None else test[0],
@@ -258,7 +302,7 @@ def divide(
     if rows is None and wanted and by:
         parts_rows = divide_by(by, codes, wanted, seed=seed, where=name)
     elif rows is None and wanted:
-        parts_rows = splits.stratified_split(codes, wanted, seed=seed, names=classes, where=name)
+        parts_rows = divide_rows(codes, wanted, task=kind, seed=seed, names=classes, where=name)
     preprocess = Preprocess.fit(
         x[parts_rows[0]], target=target, image_size=image_size, standardize=standardize
     )
@@ -267,8 +311,8 @@ def divide(
         if pair is None:
             continue
         where = f"{name}, {word} part"
-        given = _labelled(*pair, where=where, target_at=f"{place}, {word} part")
-        numbers = splits.encode_labels(given, classes, where)
+        given = _labelled(*pair, where=where, target_at=f"{place}, {word} part", task=kind)
+        numbers = encode_targets(given, classes, task=kind, where=where)
         parts.insert(position, Split(_applied(preprocess, pair[0]), numbers))
         if position == 1:
             parts_rows.insert(1, np.arange(len(numbers)))
@@ -280,6 +324,7 @@ def divide(
         preprocess=preprocess,
         name=name,
         fingerprint=_fingerprint(parts_rows[1], parts[1].y),
+        coding=Coding.fit(parts[0].y, task=kind, scaled=scale_targets),
     )
 
 
@@ -287,11 +332,13 @@ def _applied(preprocess: Preprocess, raw: Raw) -> NDArray[np.float32] | Stream:
     return raw.through(preprocess) if isinstance(raw, DatasetRows) else preprocess.apply(raw)
 
 
-def _labelled(x: Raw, y: NDArray[np.generic], *, where: str, target_at: str) -> NDArray[np.generic]:
-    """Check the features, and return the targets as one label a row."""
+def _labelled(
+    x: Raw, y: NDArray[np.generic], *, where: str, target_at: str, task: TaskName
+) -> NDArray[np.generic]:
+    """Check the features, and return the targets as the task has them."""
     if isinstance(x, np.ndarray):  # others are checked column by column, or when they are read
         files.check_numbers(x, names=None, where=where)
-    labels = splits.as_labels(y, target_at)
+    labels = read_targets(y, task=task, where=target_at)
     if len(x) != len(labels):
         raise DataError(
             f"there are {len(x)} rows of features and {len(labels)} targets.",
@@ -301,9 +348,9 @@ def _labelled(x: Raw, y: NDArray[np.generic], *, where: str, target_at: str) -> 
     return labels
 
 
-def _fingerprint(rows: NDArray[np.int64], y: NDArray[np.int64]) -> str:
+def _fingerprint(rows: NDArray[np.int64], y: NDArray[Any]) -> str:
     digest = hashlib.sha256()
     # Little-endian on every machine.
     for array in (rows, y):
-        digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        digest.update(np.ascontiguousarray(array, dtype=f"<{array.dtype.kind}8").tobytes())
     return digest.hexdigest()[:16]

@@ -157,7 +157,7 @@ def fine_tune(
         RecipeError: See :class:`FineTune`.
     """
     factory = FineTune(
-        backbone, len(data.classes), data.shape, weights=weights, blocks=blocks, head=head
+        backbone, data.outputs, data.shape, weights=weights, blocks=blocks, head=head
     )
     sizing = Sizing.of(len(data.train))
     most = len(factory.blocks)

@@ -12,15 +12,17 @@ from ripieno.errors import DataError
 from ripieno.recipes.draws import Purpose, fold
 from ripieno.recipes.encoding import TableEncoder
 from ripieno.recipes.grouping import Dividing, divide_by, fold_groups
+from ripieno.recipes.parts import divide_rows, multilabel_parts
 from ripieno.recipes.preprocess import Raw
-from ripieno.recipes.splits import Label, stratified_split
+from ripieno.recipes.splits import Label
 from ripieno.recipes.streams import DatasetRows
 from ripieno.recipes.tables import Table
+from ripieno.recipes.tasks import TaskName
 
 if TYPE_CHECKING:
     from ripieno.recipes.data import Data
 
-__all__ = ["Folds", "check_foldable", "check_folds", "in_folds", "stratified_folds"]
+__all__ = ["Folds", "check_foldable", "check_folds", "fold_rows", "in_folds", "stratified_folds"]
 
 Rows = NDArray[np.int64]
 
@@ -33,12 +35,12 @@ class Folds:
         parts: One ordinary data set a fold: this fold is its validation part, the other folds
             are its training part, which alone its preprocessing was fitted on.
         rows: Each fold's rows of the search part, int64, ascending; every row is in one fold.
-        targets: Right classes of the search part in row order, shape ``(rows,)``.
+        targets: Targets of the search part in row order, as a split holds them.
     """
 
     parts: tuple["Data", ...]
     rows: tuple[Rows, ...]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -110,9 +112,10 @@ def check_foldable(x: Raw, *, given: bool, by: Dividing | None, where: str) -> N
 def in_folds(
     divide: Callable[[Raw, Sequence[Rows]], "Data"],
     x: Raw,
-    y: NDArray[np.int64],
+    y: NDArray[Any],
     *,
     by: Dividing | None = None,
+    task: TaskName,
     folds: int,
     test_share: float,
     test: Raw | None = None,
@@ -131,8 +134,9 @@ def in_folds(
         x: Raw features of all rows. Which features a table gives is decided by the whole
             search part, so that all folds give the same ones; what they are scaled with is
             learned fold by fold.
-        y: Classes of all rows, shape ``(rows,)``.
-        by: Groups, none of which is in two folds; None divides by class.
+        y: Targets of all rows, as a split holds them.
+        by: Groups, none of which is in two folds; None divides by the targets.
+        task: What the targets are.
         folds: How many, at least 2.
         test_share: Share of the rows that is no part of the search; 0 for none.
         test: Raw features of a given test part.
@@ -148,7 +152,7 @@ def in_folds(
         if by:
             kept = divide_by(by, y, [test_share], seed=seed, where=where)
         else:
-            kept = stratified_split(y, [test_share], seed=seed, names=names, where=where)
+            kept = divide_rows(y, [test_share], task=task, seed=seed, names=names, where=where)
         test = x[kept[1]]
     search = kept[0]
     if isinstance(x, Table):
@@ -156,7 +160,7 @@ def in_folds(
     if by and by.groups is not None:
         rows = fold_groups(by.groups[search], y[search], folds, seed=seed, where=where)
     else:
-        rows = stratified_folds(y[search], folds, seed=seed, names=names, where=where)
+        rows = fold_rows(y[search], folds, task=task, seed=seed, names=names, where=where)
     parts = tuple(divide(x, [np.delete(search, held), search[held], *kept[1:]]) for held in rows)
     _check_shapes(parts, where)
     first = parts[0]
@@ -166,6 +170,44 @@ def in_folds(
         fingerprint=_fingerprint(search, y[search], rows),
         folds=Folds(parts, rows, y[search]),
     )
+
+
+def fold_rows(
+    y: NDArray[Any],
+    folds: int,
+    *,
+    task: TaskName,
+    seed: int,
+    names: Sequence[Label],
+    where: str,
+) -> tuple[Rows, ...]:
+    """Divide rows into folds that are alike, whatever the task.
+
+    Args:
+        y: Targets, as a split holds them.
+        folds: How many.
+        task: The task: classes and labels are spread over the folds in proportion.
+        seed: The folds depend on it and on ``y`` alone.
+        names: Names of the classes, for messages.
+        where: Where the data come from, for messages.
+
+    Raises:
+        DataError: A class has fewer rows than there are folds, or there are fewer rows.
+    """
+    if task == "classification":
+        return stratified_folds(y, folds, seed=seed, names=names, where=where)
+    if len(y) < folds:
+        raise DataError(
+            f"there are {len(y)} rows outside of the test part, and folds = {folds} needs {folds}.",
+            where=where,
+            fix="give fewer folds, or add rows.",
+        )
+    rng = np.random.default_rng(fold(seed, Purpose.SPLIT, folds))
+    if task == "regression":
+        dealt = rng.permutation(len(y))
+        return tuple(np.sort(dealt[number::folds]) for number in range(folds))
+    sizes = [len(y) // folds + (number < len(y) % folds) for number in range(folds)]
+    return tuple(multilabel_parts(y, sizes, rng=rng))
 
 
 def stratified_folds(
@@ -215,12 +257,12 @@ def _check_shapes(parts: Sequence["Data"], where: str) -> None:
             )
 
 
-def _fingerprint(search: Rows, y: NDArray[np.int64], rows: Sequence[Rows]) -> str:
+def _fingerprint(search: Rows, y: NDArray[Any], rows: Sequence[Rows]) -> str:
     folds = np.empty(len(search), dtype=np.int64)
     for number, held in enumerate(rows):
         folds[held] = number
     digest = hashlib.sha256(b"folds")
     # Little-endian on every machine.
     for array in (search, y, folds):
-        digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        digest.update(np.ascontiguousarray(array, dtype=f"<{array.dtype.kind}8").tobytes())
     return digest.hexdigest()[:16]

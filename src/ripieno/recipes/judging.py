@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ripieno.recipes.keeping import Finished
 from ripieno.recipes.knobs import Knobs
-from ripieno.recipes.metrics import MAXIMIZED
+from ripieno.recipes.metrics import direction_of
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.state import State
 from ripieno.recipes.watch import Best, Watch, watches
@@ -29,6 +29,7 @@ class Judging:
 
     def __init__(self, recipe: Recipe, knobs: Knobs, watch: Watch | None = None) -> None:
         self._metric = recipe.monitored
+        self._direction = direction_of(self._metric, recipe.metrics or ())
         self._knobs = knobs
         self._watch = watch or Watch()
 
@@ -64,10 +65,9 @@ class Judging:
         """
         own = {n: v for n, v in finished.metrics.items() if n not in _NOT_MEASURED}
         value = own[self._metric]
-        epoch = Best(own, finished.probabilities, finished.state.model)
-        after = self._watch.after(
-            -value if self._metric in MAXIMIZED else value, epoch, self._knobs
-        )
+        epoch = Best(own, finished.predictions, finished.state.model)
+        less_is_better = value if self._direction == "minimize" else -value
+        after = self._watch.after(less_is_better, epoch, self._knobs)
         self._watch = after
         state = replace(finished.state, watch=after)
         if after.best is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,12 +38,12 @@ class Finished:
     Args:
         metrics: The epoch's row.
         state: The model's and its optimizer's.
-        probabilities: On the validation part, shape ``(rows, classes)``.
+        predictions: On the validation part: probabilities or values, ``(rows, outputs)``.
     """
 
     metrics: Metrics
     state: State
-    probabilities: NDArray[np.float32]
+    predictions: NDArray[np.floating[Any]]
 
 
 def keep(
@@ -63,7 +64,7 @@ def keep(
     )
     predictions = artifacts.write(
         f"{name}-predictions",
-        {"probabilities": finished.probabilities},
+        {data.coding.stored: finished.predictions},
         {**facts, "fingerprint": data.fingerprint},
     )
     return state, predictions

@@ -126,15 +126,52 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             0.0, "largest absolute value in a gradient, before its norm; 0 leaves it alone"
         ),
         "batch_size": _knob(32, "examples a step", low=1.0, whole=True),
+        "loss": _knob(
+            None,
+            "what is minimized; None takes the recipe's own, or the task's",
+            None,
+            "cross_entropy",
+            "focal",
+            "binary_cross_entropy",
+            "mse",
+            "l1",
+            "huber",
+            "quantile",
+        ),
         "label_smoothing": _knob(
-            0.0, "share of the target that goes to all classes alike", high=1.0
+            0.0,
+            "share of the target that goes to all classes alike, for cross_entropy",
+            high=1.0,
+        ),
+        "class_weights": _knob(
+            None,
+            "weigh classes inversely to their size, or as the recipe gives it",
+            None,
+            "balanced",
+            "given",
+        ),
+        "pos_weight": _knob(
+            None,
+            "weigh rows with a label by rows without it, or as the recipe gives it",
+            None,
+            "balanced",
+            "given",
+        ),
+        "focal_gamma": _knob(2.0, "how much less focal counts what is right already"),
+        "huber_delta": _knob(
+            1.0, "where huber turns linear, in the unit that is trained in", **_POSITIVE
+        ),
+        "quantile_level": _knob(
+            0.5,
+            "share of the targets below what quantile predicts",
+            high=1.0,
+            open_ends=("low", "high"),
         ),
         "mixup": _knob(0.0, "mixes pairs of examples with shares of Beta(value, value); 0: never"),
         "cutmix": _knob(
             0.0, "pastes boxes between images with shares of Beta(value, value); 0: never"
         ),
         "input_noise": _knob(0.0, "standard deviation of noise added to the inputs in training"),
-        "class_weights": _knob(None, "weight classes inversely to their size", None, "balanced"),
         "schedule": _knob(
             "constant",
             "how the learning rate falls over the recipe's epochs",
@@ -242,11 +279,16 @@ class Knobs:
     gradient_clip: float
     gradient_clip_value: float
     batch_size: int
+    loss: str | None
     label_smoothing: float
     mixup: float
     cutmix: float
     input_noise: float
     class_weights: str | None
+    pos_weight: str | None
+    focal_gamma: float
+    huber_delta: float
+    quantile_level: float
     schedule: str
     schedule_gamma: float
     schedule_power: float

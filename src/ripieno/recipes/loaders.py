@@ -15,6 +15,7 @@ from ripieno.recipes.grouping import Dividing
 from ripieno.recipes.inspection import column_kinds, require_columns
 from ripieno.recipes.preprocess import Raw
 from ripieno.recipes.reading import Reading
+from ripieno.recipes.splits import Label
 from ripieno.recipes.streams import open_dataset
 from ripieno.recipes.tables import NumericTransform
 
@@ -43,15 +44,18 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     folds: int = 1,
     seed: int = 0,
+    task: str | None = None,
+    scale_targets: bool = True,
 ) -> Data:
     """Read data and split them into a training, a validation and a test part.
 
     Args:
         source: ``"digits"`` (scikit-learn's 1,797 real handwritten images of 8 x 8 pixels);
             a ``.csv`` or ``.parquet`` file; a ``.npz`` file with ``x_train``, ``y_train`` and
-            optionally ``x_val``, ``y_val``, ``x_test``, ``y_test``, or with a table ``X``,
-            ``y`` and optionally ``is_cat``, ``is_test`` and ``names``; or a folder of images,
-            one sub-folder a class, perhaps below ``train``, ``val`` and ``test``.
+            optionally ``x_val``, ``y_val``, ``x_test``, ``y_test`` and ``target_names`` (of
+            labels or columns), or with a table ``X``, ``y`` and optionally ``is_cat``,
+            ``is_test``, ``names`` and ``target_names``; or a folder of images, one sub-folder
+            a class, perhaps below ``train``, ``val`` and ``test``.
         target: Name of a table's target column; where it is not given, the one column that
             is called target, label, class or y.
         groups: Name of a column; rows with equal values stay in one part.
@@ -61,7 +65,10 @@ def load(
         numeric: ``"quantile"`` or ``"standardize"``; see :class:`Reading`.
         image_size: Height and width that image files are resized to.
         folds: Divide all rows but the test part into so many folds; see ``Data.from_arrays``.
-        seed: The split depends on it and on the labels (and groups, or times) alone.
+        seed: The split depends on it and on the targets (and groups, or times) alone.
+        task: ``classification``, ``multilabel`` or ``regression``; read off the targets where
+            absent, see :meth:`Data.from_arrays`.
+        scale_targets: Whether a regression is trained on standardised targets.
 
     Raises:
         DataError: The source cannot be read or trained on.
@@ -74,6 +81,8 @@ def load(
         categorical=categorical,
         numeric=numeric,
         image_size=image_size,
+        task=task,
+        scale_targets=scale_targets,
     )
     return read(source, reading, folds=folds, seed=seed)
 
@@ -86,7 +95,7 @@ def read(source: str | Path, reading: Reading, *, folds: int = 1, seed: int = 0)
     """
     if source == "digits":
         reading.refuse(*_COLUMNS, "image_size", where="digits", because=_NO_COLUMNS)
-        return _digits(seed, folds=folds)
+        return _digits(reading, seed=seed, folds=folds)
     path = Path(source)
     if images.holds_images(path) and path.is_dir():
         return _images(path, reading, seed=seed, folds=folds)
@@ -113,6 +122,7 @@ def from_frame(
     reading: Reading,
     *,
     y: NDArray[np.generic] | None = None,
+    target_names: Sequence[Label] | None = None,
     is_test: NDArray[np.bool_] | None = None,
     shares: tuple[float, float] = (0.2, 0.2),
     folds: int = 1,
@@ -126,6 +136,7 @@ def from_frame(
         frame: One row an example.
         reading: Which columns are what.
         y: The targets, where they are no column.
+        target_names: Names of their columns, where they have several.
         is_test: True for the rows of a given test part.
         shares: Of the validation and the test part.
         folds: Into which the search part is divided; 1 for a single split.
@@ -164,6 +175,9 @@ def from_frame(
         seed=seed,
         name=name,
         target=target,
+        task=reading.task,
+        target_names=target_names,
+        scale_targets=reading.scale_targets,
     )
 
 
@@ -179,6 +193,8 @@ def from_datasets(
     seed: int,
     name: str,
     standardize: bool,
+    task: str | None,
+    scale_targets: bool,
 ) -> Data:
     """Split a torch dataset, beside a given test part or not; see ``Data.from_dataset``.
 
@@ -203,14 +219,24 @@ def from_datasets(
         seed=seed,
         name=name,
         standardize=standardize,
+        task=task,
+        scale_targets=scale_targets,
     )
 
 
-def _digits(seed: int, *, folds: int) -> Data:
+def _digits(reading: Reading, *, seed: int, folds: int) -> Data:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Data.from_arrays(digits.images, digits.target, folds=folds, seed=seed, name="digits")
+    return Data.from_arrays(
+        digits.images,
+        digits.target,
+        folds=folds,
+        seed=seed,
+        name="digits",
+        task=reading.task,
+        scale_targets=reading.scale_targets,
+    )
 
 
 def _images(path: Path, reading: Reading, *, seed: int, folds: int) -> Data:
@@ -224,6 +250,8 @@ def _images(path: Path, reading: Reading, *, seed: int, folds: int) -> Data:
         seed=seed,
         name=path.absolute().name,
         image_size=reading.size,
+        task=reading.task,
+        scale_targets=reading.scale_targets,
     )
 
 
@@ -245,7 +273,14 @@ def _npz(path: Path, reading: Reading, *, seed: int, folds: int) -> Data:
         folds=folds,
         seed=seed,
         name=path.stem,
+        task=reading.task,
+        target_names=_target_names(arrays),
+        scale_targets=reading.scale_targets,
     )
+
+
+def _target_names(arrays: dict[str, NDArray[np.generic]]) -> list[Any] | None:
+    return arrays["target_names"].tolist() if "target_names" in arrays else None
 
 
 def _archived_table(
@@ -260,7 +295,16 @@ def _archived_table(
     x, y = arrays["X"], arrays["y"]
     reading.refuse("target", where=str(path), because="the target is the array 'y'")
     if x.ndim != 2:
-        return Data.from_arrays(x, y, folds=folds, seed=seed, name=path.stem)
+        return Data.from_arrays(
+            x,
+            y,
+            folds=folds,
+            seed=seed,
+            name=path.stem,
+            task=reading.task,
+            target_names=_target_names(arrays),
+            scale_targets=reading.scale_targets,
+        )
     frame = frames.frame_of(arrays, path)
     _refuse_length("y", y, rows=len(x), path=path)
     flags = _flags(arrays, "is_cat", length=x.shape[1], path=path)
@@ -272,6 +316,7 @@ def _archived_table(
         frame,
         replace(reading, categorical=tuple(sorted(categorical))),
         y=y,
+        target_names=_target_names(arrays),
         is_test=is_test,
         folds=folds,
         seed=seed,

@@ -31,7 +31,7 @@ class MlpFactory:
 
     Args:
         shape: Shape of one row; images are flattened.
-        classes: Number of logits.
+        classes: Number of outputs.
         numbers: How many of the first features are scaled numbers, which the config may embed.
         cardinalities: Numbers that each of the last features can hold, which are looked up.
     """
@@ -129,7 +129,7 @@ def mlp(data: Data) -> Recipe:
     )
     factory = MlpFactory(
         data.shape,
-        len(data.classes),
+        data.outputs,
         numbers=data.preprocess.numbers,
         cardinalities=data.preprocess.cardinalities,
     )

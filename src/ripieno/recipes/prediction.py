@@ -1,6 +1,7 @@
-"""What a trained module says about rows: probabilities."""
+"""What a trained module says about rows: probabilities, or values."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from ripieno.errors import RecipeError
 from ripieno.recipes.feeding import Features, as_tensor, pieces
 from ripieno.recipes.streams import Stream
+from ripieno.recipes.targets import Coding
 
-__all__ = ["as_tensor", "check_logits", "log_probabilities", "predict_probabilities"]
+__all__ = ["check_logits", "predict", "predict_probabilities", "predict_scores"]
 
 _BATCH = 256  # a batch's activations stay in the cache of a core
 
@@ -30,27 +32,55 @@ def predict_probabilities(
     Raises:
         RecipeError: The module returns something else than logits.
     """
+    probabilities: NDArray[np.float32] = predict(module, x, Coding(), batch_size=batch_size)
+    return probabilities
+
+
+def predict(
+    module: nn.Module,
+    x: NDArray[np.floating] | Features,
+    coding: Coding,
+    *,
+    batch_size: int = _BATCH,
+) -> NDArray[Any]:
+    """Return the predictions of rows, shape ``(rows, outputs)``.
+
+    Args:
+        module: See :func:`predict_probabilities`.
+        x: Preprocessed features, shape ``(rows, *features)``.
+        coding: What the outputs of the module mean.
+        batch_size: Rows at a time.
+
+    Returns:
+        Probabilities of classes or labels, float32, or values in the target's own units,
+        float64.
+
+    Raises:
+        RecipeError: The module returns something else than rows of outputs.
+    """
     rows = x if isinstance(x, Tensor | Stream) else as_tensor(x)
-    return np.exp(log_probabilities(module, rows, batch_size=batch_size)).astype(np.float32)
+    return coding.predictions(predict_scores(module, rows, coding, batch_size=batch_size))
 
 
-def log_probabilities(
+def predict_scores(
     module: nn.Module,
     x: Features,
+    coding: Coding,
     *,
-    classes: int | None = None,
+    outputs: int | None = None,
     batch_size: int = _BATCH,
     between: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
-    """Return the logarithms of the class probabilities, float64, shape ``(rows, classes)``.
+    """Return scores, float64, shape ``(rows, outputs)``.
 
-    They are normalized in float64 whatever the dtype of the module, so that a log loss made
-    of them does not saturate.
+    They are made in float64 whatever the dtype of the module, so that a log loss made of
+    log-probabilities does not saturate.
 
     Args:
         module: See :func:`predict_probabilities`.
         x: Features, shape ``(rows, *features)``.
-        classes: How many logits there must be; None for any number.
+        coding: What the outputs of the module mean.
+        outputs: How many outputs there must be; None for any number.
         batch_size: Rows at a time.
         between: Called before every batch.
     """
@@ -63,16 +93,16 @@ def log_probabilities(
             parts = []
             for batch in pieces(x, batch_size):
                 between()
-                logits = module(batch if dtype is None else batch.to(dtype))
-                check_logits(logits, module, rows=len(batch), classes=classes)
-                parts.append(torch.log_softmax(logits.double(), dim=1))
+                found = module(batch if dtype is None else batch.to(dtype))
+                check_logits(found, module, rows=len(batch), classes=outputs)
+                parts.append(coding.scores(found))
             return torch.cat(parts).numpy()
     finally:
         module.train(training)
 
 
 def check_logits(logits: object, module: nn.Module, *, rows: int, classes: int | None) -> None:
-    """Refuse what is no matrix of logits.
+    """Refuse what is no matrix of outputs, one row an example.
 
     Raises:
         RecipeError: It is no tensor, or one of another shape than ``(rows, classes)``.
@@ -82,8 +112,9 @@ def check_logits(logits: object, module: nn.Module, *, rows: int, classes: int |
         return
     found = f"a tensor of shape {shape}" if isinstance(logits, Tensor) else type(logits).__name__
     raise RecipeError(
-        f"the model returned {found}, and logits of shape ({rows}, {classes or 'classes'}) "
+        f"the model returned {found}, and outputs of shape ({rows}, {classes or 'outputs'}) "
         "are needed.",
         where=f"{type(module).__name__}.forward",
-        fix="return one row of logits an example, one logit a class.",
+        fix="return one row an example: a logit for each class or label, or a value for each "
+        "column of the targets.",
     )

@@ -25,6 +25,8 @@ class Reading:
             ``"standardize"`` gives them mean 0 and deviation 1. Where absent, tables take
             ``quantile`` and arrays take ``standardize``.
         image_size: Height and width that image files are resized to.
+        task: ``classification``, ``multilabel`` or ``regression``; None for what the targets say.
+        scale_targets: Whether a regression is trained on standardised targets.
 
     Raises:
         DataError: One of them cannot be.
@@ -37,6 +39,8 @@ class Reading:
     categorical: str | Sequence[str] = ()
     numeric: NumericTransform | None = None
     image_size: int | tuple[int, int] | None = None
+    task: str | None = None
+    scale_targets: bool = True
 
     def __post_init__(self) -> None:
         for name in ("drop", "categorical"):

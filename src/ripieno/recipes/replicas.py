@@ -8,7 +8,7 @@ was, and more seeds add models to those that fewer seeds train.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from ripieno.records import Metrics, spread_name
 
 __all__ = [
     "Replica", "Replicated", "Training", "check_seeds", "in_equal_epochs", "join", "mean_metrics",
-    "replicas_of", "split_state",
+    "mean_predictions", "replicas_of", "split_state",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
@@ -160,15 +160,15 @@ def join(found: Sequence[Finished], data: Data, *, measured: Sequence[str]) -> F
 
     Returns:
         The mean metrics; the states side by side, which :func:`split_state` takes apart; and
-        for every row that a replica was validated on the mean probabilities of those that
+        for every row that a replica was validated on the mean predictions of those that
         were, in the order of ``data.targets``.
     """
     parts = range(len(data.parts))
-    answers = [_mean([one.probabilities for one in found[p :: len(parts)]]) for p in parts]
+    answers = [mean_predictions([one.predictions for one in found[p :: len(parts)]]) for p in parts]
     return Finished(
         metrics=mean_metrics([one.metrics for one in found], measured=measured),
         state=_side_by_side([one.state for one in found]),
-        probabilities=answers[0] if data.folds is None else data.folds.out_of_fold(answers),
+        predictions=answers[0] if data.folds is None else data.folds.out_of_fold(answers),
     )
 
 
@@ -246,8 +246,9 @@ def _prefix(number: int) -> str:
     return f"replica-{number}/"
 
 
-def _mean(answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def mean_predictions(answers: Sequence[NDArray[np.floating[Any]]]) -> NDArray[np.floating[Any]]:
+    """Return the mean of what several models predict of the same rows, in their own type."""
     if len(answers) == 1:
         return answers[0]
-    mean: NDArray[np.float32] = np.stack(answers).mean(0, dtype=np.float64).astype(np.float32)
-    return mean
+    mean: NDArray[np.floating[Any]] = np.stack(answers).mean(0, dtype=np.float64)
+    return mean.astype(answers[0].dtype)

@@ -137,7 +137,7 @@ def resnet(data: Data) -> Recipe:
         batch_sizes=sizing.batch_sizes,
     )
     return Recipe(
-        ResnetFactory(data.shape, len(data.classes)),
+        ResnetFactory(data.shape, data.outputs),
         epochs=sizing.epochs,
         epoch_rows=sizing.epoch_rows,
         space=space,

@@ -36,6 +36,8 @@ class Sources:
         folds: int = 1,
         seed: int = 0,
         name: str = "table",
+        task: str | None = None,
+        scale_targets: bool = True,
     ) -> "Data":
         """Split and encode a pandas table; see :func:`~ripieno.recipes.load` for what is said.
 
@@ -53,6 +55,8 @@ class Sources:
             folds: Into which the search part is divided; see ``Data.from_arrays``.
             seed: Of the split.
             name: What a record of the study calls the data.
+            task: The task; read off the targets where absent, see ``Data.from_arrays``.
+            scale_targets: Whether a regression is trained on standardised targets.
 
         Raises:
             DataError: A column is missing, or cannot be what it is said to be.
@@ -67,6 +71,8 @@ class Sources:
             drop=drop,
             categorical=categorical,
             numeric=numeric,
+            task=task,
+            scale_targets=scale_targets,
         )
         shares = (validation_share, test_share)
         return from_frame(
@@ -89,6 +95,8 @@ class Sources:
         folds: int = 1,
         seed: int = 0,
         name: str = "dataset",
+        task: str | None = None,
+        scale_targets: bool = True,
     ) -> "Data":
         """Split a torch ``Dataset``, and read it now or batch by batch.
 
@@ -97,9 +105,9 @@ class Sources:
         Means and deviations are then those of 10,000 training rows.
 
         Args:
-            dataset: Map-style; items are ``(features, label)``.
+            dataset: Map-style; items are ``(features, target)``.
             test: A given test part.
-            targets: One label an item; where absent, what the dataset calls ``targets`` or
+            targets: One target an item; where absent, what the dataset calls ``targets`` or
                 ``labels``, else every item is read once to learn them.
             groups: One value an item; items with equal values stay in one part.
             time: One number or date an item; the latest are validation and test part.
@@ -111,6 +119,8 @@ class Sources:
             folds: Into which the search part is divided, of a dataset that is read now.
             seed: Of the split, with the labels.
             name: What a record of the study calls the data.
+            task: The task; read off the targets where absent, see ``Data.from_arrays``.
+            scale_targets: Whether a regression is trained on standardised targets.
 
         Raises:
             DataError: The dataset cannot be read or trained on.
@@ -128,4 +138,6 @@ class Sources:
             seed=seed,
             name=name,
             standardize=standardize,
+            task=task,
+            scale_targets=scale_targets,
         )

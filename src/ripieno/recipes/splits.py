@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from ripieno.errors import DataError
 from ripieno.recipes.draws import Purpose, fold
 
-__all__ = ["Label", "as_labels", "class_names", "encode_labels", "stratified_split"]
+__all__ = [
+    "Label",
+    "as_labels",
+    "check_shares",
+    "class_names",
+    "encode_labels",
+    "refuse_missing",
+    "stratified_split",
+]
 
 Label = str | int | float | bool
 """The name of a class, as the data spell it."""
@@ -33,7 +41,7 @@ def as_labels(y: NDArray[np.generic], where: str) -> NDArray[np.generic]:
     if y.dtype.kind == "O":
         y = _from_objects(y, where)
     if y.dtype.kind == "f":
-        _refuse_missing(~np.isfinite(y), where)
+        refuse_missing(~np.isfinite(y), where)
         if (y == np.floor(y)).all() and (np.abs(y) < 2**53).all():
             return y.astype(np.int64)
     if y.dtype.kind not in "biufU":
@@ -48,7 +56,7 @@ def as_labels(y: NDArray[np.generic], where: str) -> NDArray[np.generic]:
 def _from_objects(y: NDArray[np.generic], where: str) -> NDArray[np.generic]:
     values: list[object] = y.tolist()
     # NaN is the one value that differs from itself.
-    _refuse_missing(np.array([v is None or v != v for v in values], dtype=bool), where)  # noqa: PLR0124
+    refuse_missing(np.array([v is None or v != v for v in values], dtype=bool), where)  # noqa: PLR0124
     kinds = {type(value) for value in values}
     if kinds <= {str} or kinds <= {bool} or kinds <= {int, float}:
         return np.array(values)
@@ -59,7 +67,12 @@ def _from_objects(y: NDArray[np.generic], where: str) -> NDArray[np.generic]:
     )
 
 
-def _refuse_missing(missing: NDArray[np.bool_], where: str) -> None:
+def refuse_missing(missing: NDArray[np.bool_], where: str) -> None:
+    """Refuse rows without a target.
+
+    Raises:
+        DataError: One is missing.
+    """
     if missing.any():
         raise DataError(
             f"the target is missing in {int(missing.sum())} of {len(missing)} rows, "
@@ -82,7 +95,8 @@ def class_names(y: NDArray[np.generic], where: str) -> tuple[Label, ...]:
             f"the target holds {len(names)} different values in {len(y)} rows, "
             "which looks like a measurement.",
             where=where,
-            fix="name a target with a few classes: only classification is supported for now.",
+            fix="name a target with a few classes"
+            + (", or say task='regression'." if y.dtype.kind in "iuf" else "."),
         )
     if len(names) < 2:
         raise DataError(
@@ -137,12 +151,7 @@ def stratified_split(
     Raises:
         DataError: The shares leave no rest, or a class has fewer rows than there are parts.
     """
-    if min(shares) <= 0.0 or sum(shares) >= 1.0:
-        raise DataError(
-            f"shares of {', '.join(f'{share:g}' for share in shares)} cannot be split off.",
-            where=where,
-            fix="give shares above 0 that leave a rest for training, such as 0.2.",
-        )
+    check_shares(shares, where)
     rng = np.random.default_rng(fold(seed, Purpose.SPLIT))
     parts: list[list[NDArray[np.int64]]] = [[] for _ in range(len(shares) + 1)]
     for number, name in enumerate(names):
@@ -152,13 +161,33 @@ def stratified_split(
                 f"the class {name!r} has {len(rows)} {'row' if len(rows) == 1 else 'rows'}, "
                 f"and a split into {len(parts)} parts needs {len(parts)}.",
                 where=where,
-                fix="add rows of this class, drop it, or merge it with another one.",
+                fix="add rows of this class, drop it, or merge it with another one"
+                + _if_measured(names),
             )
         counts = _counts(len(rows), shares)
         ends = np.cumsum([len(rows) - sum(counts), *counts])
         for part, piece in zip(parts, np.split(rows, ends[:-1]), strict=True):
             part.append(piece)
     return [np.sort(np.concatenate(part)) for part in parts]
+
+
+def _if_measured(names: Sequence[Label]) -> str:
+    many = len(names) > _MOST_REAL_CLASSES and not isinstance(names[0], str)
+    return "; if it is a measurement, say task='regression'." if many else "."
+
+
+def check_shares(shares: Sequence[float], where: str) -> None:
+    """Refuse shares that leave no rest, or nothing for a part.
+
+    Raises:
+        DataError: They do.
+    """
+    if min(shares) <= 0.0 or sum(shares) >= 1.0:
+        raise DataError(
+            f"shares of {', '.join(f'{share:g}' for share in shares)} cannot be split off.",
+            where=where,
+            fix="give shares above 0 that leave a rest for training, such as 0.2.",
+        )
 
 
 def _counts(rows: int, shares: Sequence[float]) -> list[int]:

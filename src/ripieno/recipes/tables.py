@@ -77,11 +77,13 @@ def check_transform(name: str) -> NumericTransform:
 
 
 def as_array(x: Any) -> NDArray[np.generic]:
-    """Return arrays, tensors of any device, pandas series and lists as an array."""
+    """Return arrays, tensors of any device, pandas series and tables, and lists as an array."""
     if hasattr(x, "detach"):
         x = x.detach().cpu()
         # NumPy has no bfloat16.
         x = (x.float() if x.is_floating_point() and x.itemsize < 4 else x).numpy()
+    if hasattr(x, "columns"):
+        return np.asarray(x.to_numpy())
     if hasattr(x, "to_numpy"):
         # Of a pandas series: its own types of text and of whole numbers with gaps.
         told = x.dtype.kind in "biufM" and not x.hasnans

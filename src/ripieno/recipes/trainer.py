@@ -19,9 +19,10 @@ from ripieno.recipes.altering import Altering
 from ripieno.recipes.augmentation import augment, augmentation_strengths
 from ripieno.recipes.backbone import rate_scales, take_features
 from ripieno.recipes.building import build_model
+from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
-from ripieno.recipes.feeding import Features, as_features, as_tensor, feed, first_rows
+from ripieno.recipes.feeding import Features, as_features, feed, first_rows
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import (
     DivergedError,
@@ -33,10 +34,11 @@ from ripieno.recipes.keeping import (
     take_up,
 )
 from ripieno.recipes.knobs import Knobs, read_knobs
-from ripieno.recipes.losses import LOSSES, balanced_weights, reduce
-from ripieno.recipes.metrics import METRICS
+from ripieno.recipes.loss_options import chosen_loss, loss_options
+from ripieno.recipes.losses import find_loss, reduce
+from ripieno.recipes.metrics import measure_scores
 from ripieno.recipes.optimizers import build_optimizer
-from ripieno.recipes.prediction import check_logits, log_probabilities
+from ripieno.recipes.prediction import check_logits, predict_scores
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, decay_weights, limit_norms, penalty
 from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
@@ -62,12 +64,18 @@ class TrainerRunner:
         seed: The study's seed.
         seeds: How many times a trial is trained on each fold of the data, each with another
             seed.
+
+    Raises:
+        RecipeError: The recipe is for another task than the data.
     """
 
     recipe: Recipe
     data: Data
     seed: int = 0
     seeds: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", complete(self.recipe, self.data))
 
     @property
     def width(self) -> int:
@@ -156,7 +164,7 @@ class TrainerRunner:
         ]
         if len(made) == 1:
             return made[0]
-        return Replicated(replicas, made, data=self.data, measured=self.recipe.metrics)
+        return Replicated(replicas, made, data=self.data, measured=self.recipe.measured)
 
 
 class _Training:
@@ -177,21 +185,23 @@ class _Training:
         self._stop = stop
         self._seed = replica.seed
         self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
-        self._classes = len(data.classes)
+        self._coding = data.coding
+        self._outputs = data.outputs
         inputs = (data.train.x, data.validation.x)
         self._inputs = [x for x in inputs if isinstance(x, np.ndarray)]  # nothing of a stream
         dtype = getattr(torch, recipe.dtype)
         self._dtype = dtype
         self._x = as_features(data.train.x, dtype)
-        self._y = as_tensor(data.train.y)
+        self._y = data.coding.encode(data.train.y, dtype)
         # Models that stream may share their batches, so they see one order.
         self._order_seed = order_seed if data.streamed else self._seed
         self._validation_x = as_features(data.validation.x, torch.float32)
         self._validation_y = data.validation.y
-        self._weights = None
-        if self._knobs.class_weights == "balanced":
-            weights = balanced_weights(data.train.y, self._classes)
-            self._weights = torch.from_numpy(weights).to(dtype)
+        self._loss = find_loss(chosen_loss(recipe, order.config))
+        self._options: dict[str, Any] = {
+            name: torch.from_numpy(value).to(dtype) if isinstance(value, np.ndarray) else value
+            for name, value in loss_options(recipe, order.config, data).items()
+        }
         self._strengths = augmentation_strengths([self._knobs], data.shape)
 
     def start(self, stored: State | None) -> None:
@@ -250,14 +260,19 @@ class _Training:
             loss_sum += losses
             weight_sum += weights
         self._seed_generator(epoch, len(chunks))
-        logs = self._validate(epoch)
+        scores = self._validate(epoch)
         metrics = {
             "train_loss": loss_sum / weight_sum,
-            **{name: METRICS[name](logs, self._validation_y) for name in self._recipe.metrics},
+            **measure_scores(
+                scores,
+                self._validation_y,
+                metrics=self._recipe.metrics,
+                task=self._coding.task,
+            ),
             "learning_rate": rate,
         }
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
-        return Finished(metrics, state, np.exp(logs).astype(np.float32))
+        return Finished(metrics, state, self._coding.predictions(scores))
 
     def _step(
         self, x: Tensor, y: Tensor, *, rate: float, key: Tensor, altering: Altering, step: int
@@ -269,13 +284,8 @@ class _Training:
         self.optimizer.zero_grad()
         with DropoutMode(key), self._naming_the_batch(x):
             logits = self.module(x)
-            check_logits(logits, self.module, rows=len(y), classes=self._classes)
-            loss = partial(
-                LOSSES[self._recipe.loss],
-                logits,
-                label_smoothing=self._knobs.label_smoothing,
-                class_weights=self._weights,
-            )
+            check_logits(logits, self.module, rows=len(y), classes=self._outputs)
+            loss = partial(self._loss, logits, **self._options)
             losses, weights = altering.losses(loss, y, step=step, key=key)
             objective = reduce(losses, weights)
             extra = penalty(self.module, self._knobs)
@@ -287,19 +297,20 @@ class _Training:
         return losses.sum().item(), weights.sum().item()
 
     def _validate(self, epoch: int) -> NDArray[np.float64]:
-        """Return the log-probabilities of the validation part."""
+        """Return the scores of the validation part."""
         with self._naming_the_batch(self._validation_x):
-            logs = log_probabilities(
+            scores = predict_scores(
                 self.module,
                 self._validation_x,
-                classes=self._classes,
+                self._coding,
+                outputs=self._outputs,
                 between=self._check_stop,
             )
-        if not np.isfinite(logs).all():
+        if not np.isfinite(scores).all():
             raise DivergedError(
                 f"the validation predictions were not finite after epoch {epoch + 1}."
             )
-        return logs
+        return scores
 
     def _seed_generator(self, epoch: int, step: int) -> None:
         # Not torch.manual_seed, which also visits every accelerator and is slow.

@@ -108,8 +108,9 @@ def _sections(summary: Summary) -> list[_Section]:
     }
     if summary.has_epochs:
         search["learning-curves"] = lambda: figures.learning_curves(trials, objective)
-    if any({"train_loss", "log_loss"} <= set(trial.metrics) for trial in trials):
-        search["fit"] = lambda: figures.fit(trials, objective)
+    measured = summary.fit_metric
+    if measured and any({"train_loss", measured} <= set(trial.metrics) for trial in trials):
+        search["fit"] = lambda: figures.fit(trials, objective, validation=measured)
     tested, best = summary.range_test, summary.best
     if tested is not None:
         current = best.config.get("lr") if best is not None else None
@@ -151,9 +152,17 @@ def _answer_panels(answers: Answers | None) -> list[_Panel]:
     if answers.ensemble is not None:
         models["ensemble"] = answers.ensemble
     last = list(models.values())[-1]
+    targets, names = answers.targets, answers.names
+    if answers.task == "regression":
+        return [
+            _panel("predicted", lambda: figures.predicted(models, targets, names)),
+            _panel("residuals", lambda: figures.residuals(models, targets, names)),
+        ]
+    if answers.task == "multilabel":
+        return [_panel("labels", lambda: figures.labels(models, targets, names))]
     return [
-        _panel("reliability", lambda: figures.reliability(models, answers.targets)),
-        _panel("confusion", lambda: figures.confusion(last, answers.targets, answers.names)),
+        _panel("reliability", lambda: figures.reliability(models, targets)),
+        _panel("confusion", lambda: figures.confusion(last, targets, names)),
     ]
 
 
@@ -191,11 +200,11 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
         beside = style.beside(best, objective.metric)
         tiles.append((f"best {metric}", value, f"trial {best.id}{beside and ','}{beside}"))
     for name, scores in (("best trial", summary.single), ("ensemble", summary.ensemble_scores)):
-        for key in ("accuracy", "log_loss"):
-            if key in scores.test:
-                measured = scores.test[key]
-                shown = f"{measured:.2%}" if key == "accuracy" else style.number(measured)
-                tiles.append((f"test {style.words(key)}", shown, name))
+        usual = [key for key in ("accuracy", "log_loss") if key in scores.test]
+        for key in usual or list(scores.test)[:2]:
+            measured = scores.test[key]
+            shown = f"{measured:.2%}" if key == "accuracy" else style.number(measured)
+            tiles.append((f"test {style.words(key)}", shown, name))
     gone = len(lost(summary.trials))
     tiles.append(
         ("trials", f"{len(summary.trials):,}", f"{gone:,} diverged or failed" if gone else "")

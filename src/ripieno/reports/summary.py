@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,22 +63,27 @@ class Answers:
     """What models answered on one part of the data.
 
     Args:
-        targets: Number of the true class of each row, int, shape ``(rows,)``.
-        single: Probabilities of the best single model, shape ``(rows, classes)``.
-        ensemble: Probabilities of the ensemble, same shape; None if there is none.
-        classes: Names of the classes; their numbers where absent.
+        targets: Number of the true class of each row, int, shape ``(rows,)``; or labels, 0
+            and 1, ``(rows, labels)``; or values, ``(rows, columns)``.
+        single: Probabilities of the best single model, shape ``(rows, classes)``; or of
+            labels, or values.
+        ensemble: Those of the ensemble, same shape; None if there is none.
+        classes: Names of the classes, labels or columns; their numbers where absent.
         part: What the rows are: ``"test"`` if nothing was chosen on them.
+        task: ``classification``, ``multilabel`` or ``regression``.
     """
 
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
     single: NDArray[np.floating[Any]]
     ensemble: NDArray[np.floating[Any]] | None = None
     classes: tuple[str, ...] = ()
     part: str = "test"
+    task: Literal["classification", "multilabel", "regression"] = "classification"
 
     def __post_init__(self) -> None:
         shape = self.single.shape
-        if len(shape) != 2 or self.targets.shape != shape[:1]:
+        needed = shape[:1] if self.task == "classification" else shape
+        if len(shape) != 2 or self.targets.shape != needed:
             problem = f"targets of shape {self.targets.shape} beside answers of shape {shape}."
         elif self.ensemble is not None and self.ensemble.shape != shape:
             problem = f"the ensemble's answers have the shape {self.ensemble.shape}, not {shape}."
@@ -89,7 +94,8 @@ class Answers:
         raise ReportError(
             problem,
             where="Answers",
-            fix="give answers (rows, classes), targets (rows,) and one name a class.",
+            fix="give answers (rows, classes), targets (rows,) and one name a class; of labels "
+            "and values, targets of the shape of the answers.",
         )
 
     @property
@@ -120,6 +126,8 @@ class Summary:
         environment: Facts of the machine and the software, in words, by name.
         diagnosis: What is wrong with the training or the data.
         range_test: The learning-rate range test of the best trial.
+        fit_metric: The metric that is the training loss, measured on validation rows; None
+            where the loss is none of the metrics, and the two cannot be compared.
     """
 
     title: str
@@ -138,6 +146,7 @@ class Summary:
     environment: Mapping[str, str] = field(default_factory=dict)
     diagnosis: "tuple[diagnostics.Finding, ...]" = ()
     range_test: "diagnostics.RangeTest | None" = None
+    fit_metric: str | None = "log_loss"
 
     @property
     def epochs(self) -> int:

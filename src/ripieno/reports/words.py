@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ripieno.records import Config, Trial, TrialStatus
+from ripieno.reports.comparing import compare
 from ripieno.reports.figures import style
 from ripieno.reports.summary import Answers, Summary, last_value, lost
 
@@ -34,7 +35,7 @@ def findings(summary: Summary) -> tuple[Finding, ...]:
     found += [Finding(f.severity, f"{f.sentence} {f.advice}") for f in summary.diagnosis]
     best = summary.best
     if best is not None:
-        found += [_fit(best), _still_improving(summary, best)]
+        found += [_fit(summary, best), _still_improving(summary, best)]
         found += _edges(summary)
     return tuple(finding for finding in found if finding is not None)
 
@@ -66,9 +67,9 @@ def _gains(answers: Answers | None) -> list[Finding]:
     if answers is None or answers.ensemble is None:
         return []
     # Imported here: the metrics come with torch, which a study without answers never needs.
-    from ripieno.ensembles import accuracy, gain_interval
+    from ripieno.ensembles import gain_interval
 
-    gain = gain_interval(answers.single, answers.ensemble, answers.targets)
+    gain = gain_interval(answers.single, answers.ensemble, answers.targets, task=answers.task)
     interval = f"95 % interval of the gain {style.number(gain.low)} to {style.number(gain.high)}"
     seen = (
         "" if answers.part == "test" else f" These {answers.part} rows chose both, so it flatters."
@@ -78,18 +79,12 @@ def _gains(answers: Answers | None) -> list[Finding]:
     if not gain.is_clear:
         interval += ", which holds zero: it may be chance"
     first = (
-        f"{lead}: the ensemble's {answers.part} log loss is {change} than that of the best "
-        f"single model ({interval}).{seen}"
+        f"{lead}: the ensemble's {answers.part} {style.words(gain.metric)} is {change} than that "
+        f"of the best single model ({interval}).{seen}"
     )
     if gain.low == gain.high == 0:
         first = "No gain: the ensemble answers every row as the best single model does."
-    rows = len(answers.targets)
-    right = [round(accuracy(p, answers.targets) * rows) for p in (answers.single, answers.ensemble)]
-    second = (
-        f"The best single model answers {right[0]:,} of {rows:,} {answers.part} rows right, "
-        f"the ensemble {right[1]:,}."
-    )
-    return [Finding("result", first), Finding("result", second)]
+    return [Finding("result", first), Finding("result", compare(answers))]
 
 
 def _losses(summary: Summary) -> Finding | None:
@@ -111,9 +106,9 @@ def _losses(summary: Summary) -> Finding | None:
     )
 
 
-def _fit(best: Trial) -> Finding | None:
+def _fit(summary: Summary, best: Trial) -> Finding | None:
     training = best.metrics.get("train_loss", math.nan)
-    validation = best.metrics.get("log_loss", math.nan)
+    validation = best.metrics.get(summary.fit_metric or "", math.nan)
     if not (math.isfinite(training) and math.isfinite(validation)):
         return None
     numbers = (

@@ -22,6 +22,7 @@ __all__ = ["FreezeThaw"]
 _FEW = 5
 _ENOUGH = 0.01
 _GROWTH = 1.25
+_PARTS = 27
 
 
 @dataclass(slots=True)
@@ -57,7 +58,8 @@ class FreezeThaw:
         objective: Whose curve is extrapolated.
         epochs: Epochs that a trial is trained for at most.
         trials: How many trials are started; None goes on until the searcher is exhausted.
-        interval: Epochs of one order; None takes a ninth of ``epochs``, at least one.
+        interval: Epochs of one order, after which it looks again; None takes a twenty-seventh
+            of ``epochs``, at least one.
         cost_aware: Count seconds instead of epochs: improvement is then expected for each
             second that a trial would still take, at its own pace. The search then depends
             on how fast the machine was, and is replayed from the recorded seconds.
@@ -78,7 +80,7 @@ class FreezeThaw:
     ) -> None:
         where = f"FreezeThaw({epochs=}, {trials=}, {interval=})"
         self._limit = math.inf if trials is None else check_count("trials", trials, where=where)
-        self._interval = check_interval(interval, epochs=epochs, where=where)
+        self._interval = check_interval(interval, epochs=epochs, where=where, parts=_PARTS)
         self._epochs = epochs
         self._cost_aware = cost_aware
         self._objective = objective

@@ -5,18 +5,16 @@ from ripieno.schedulers.counts import check_count
 
 __all__ = ["check_interval"]
 
-_PARTS = 9
 
-
-def check_interval(interval: int | None, *, epochs: int, where: str) -> int:
-    """Return the interval, or for None a ninth of the epochs, at least one.
+def check_interval(interval: int | None, *, epochs: int, where: str, parts: int = 9) -> int:
+    """Return the interval, or for None one of so many parts of the epochs, at least one.
 
     Raises:
         SearchError: A number is out of range.
     """
     check_count("epochs", epochs, where=where)
     if interval is None:
-        return max(1, epochs // _PARTS)
+        return max(1, epochs // parts)
     if check_count("interval", interval, where=where) > epochs:
         raise SearchError(
             f"interval = {interval} is above epochs = {epochs}.",

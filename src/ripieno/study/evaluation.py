@@ -6,12 +6,13 @@ part is read by :func:`evaluate` and nowhere else, once the search is over.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.ensembles import Ensemble, Predictions, gain_interval, greedy_selection
-from ripieno.recipes import measure
+from ripieno.recipes import TASKS, measure
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
 from ripieno.study.members import assemble, load_models, predict_test
@@ -20,7 +21,7 @@ from ripieno.study.results import EnsembleResult
 __all__ = ["Chosen", "Evaluation", "choose", "evaluate"]
 
 _LIBRARY = 200
-"""Trials that enter the selection at most: the best by validation log loss. With more, the
+"""Trials that enter the selection at most: the best by the task's own metric. With more, the
 weaker ones only give the selection more chances to fit the noise of the validation part."""
 
 
@@ -63,16 +64,16 @@ class Evaluation:
         chosen: The ensemble.
         result: Its numbers.
         best_test: The best trial's metrics on the test part; empty without one.
-        best_probabilities: Of the best trial on the test part, ``(rows, classes)``, or None.
-        probabilities: Of the ensemble on the test part, ``(rows, classes)``, or None.
+        best_predictions: Of the best trial on the test part, ``(rows, outputs)``, or None.
+        predictions: Of the ensemble on the test part, ``(rows, outputs)``, or None.
         member_test: Each member's metrics on the test part; empty without one.
     """
 
     chosen: Chosen
     result: EnsembleResult
     best_test: dict[str, float]
-    best_probabilities: NDArray[np.float32] | None = None
-    probabilities: NDArray[np.float64] | None = None
+    best_predictions: NDArray[np.floating[Any]] | None = None
+    predictions: NDArray[np.float64] | None = None
     member_test: tuple[dict[str, float], ...] = ()
 
 
@@ -98,7 +99,8 @@ def choose(
     Raises:
         ArtifactError: Stored predictions are missing or damaged.
     """
-    library = sorted(library, key=lambda trial: (trial.metrics["log_loss"], trial.id))[:_LIBRARY]
+    metric = TASKS[job.data.task].primary
+    library = sorted(library, key=lambda trial: (trial.metrics[metric], trial.id))[:_LIBRARY]
     predictions = _read_predictions(job, library, artifacts)
     weights = greedy_selection(predictions, rounds=rounds, bags=bags)
     order = sorted(np.flatnonzero(weights), key=lambda row: -weights[row])
@@ -108,7 +110,7 @@ def choose(
         reference=reference,
         members=tuple(library[row] for row in order),
         weights=tuple(float(weights[row]) for row in order),
-        validation=measure(predictions.mean(weights), predictions.targets),
+        validation=_measure(job, predictions.mean(weights), job.data.targets),
     )
 
 
@@ -119,45 +121,55 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
         weights=[round(weight, 6) for weight in chosen.weights],
         validation=chosen.validation,
     )
-    test = chosen.job.data.test
+    job = chosen.job
+    test = job.data.test
     if test is None:
         return Evaluation(chosen, result, best_test={})
     parts = {
-        trial.id: predict_test(chosen.job, load_models(chosen.job, trial, chosen.artifacts))
+        trial.id: predict_test(job, load_models(job, trial, chosen.artifacts))
         for trial in {trial.id: trial for trial in (best, *chosen.members)}.values()
     }
     votes = np.stack([parts[trial.id] for trial in chosen.members])
     pooled = np.tensordot(np.array(chosen.weights), votes, axes=1)
-    gain = gain_interval(parts[best.id], pooled, test.y, metric="log_loss")
+    gain = gain_interval(parts[best.id], pooled, test.y, task=job.data.task)
     measured = replace(
         result,
-        test=measure(pooled, test.y),
-        gain={"log_loss": gain.value, "low": gain.low, "high": gain.high},
+        test=_measure(job, pooled, test.y),
+        gain={gain.metric: gain.value, "low": gain.low, "high": gain.high},
     )
     return Evaluation(
         chosen,
         measured,
-        best_test=measure(parts[best.id], test.y),
-        best_probabilities=parts[best.id],
-        probabilities=pooled,
-        member_test=tuple(measure(parts[trial.id], test.y) for trial in chosen.members),
+        best_test=_measure(job, parts[best.id], test.y),
+        best_predictions=parts[best.id],
+        predictions=pooled,
+        member_test=tuple(_measure(job, parts[trial.id], test.y) for trial in chosen.members),
     )
+
+
+def _measure(
+    job: TuneJob, predictions: NDArray[np.floating[Any]], y: NDArray[Any]
+) -> dict[str, float]:
+    return measure(predictions, y, metrics=job.recipe.metrics, task=job.data.task)
 
 
 def _read_predictions(
     job: TuneJob, library: Sequence[Trial], artifacts: ArtifactStore
 ) -> Predictions:
     """Read the stored validation predictions of every trial of the library."""
+    data = job.data
     parts = []
     for trial in library:
         assert trial.predictions is not None  # noqa: S101 - what makes it part of the library
         arrays, facts = artifacts.read(trial.predictions)
+        stored: NDArray[Any] = arrays[data.coding.stored]
         parts.append(
             Predictions(
-                np.asarray(arrays["probabilities"], dtype=np.float32)[None],
-                job.data.targets,
+                stored[None],
+                data.targets,
                 (str(trial.id),),
                 str(facts["fingerprint"]),
+                data.task,
             )
         )
     return Predictions.stack(parts)

@@ -76,11 +76,24 @@ def _check_folds(data: Data, folds: int | None, *, where: str) -> None:
         )
 
 
+def _check_task(data: Data, reading: Reading) -> None:
+    """Refuse data that were read for another task than is asked for."""
+    if reading.task in {None, data.task} and reading.scale_targets:
+        return
+    raise StudyError(
+        f"task = {reading.task!r} and scale_targets = {reading.scale_targets} are asked for, and "
+        f"the data are read already, for {data.task}.",
+        where=f"data {data.name!r}",
+        fix="say it where they are read: Data.from_arrays(x, y, task=…, scale_targets=…).",
+    )
+
+
 def _from_object(
     data: object, reading: Reading, *, seed: int, folds: int | None, where: str
 ) -> Data:
     if isinstance(data, Data):
         _check_folds(data, folds, where=where)
+        _check_task(data, reading)
         return data
     count = _count(folds)
     if hasattr(data, "columns") and hasattr(data, "iloc"):
@@ -90,8 +103,9 @@ def _from_object(
         where=where,
         because="arrays have no columns by name (rp.Data.from_arrays takes arrays of them)",
     )  # fmt: skip
+    told: dict[str, Any] = {"task": reading.task, "scale_targets": reading.scale_targets}
     if isinstance(data, Dataset):
-        return Data.from_dataset(data, folds=count, seed=seed)
+        return Data.from_dataset(data, folds=count, seed=seed, **told)
     if not isinstance(data, Sequence) or len(data) not in {2, 4}:
         raise StudyError(
             f"a {type(data).__name__} is not data.",
@@ -109,6 +123,7 @@ def _from_object(
         numeric=reading.numeric or "standardize",
         folds=count,
         seed=seed,
+        **told,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ripieno.executors import ObjectiveRunner
 from ripieno.population import PopulationRunner, check_tier
-from ripieno.recipes import Data, Recipe, TrainerRunner
+from ripieno.recipes import Data, Recipe, TrainerRunner, complete
 from ripieno.records import Runner
 from ripieno.study.settings import Settings
 
@@ -28,11 +28,17 @@ class TuneJob:
         recipe: How a model is trained.
         data: On what.
         seeds: How many times on each fold of the data, each with another seed.
+
+    Raises:
+        RecipeError: The recipe is for another task than the data.
     """
 
     recipe: Recipe
     data: Data
     seeds: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", complete(self.recipe, self.data))
 
     def runner(self, settings: Settings) -> Runner:
         """Return the population engine; the one-model trainer for a study without a tier."""

@@ -1,13 +1,14 @@
 """A trial as a member of an ensemble: its trained models, which answer by their mean."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from ripieno.ensembles import Ensemble
-from ripieno.recipes import State, build_model, predict_probabilities, split_state
+from ripieno.recipes import State, build_model, mean_predictions, predict, split_state
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
 
@@ -31,8 +32,8 @@ def load_models(job: TuneJob, trial: Trial, artifacts: ArtifactStore) -> tuple[n
     return tuple(models)
 
 
-def predict_test(job: TuneJob, models: Sequence[nn.Module]) -> NDArray[np.float32]:
-    """Return a trial's probabilities on the test part, the mean of its models'.
+def predict_test(job: TuneJob, models: Sequence[nn.Module]) -> NDArray[np.floating[Any]]:
+    """Return a trial's predictions on the test part, the mean of its models'.
 
     Each model reads the rows as the preprocessing of its own fold gives them.
 
@@ -42,13 +43,10 @@ def predict_test(job: TuneJob, models: Sequence[nn.Module]) -> NDArray[np.float3
     """
     answers = []
     for number, module in enumerate(models):
-        test = job.data.parts[number % len(job.data.parts)].test
-        assert test is not None  # noqa: S101 - every fold has the test part of the data
-        answers.append(predict_probabilities(module, test.x))
-    if len(answers) == 1:
-        return answers[0]
-    mean: NDArray[np.float32] = np.stack(answers).mean(0, dtype=np.float64).astype(np.float32)
-    return mean
+        part = job.data.parts[number % len(job.data.parts)]
+        assert part.test is not None  # noqa: S101 - every fold has the test part of the data
+        answers.append(predict(module, part.test.x, part.coding))
+    return mean_predictions(answers)
 
 
 def assemble(
@@ -96,4 +94,5 @@ def assemble(
             "cardinalities": list(data.preprocess.cardinalities),
             "members": facts,
         },
+        coding=[part.coding for part in data.parts],
     )

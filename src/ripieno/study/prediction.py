@@ -1,10 +1,13 @@
 """A study's ensemble on a file of new rows."""
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ripieno.ensembles import Ensemble
 from ripieno.errors import StudyError
@@ -51,9 +54,12 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
         path: The study's folder.
         rows: A ``.csv``, ``.parquet`` or ``.npz`` file as the study was trained on, with or
             without the target; or an image, or a folder of images.
-        out: A ``.csv`` (label and one probability a class, for images the file first) or
-            ``.npz`` file (arrays ``prediction`` and ``probabilities``, for images ``files``);
-            None for text.
+        out: A ``.csv`` or ``.npz`` file; None for CSV text. Columns, for images after the
+            file: of a classification ``prediction`` and one ``probability_<class>`` a class;
+            of several labels one ``prediction_<label>``, 0 or 1, and one
+            ``probability_<label>`` each; of a regression ``prediction``, or one
+            ``prediction_<column>`` each. A ``.npz`` holds the arrays ``prediction``, for
+            images ``files`` and, but for a regression, ``probabilities``.
 
     Returns:
         The CSV text if ``out`` is None, else the path that was written, as a line.
@@ -64,23 +70,50 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
     """
     ensemble = load_ensemble(path)
     assert ensemble.preprocess is not None  # noqa: S101 - a study's ensemble reads raw rows
-    probabilities = ensemble.predict_proba(ensemble.preprocess.read(rows))
+    x = ensemble.preprocess.read(rows)
     files = ensemble.preprocess.row_names(rows)
-    labels = np.asarray(ensemble.classes)[probabilities.argmax(axis=1)]
+    arrays: dict[str, NDArray[Any]] = {}
+    if ensemble.task == "regression":
+        arrays["prediction"] = ensemble.predict(x)
+    else:
+        probabilities = ensemble.predict_proba(x)
+        arrays["prediction"] = _answers(probabilities, ensemble)
+        arrays["probabilities"] = probabilities
     if out is not None and out.suffix == ".npz":
         buffer = io.BytesIO()
-        arrays = {"prediction": labels, "probabilities": probabilities}
         if files is not None:
             arrays["files"] = np.array(files)
         np.savez(buffer, allow_pickle=False, **arrays)
         return _write(out, buffer.getvalue())
-    table = pd.DataFrame({"prediction": labels})
+    table = pd.DataFrame(_columns(arrays, ensemble.classes))
     if files is not None:
         table.insert(0, "file", files)
-    for index, label in enumerate(ensemble.classes):
-        table[f"probability_{label}"] = probabilities[:, index]
-    text = table.to_csv(index=False, float_format="%.6g")
+    # Values keep the digits that a float32 network gives them; probabilities need fewer.
+    digits = "%.9g" if ensemble.task == "regression" else "%.6g"
+    text = table.to_csv(index=False, float_format=digits)
     return text if out is None else _write(out, text.encode())
+
+
+def _answers(probabilities: NDArray[np.floating[Any]], ensemble: Ensemble) -> NDArray[Any]:
+    """Return the likeliest class of each row, or which labels it has."""
+    if ensemble.task == "multilabel":
+        return (probabilities > 0.5).astype(np.int64)
+    named: NDArray[Any] = np.asarray(ensemble.classes)[probabilities.argmax(axis=1)]
+    return named
+
+
+def _columns(
+    arrays: Mapping[str, NDArray[Any]], names: Sequence[object]
+) -> dict[str, NDArray[Any]]:
+    """Return a table's columns: one of an array of one axis, else one a name."""
+    columns: dict[str, NDArray[Any]] = {}
+    for kind, array in arrays.items():
+        head = "probability" if kind == "probabilities" else kind
+        if array.ndim == 1:
+            columns[head] = array
+        else:
+            columns |= {f"{head}_{name}": array[:, place] for place, name in enumerate(names)}
+    return columns
 
 
 def _write(out: Path, content: bytes) -> str:

@@ -38,7 +38,8 @@ class EnsembleResult:
         validation: Metrics on the part it was selected on: optimistic.
         test: Metrics on the test part; empty where there is none.
         gain: By how much the test log loss is lower than the best trial's, with a bootstrap
-            interval: ``{"log_loss": …, "low": …, "high": …}``; empty without a test part.
+            interval: ``{"log_loss": …, "low": …, "high": …}``; of a regression the RMSE,
+            ``"rmse"``; empty without a test part.
     """
 
     members: list[int]

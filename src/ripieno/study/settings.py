@@ -51,6 +51,8 @@ class Settings:
         space: The space as JSON.
         recipe: ``cnn``, ``mlp``, ``resnet``, ``FILE.py:NAME``, or ``custom`` for a Python object.
         data: Where the data came from; None for a search over a function.
+        metric_source: ``FILE.py:NAME`` of the metric, ``custom`` for a Python object; None
+            for one that is known by its name.
         folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
             single split.
         seeds: How many times a trial is trained on each fold, each with another seed.
@@ -71,6 +73,7 @@ class Settings:
     space: str
     recipe: str | None = None
     data: DataReference | None = None
+    metric_source: str | None = None
     folds: int = 1
     seeds: int = 1
     version: int = VERSION
@@ -93,7 +96,7 @@ class Settings:
         """
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
-        needed = known - {"folds", "seeds"}
+        needed = known - {"folds", "seeds", "metric_source"}
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "

@@ -1,7 +1,6 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
 import atexit
-import difflib
 import shutil
 import tempfile
 import time
@@ -20,6 +19,7 @@ from ripieno.space import Space
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
+from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.study import Study
@@ -29,16 +29,13 @@ __all__ = ["open", "search", "starting_folder", "tune"]
 DEFAULT_TRIALS = 49
 """One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
 
-MAXIMIZED = frozenset({"accuracy"})
-"""The recipes' own metrics of which more is better."""
-
 
 def tune(
     model: ModelInput | None,
     data: DataInput,
     space: Space | None = None,
     *,
-    metric: str = "log_loss",
+    metric: MetricInput | None = None,
     direction: Direction | None = None,
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "hyperband",
@@ -54,6 +51,8 @@ def tune(
     categorical: str | Sequence[str] = (),
     numeric: NumericTransform | None = None,
     image_size: int | tuple[int, int] | None = None,
+    task: str | None = None,
+    scale_targets: bool = True,
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
@@ -73,8 +72,11 @@ def tune(
             ``"FILE.py:NAME"``, a ``Data``, a pandas DataFrame, a torch ``Dataset``, or arrays
             ``(x, y)`` or ``(x, y, x_test, y_test)``.
         space: What is searched; the recipe's own space where absent.
-        metric: What the search is after: ``log_loss`` or ``accuracy`` on the validation part.
-        direction: ``minimize`` or ``maximize``; known for the recipes' own metrics.
+        metric: What the search is after, on the validation part: a name such as
+            ``balanced_accuracy`` or ``mae``, ``"FILE.py:NAME"``, a ``rp.Metric``, or a
+            function ``metric(y_true, predictions)`` beside a direction. Where absent,
+            ``log_loss``, and ``rmse`` for a regression.
+        direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
         scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, ``asha``,
             ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
@@ -95,6 +97,12 @@ def tune(
         numeric: How numeric columns are scaled: ``quantile`` (tables) or ``standardize``
             (arrays).
         image_size: Height and width that a folder's images are resized to.
+        task: ``classification``, ``multilabel`` or ``regression``. Where absent the targets
+            say it: strings, booleans and whole numbers are classes; floats are a regression,
+            unless they are whole and of at most 20 different values; an array of 0 and 1 with
+            several columns is multi-label, and one of other numbers a regression.
+        scale_targets: Whether a regression is trained on standardised targets; metrics and
+            predictions are in the target's own units in any case.
         folds: Divide all rows but the test part into so many stratified folds. A trial is
             then one model a fold; its metrics are their means, with their spread beside, and
             its predictions are of the whole search part, each row by the model that was not
@@ -130,6 +138,8 @@ def tune(
         categorical=categorical,
         numeric=numeric,
         image_size=image_size,
+        task=task,
+        scale_targets=scale_targets,
     )
     read, reference = read_data(data, reading, seed=seed, folds=folds)
     recipe, searched, name = read_recipe(
@@ -138,10 +148,11 @@ def tune(
     if trials is None and minutes is None:
         whole = hyperband_trials(recipe.epochs) if epochs is None else 0
         trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
+    aim = find_aim(metric, direction, recipe=recipe, data=read)
     settings = Settings(
         kind="tune",
-        metric=metric,
-        direction=direction or ("maximize" if metric in MAXIMIZED else "minimize"),
+        metric=aim.objective.metric,
+        direction=aim.objective.direction,
         searcher=searcher if isinstance(searcher, str) else "custom",
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=recipe.epochs,
@@ -154,15 +165,19 @@ def tune(
         space=searched.to_json(),
         recipe=name,
         data=reference,
+        metric_source=aim.source,
         folds=len(read.parts),
         seeds=seeds,
     )
-    _check_metric(metric, recipe.metrics)
     strategy = _strategy(searcher, scheduler, settings, space=searched)
     folder = Folder(Path(out)) if out is not None else new_folder(read.name)
     folder.create(overwrite=overwrite)
     study = _begin(
-        settings, job=TuneJob(recipe, read, seeds), space=searched, strategy=strategy, folder=folder
+        settings,
+        job=TuneJob(aim.recipe, read, seeds),
+        space=searched,
+        strategy=strategy,
+        folder=folder,
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -250,6 +265,7 @@ def open(  # noqa: A001 - rp.open, as one says it
     *,
     model: ModelInput | None = None,
     data: DataInput | None = None,
+    metric: MetricInput | None = None,
     objective: Callable[..., Any] | None = None,
     space: Space | None = None,
     searcher: Searcher | None = None,
@@ -265,6 +281,7 @@ def open(  # noqa: A001 - rp.open, as one says it
         path: The folder.
         model: The model function or recipe, if it was a Python object.
         data: The data, if they were Python objects.
+        metric: The metric, if it was a Python object.
         objective: The function, of a study that ``search`` began.
         space: The space, if its constraints are functions.
         searcher: A fresh searcher, if it was your own.
@@ -282,7 +299,7 @@ def open(  # noqa: A001 - rp.open, as one says it
     space = space or settings.read_space()
     job: Job | None = SearchJob(objective) if objective is not None else None
     if settings.kind == "tune" and not read_only:
-        job = _find_job(settings, space, model=model, data=data)
+        job = _find_job(settings, space, model=model, data=data, metric=metric)
         space = (job.recipe.space if job else None) or space
     return Study(
         settings=settings,
@@ -341,11 +358,18 @@ def _strategy(
 
 
 def _find_job(
-    settings: Settings, space: Space, *, model: ModelInput | None, data: DataInput | None
+    settings: Settings,
+    space: Space,
+    *,
+    model: ModelInput | None,
+    data: DataInput | None,
+    metric: MetricInput | None,
 ) -> TuneJob | None:
     """Return what a tuned study trains, or None where it cannot be found again."""
     reference = settings.data
     assert reference is not None  # noqa: S101 - a tuned study always has data
+    if settings.metric_source == "custom" and model is data is metric is None:
+        return None
     model = model if model is not None else settings.recipe
     data = data if data is not None else reference.source
     if model == "custom" or model is None or data is None:
@@ -361,15 +385,5 @@ def _find_job(
     recipe, _, _ = read_recipe(
         model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
     )
-    return TuneJob(recipe, read, settings.seeds)
-
-
-def _check_metric(metric: str, known: tuple[str, ...]) -> None:
-    if metric in {*known, "train_loss"}:
-        return
-    close = difflib.get_close_matches(metric, known, n=1)
-    raise StudyError(
-        f"there is no metric {metric!r}.",
-        where=f"metrics: {', '.join(known)}",
-        fix=f"did you mean {close[0]!r}?" if close else "name one of these.",
-    )
+    aim = find_aim_again(settings, metric, recipe=recipe, data=read)
+    return TuneJob(aim.recipe, read, settings.seeds)

@@ -7,7 +7,7 @@ from ripieno.searchers import Searcher, make_searcher
 from ripieno.space import Space
 from ripieno.study.settings import Settings
 
-__all__ = ["Strategy"]
+__all__ = ["Strategy", "changed_names"]
 
 _BLOCK = 9
 """Random suggestions of one architecture at most, where models are trained as stacks: a third
@@ -58,11 +58,11 @@ class Strategy:
             epochs=settings.epochs,
             trials=settings.trials,
             space=space,
-            changed=None if settings.tier is None else _changed(space),
+            changed=None if settings.tier is None else changed_names(space),
             seed=settings.seed,
         )
 
 
-def _changed(space: Space) -> frozenset[str]:
+def changed_names(space: Space) -> frozenset[str]:
     """Return what a tuned model can change while it is trained: not its architecture."""
     return frozenset(space.searched) - deciding_names(space)

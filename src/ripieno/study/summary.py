@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Sized
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ripieno.reports import Answers, Scores, Selection, Summary
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from ripieno.study.study import Study
 
 __all__ = ["summarize"]
+
+_OUTPUTS = MappingProxyType(
+    {"classification": "classes", "multilabel": "labels", "regression": "columns to predict"}
+)
 
 
 def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -> Summary:
@@ -34,6 +39,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         ensemble=_selection(results, evaluation),
         answers=_answers(evaluation),
         **diagnosed(study),
+        fit_metric=_fit_metric(study),
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),
@@ -71,17 +77,26 @@ def _selection(results: Results, evaluation: Evaluation | None) -> Selection | N
 
 
 def _answers(evaluation: Evaluation | None) -> Answers | None:
-    if evaluation is None or evaluation.best_probabilities is None:
+    if evaluation is None or evaluation.best_predictions is None:
         return None
     data = evaluation.chosen.job.data
     test = data.test
     assert test is not None  # noqa: S101 - else there were no test probabilities
     return Answers(
-        targets=test.y,
-        single=evaluation.best_probabilities,
-        ensemble=evaluation.probabilities,
+        targets=test.y.reshape(len(test), -1) if data.coding.is_regression else test.y,
+        single=evaluation.best_predictions,
+        ensemble=evaluation.predictions,
         classes=tuple(map(str, data.classes)),
+        task=data.task,
     )
+
+
+def _fit_metric(study: "Study") -> str | None:
+    """Return the metric that is the training loss on validation rows, if there is one."""
+    if not isinstance(study.job, TuneJob):
+        return "log_loss"
+    is_log_loss = study.job.recipe.loss in {"cross_entropy", "binary_cross_entropy"}
+    return "log_loss" if is_log_loss and "loss" not in study.space else None
 
 
 def _replicas(study: "Study") -> dict[str, str]:
@@ -103,5 +118,5 @@ def _data(study: "Study") -> dict[str, str]:
         **{name: f"{len(part):,}" for name, part in rows.items() if part is not None},
         **_replicas(study),
         "features": " by ".join(map(str, data.shape)),
-        "classes": str(len(data.classes)),
+        _OUTPUTS[data.task]: str(data.outputs),
     }

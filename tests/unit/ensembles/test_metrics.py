@@ -57,10 +57,11 @@ def test_brier_is_summed_over_the_classes():
     assert brier(P, Y) == pytest.approx((first + second + third) / 3, rel=1e-14)
 
 
-def test_brier_reaches_two_and_is_twice_the_score_of_one_side_for_two_classes():
-    assert brier(np.array([[1.0, 0.0]]), np.array([1])) == 2.0
-    p, y = drawn(classes=2)
-    assert brier(p, y) == pytest.approx(2 * reference.brier_score_loss(y, p[:, 1]), rel=1e-12)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_brier_equals_sklearn_which_halves_it_for_two_classes(classes):
+    p, y = drawn(classes=classes)
+    assert brier(p, y) == pytest.approx(reference.brier_score_loss(y, p), rel=1e-12)
+    assert brier(np.eye(classes)[[0]], np.array([1])) == (1.0 if classes == 2 else 2.0)
 
 
 def test_brier_leaves_its_argument_unchanged():

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ripieno.population.inputs import Inputs
-from ripieno.recipes import Data, balanced_weights
+from ripieno.recipes import Data
 
 SEARCHED = 602
 
@@ -64,7 +64,20 @@ def test_without_folds_all_members_read_the_same(data):
     assert np.array_equal(torch.cat(list(inputs.validation([0, 0]))).numpy(), single.validation.x)
 
 
-def test_balanced_weights_are_those_of_the_folds_training_part(data):
-    inputs = Inputs(data, torch.float32)
-    for fold, part in enumerate(data.folds.parts):
-        assert np.array_equal(inputs.balanced_weights(fold), balanced_weights(part.train.y, 2))
+def test_values_are_read_in_the_units_of_their_own_fold():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), rng.normal(100.0, 30.0, size=40)
+    folded = Data.from_arrays(x, y, folds=3)
+    inputs = Inputs(folded, torch.float64)
+    rows = torch.tensor([[0, 1], [2, 3], [0, 1]])
+    _, batch = inputs.batch(rows, inputs.members([2, 0, 1]))
+    assert batch.shape == (3, 2, 1)
+    for member, fold in enumerate([2, 0, 1]):
+        part = folded.parts[fold]
+        own = part.train.y[rows[member]]
+        scaled = (own - part.train.y.mean()) / part.train.y.std()
+        np.testing.assert_allclose(batch[member, :, 0], scaled, rtol=1e-12)
+    scores = inputs.scores(batch, [2, 0, 1])
+    for member, fold in enumerate([2, 0, 1]):
+        own = folded.parts[fold].train.y[rows[member]]
+        np.testing.assert_allclose(scores[member, :, 0], own, rtol=1e-12)

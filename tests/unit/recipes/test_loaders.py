@@ -94,7 +94,7 @@ def test_an_absent_target_is_answered_with_the_columns_and_the_closest(table):
         (lambda f: f.assign(petals=f.petals / (f.index != 9)), "infinite .*in 'petals'.* row 10"),
         (lambda f: f.assign(species=f.species.where(f.index > 1)), "missing in 2 of 60 rows"),
         (lambda f: f.assign(species="rose"), "every row is of the class 'rose'"),
-        (lambda f: f.assign(species=f.length), "looks like a measurement"),
+        (lambda f: f.assign(species=range(len(f))), "looks like a measurement"),
         (lambda f: f[["species"]], "no column is left for the features"),
         (lambda f: f[:0], "holds no rows"),
         (lambda f: f.rename(columns={"length": ""}), "column number 1 has no name"),
@@ -158,7 +158,7 @@ def test_an_archive_gives_images_and_its_own_test_part(archive):
         ({"x": images()[0]}, "holds no array 'x_train'"),
         ({"x_train": images()[0]}, "holds no array 'y_train'"),
         ({"x_train": images()[0], "y_train": images()[1][:-1]}, "60 rows .* 59 targets"),
-        ({"x_train": images()[0], "y_train": np.eye(3)[images()[1]]}, "one label a row"),
+        ({"x_train": images()[0], "y_train": np.eye(3)[images()[1]]}, "exactly one 1"),
         ({"x_train": images()[0], "y_train": images()[1], "x_test": images()[0]}, "y_test is mis"),
     ],
 )

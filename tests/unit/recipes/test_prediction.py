@@ -4,8 +4,7 @@ import torch
 from torch import nn
 
 from ripieno.errors import RecipeError
-from ripieno.recipes import predict_probabilities
-from ripieno.recipes.prediction import log_probabilities
+from ripieno.recipes import Coding, predict_probabilities, predict_scores
 
 
 @pytest.fixture
@@ -38,18 +37,18 @@ def test_a_double_model_reads_single_rows(net):
 
 
 def test_log_probabilities_do_not_saturate():
-    logs = log_probabilities(nn.Identity(), torch.tensor([[0.0, 500.0]]), classes=2)
+    logs = predict_scores(nn.Identity(), torch.tensor([[0.0, 500.0]]), Coding(), outputs=2)
     assert logs.tolist() == [[-500.0, 0.0]]
 
 
 @pytest.mark.parametrize(
     ("module", "problem"),
     [
-        (nn.Flatten(0), r"a tensor of shape \(8,\), and logits of shape \(2, 3\)"),
+        (nn.Flatten(0), r"a tensor of shape \(8,\), and outputs of shape \(2, 3\)"),
         (nn.Linear(4, 5), r"a tensor of shape \(2, 5\)"),
         (nn.LSTM(4, 3), "returned tuple"),
     ],
 )
 def test_what_is_no_matrix_of_logits_is_refused(module, problem):
     with pytest.raises(RecipeError, match=problem):
-        log_probabilities(module, torch.ones(2, 4), classes=3)
+        predict_scores(module, torch.ones(2, 4), Coding(), outputs=3)

@@ -10,13 +10,9 @@ def model(config):
     return nn.Linear(2, 2)
 
 
-def test_the_defaults_are_those_of_the_table():
+def test_loss_and_metrics_are_left_to_the_task():
     recipe = Recipe(model)
-    assert (recipe.loss, recipe.metrics, recipe.epochs) == (
-        "cross_entropy",
-        ("log_loss", "accuracy"),
-        27,
-    )
+    assert (recipe.loss, recipe.metrics, recipe.epochs) == (None, None, 27)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def test_what_replicas_leave_is_joined_and_taken_apart_again(data):
     assert whole.metrics["log_loss"] == 5.0
     # Row i is in one fold f, whose replicas f and f + 3 say f and f + 3.
     for fold, rows in enumerate(data.folds.rows):
-        assert (whole.probabilities[rows] == fold + 1.5).all()
-    assert whole.probabilities.dtype == np.float32
+        assert (whole.predictions[rows] == fold + 1.5).all()
+    assert whole.predictions.dtype == np.float32
     arrays = whole.state.to_arrays()
     assert "model/replica-5/0.weight" in arrays
     assert "optimizer/replica-0/0.weight/step" in arrays
@@ -92,7 +92,7 @@ def test_what_replicas_leave_is_joined_and_taken_apart_again(data):
 def test_seeds_alone_are_averaged_on_the_validation_part():
     data = Data.from_arrays(np.zeros((10, 2)), np.arange(10) % 2, test_share=0)
     found = [finished(v, [[v, 1 - v], [0.0, 1.0]]) for v in (0.0, 0.5, 1.0)]
-    joined = join(found, data, measured=("log_loss",)).probabilities
+    joined = join(found, data, measured=("log_loss",)).predictions
     assert np.array_equal(joined, np.array([[0.5, 0.5], [0.0, 1.0]], dtype=np.float32))
 
 

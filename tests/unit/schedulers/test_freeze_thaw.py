@@ -41,7 +41,7 @@ def test_the_best_of_parallel_curves_is_trained_to_the_end_and_the_others_are_no
 
 def test_the_first_five_trials_are_started_side_by_side():
     scheduler = FreezeThaw(Random(example_spaces()["flat"], 0), LOSS, epochs=27)
-    assert [(o.trial, o.start, o.stop) for o in scheduler.ask(7)] == [(i, 0, 3) for i in range(7)]
+    assert [(o.trial, o.start, o.stop) for o in scheduler.ask(7)] == [(i, 0, 1) for i in range(7)]
 
 
 def test_a_slow_starter_that_falls_steadily_is_thawed_before_a_flat_one():

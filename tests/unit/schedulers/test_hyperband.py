@@ -7,7 +7,7 @@ from ripieno.records import Objective, Order
 from ripieno.schedulers import Hyperband
 from ripieno.searchers import Grid, Random
 from ripieno.space import Int, Space
-from ripieno.testing import curve, example_spaces, fate, orders_by_trial, simulate
+from ripieno.testing import Watched, curve, example_spaces, fate, orders_by_trial, simulate
 
 LOSS = Objective("loss")
 BRACKETS = [((1, 3, 9, 27), 27), ((3, 9, 27), 12), ((9, 27), 6), ((27,), 4)]
@@ -95,3 +95,12 @@ def test_numbers_out_of_range_are_refused(settings):
     with pytest.raises(SearchError) as caught:
         hyperband(**settings)
     assert caught.value.where.startswith("Hyperband(epochs=")
+
+
+def test_the_searcher_observes_every_rung_with_its_epochs_as_bohb_needs_it():
+    watched = Watched(searcher())
+    simulate(Hyperband(watched, LOSS, epochs=9, trials=9 + 5 + 3), workers=1)
+    rungs = [sorted({trial.epochs for trial in batch}) for batch in watched.observed]
+    sizes = [len(batch) for batch in watched.observed]
+    seen = sorted((tuple(epochs), size) for epochs, size in zip(rungs, sizes, strict=True))
+    assert seen == [((1,), 9), ((3,), 3), ((3,), 5), ((9,), 1), ((9,), 1), ((9,), 3)]

@@ -107,7 +107,7 @@ def test_a_study_whose_space_was_narrowed_goes_on_with_the_same_trials(pictures,
         with rp.open(tmp_path / "part", model="cnn", data=pictures, space=given) as part:
             assert part.space.constraints == rules
     with rp.open(tmp_path / "part", data=pictures) as part:
-        assert len(part.trials) < 6
+        assert not part.finished
         object.__setattr__(part.settings, "target", None)
         part.run(workers=1, progress=False)
         columns = [c for c in expected if c != "seconds"]

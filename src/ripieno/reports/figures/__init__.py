@@ -4,8 +4,10 @@ from ripieno.reports.figures.answers import confusion, reliability
 from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
 from ripieno.reports.figures.hyperparameters import parallel_coordinates
+from ripieno.reports.figures.labels import labels
 from ripieno.reports.figures.learning_rate import learning_rate_range
 from ripieno.reports.figures.progress import best_so_far, learning_curves
+from ripieno.reports.figures.values import predicted, residuals
 
 __all__ = [
     "best_so_far",
@@ -13,8 +15,11 @@ __all__ = [
     "ensemble_weights",
     "fit",
     "gain",
+    "labels",
     "learning_curves",
     "learning_rate_range",
     "parallel_coordinates",
+    "predicted",
     "reliability",
+    "residuals",
 ]

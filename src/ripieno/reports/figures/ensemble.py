@@ -133,7 +133,7 @@ def _gain_title(single: Metrics, ensemble: Metrics, *, part: str) -> str:
     shared = _common(single, ensemble)
     metric = "log_loss" if "log_loss" in shared else shared[0]
     return (
-        f"{style.words(metric).capitalize()} on {part} rows: {style.number(ensemble[metric])} of "
+        f"{style.heading(metric)} on {part} rows: {style.number(ensemble[metric])} of "
         f"the ensemble, {style.number(single[metric])} of the best single model"
     )
 

@@ -14,8 +14,8 @@ from ripieno.records import Objective, Trial, spread_of
 
 __all__ = [
     "ENSEMBLE", "GRID", "INK", "LOST", "MEMBER", "MUTED", "SINGLE", "Group", "axis_title",
-    "beside", "blank", "by_epochs", "escape", "log_axis", "number", "plural", "spread", "wants_log",
-    "words",
+    "beside", "blank", "by_epochs", "escape", "heading", "log_axis", "number", "plural", "spread",
+    "wants_log", "words",
 ]  # fmt: skip
 
 INK = "#1f2933"
@@ -29,7 +29,26 @@ LOST = "#a4133c"
 # Light to dark, so that more training is darker in print as well.
 _SHADES = ("#a8ddb5", "#7bccc4", "#4eb3d3", "#2b8cbe", "#0868ac", "#084081")
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-_UNITS = {"log_loss": "nats", "train_loss": "nats", "accuracy": "share of rows"}
+_UNITS = {
+    "log_loss": "nats",
+    "train_loss": "nats",
+    "accuracy": "share of rows",
+    "subset_accuracy": "share of rows",
+    "rmse": "the target's unit",
+    "mae": "the target's unit",
+}
+
+
+_SPOKEN = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mape": "MAPE",
+    "r2": "R\N{SUPERSCRIPT TWO}",
+    "auroc": "AUROC",
+    "ece": "ECE",
+    "f1_macro": "macro F1",
+    "f1_micro": "micro F1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,16 @@ def escape(text: object) -> str:
 
 def words(metric: str) -> str:
     """Return a metric's name as it is read aloud."""
-    return metric.replace("_", " ")
+    name, spread, rest = metric.partition("_spread")
+    if spread and not rest:
+        return f"{words(name)} spread"
+    return _SPOKEN.get(metric, metric.replace("_", " "))
+
+
+def heading(metric: str) -> str:
+    """Return a metric's name as it begins a sentence."""
+    spoken = words(metric)
+    return spoken[:1].upper() + spoken[1:]
 
 
 def axis_title(metric: str) -> str:

@@ -1,4 +1,4 @@
-"""One model of a trial, as a row of a stack."""
+"""One order, or one of its replicas, on its way through its epochs."""
 
 from dataclasses import dataclass, field
 

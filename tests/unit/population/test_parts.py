@@ -8,7 +8,7 @@ from ripieno.population.trials import rows_of
 from ripieno.recipes import Finished, Recipe, State
 from ripieno.records import Order, OutcomeStatus
 
-RECIPE = Recipe(model=lambda config: nn.Linear(2, 2))
+RECIPE = Recipe(model=lambda config: nn.Linear(2, 2), metrics=("log_loss",))
 
 
 def part(trials, replicas=1, start=0, **knobs):

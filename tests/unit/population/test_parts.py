@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torch import nn
@@ -97,7 +99,7 @@ def test_a_trial_whose_rows_are_not_at_one_epoch_begins_again(fallen):
 
 def judge(row, epoch):
     finish(row, epoch)
-    found = Finished({"log_loss": 1.0 / epoch}, row.finished.state, row.finished.probabilities)
+    found = replace(row.finished, metrics={"log_loss": 1.0 / epoch})
     row.judged.append(row.judging.judge(found))
 
 

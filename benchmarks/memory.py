@@ -31,7 +31,7 @@ def counted(name: str) -> dict[str, float]:
 
     from ripieno.population.group import Group
     from ripieno.population.trials import rows_of
-    from ripieno.recipes import Data, Recipe
+    from ripieno.recipes import Data, Recipe, complete
     from ripieno.records import Config, Order
 
     torch.set_num_threads(1)
@@ -40,7 +40,7 @@ def counted(name: str) -> dict[str, float]:
     data = Data.from_arrays(images, np.arange(400) % 10)
     config = Config({"optimizer": "sgd", "momentum": 0.9, "batch_size": shape.batch})
     rows = rows_of(Order(0, config, 0, 1), study_seed=0, folds=1, seeds=1)
-    recipe = Recipe(model=lambda _: make(shape))
+    recipe = complete(Recipe(model=lambda _: make(shape)), data)
     probe = Group(recipe, data, rows, tier="leaves", engines={}, name=name).probe()
     each, base = probe.bytes() or (0, 0)
     return {"counted_a_row": round(each / MIB, 3), "counted_besides": round(base / MIB, 3)}

@@ -196,7 +196,8 @@ class Widths:
         if len(numbers) < 4 or not 1 <= numbers[0] <= numbers[1]:
             return None
         rows, tried, each, base = numbers
-        words = f"{facts.get('reason')} (remembered)"
+        reason = facts.get("reason")
+        words = f"{reason} (remembered)" if reason else ""
         return Width(min(rows, self.most), words, tried, each, base)
 
 

@@ -149,14 +149,15 @@ def cnn(data: Data) -> Recipe:
 
 def _space(factory: CnnFactory, *, sizing: Sizing) -> Space:
     _, height, width = factory.shape
-    small = height * width <= _SMALL_IMAGE or sizing.rows < FEW_ROWS
+    tiny = height * width <= _SMALL_IMAGE
+    small = tiny or sizing.rows < FEW_ROWS
     # A last map of a single pixel sees the whole image, and knows no places any more.
     deepest = min(factory.most_blocks, max(2, factory.most_blocks - 1), 4)
     return model_space(
         {
             "filters": Int(8, 32, log=True, default=16),
             "kernel": Categorical(3, 5),
-            "depth": Int(1, deepest, default=min(2, deepest)),
+            "depth": Int(1, deepest, default=min(2 if tiny else 3, deepest)),
             "width": Int(16, 64 if small else 128, log=True, default=64),
             "activation": Categorical("relu", "leaky_relu", "elu", "gelu", "silu"),
             "norm": Categorical("batch", "group", "none"),

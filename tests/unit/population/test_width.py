@@ -10,7 +10,7 @@ from ripieno.population.group import Group
 from ripieno.population.remembered import Remembered
 from ripieno.population.trials import rows_of
 from ripieno.population.width import Width, Widths, best_width
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Recipe, complete
 from ripieno.records import Order
 
 RECIPE = Recipe(model=lambda config: nn.Linear(4, 2))
@@ -79,7 +79,7 @@ def group(data, rows=3, tier="leaves", layer=nn.Identity):
         for o in orders
         for row in rows_of(o, None, recipe=RECIPE, study_seed=0, folds=1, seeds=1)
     ]
-    return Group(Recipe(model=model), data, made, tier=tier, engines={}, name="g")
+    return Group(complete(Recipe(model=model), data), data, made, tier=tier, engines={}, name="g")
 
 
 def test_the_bytes_of_a_stack_are_a_line_that_one_and_two_rows_tell(data):
@@ -162,6 +162,13 @@ def test_a_width_that_memory_ran_out_with_is_not_tried_again_in_this_run_alone(w
     assert first.find("g", 64, probe=never, steps=1).rows == 5
     assert first.find("g", 3, probe=never, steps=1).reason == "memory ran out with 10 rows"
     assert widths().find("g", 9, probe=group(data).probe, steps=1).rows == 9
+
+
+def test_a_width_without_a_reason_is_remembered_without_one(widths):
+    facts = {"rows": 4, "tried": 4, "each": 0, "base": 0, "reason": ""}
+    first = widths()
+    first.remembered.put("width", width._key("g"), facts)  # noqa: SLF001 - its own key
+    assert first.find("g", 4, probe=lambda: None, steps=1) == Width(4, "", 4)
 
 
 def test_what_was_remembered_wrongly_is_measured_anew(widths, data):

@@ -131,6 +131,11 @@ def test_small_images_get_small_networks(digits):
     assert cnn(images(28, rows=12_000)).space["width"].high == 128
 
 
+@pytest.mark.parametrize(("size", "depth"), [(3, 1), (8, 2), (16, 2), (28, 3), (64, 3)])
+def test_large_images_get_a_deeper_default(size, depth):
+    assert cnn(images(size)).space.default().depth == depth
+
+
 def test_tables_are_refused():
     x, y = np.random.default_rng(0).random((30, 4)), np.arange(30) % 2
     with pytest.raises(RecipeError, match="are no images") as caught:

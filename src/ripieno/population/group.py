@@ -29,6 +29,7 @@ from ripieno.recipes import (
     batches,
     build_model,
     chosen_loss,
+    complete,
     draws,
     in_equal_epochs,
     join,
@@ -70,6 +71,7 @@ class Group:
     ) -> None:
         self.rows = list(rows)
         self._seed = seed
+        recipe = complete(recipe, data)
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))

@@ -47,7 +47,7 @@ def build_model(
             module.eval()
             with torch.no_grad():
                 module(example)
-    knobs = read_knobs(config)
+    knobs = read_knobs(config, optimizers=recipe.optimizers)
     generator = torch.Generator().manual_seed(fold(seed, Purpose.INITIALIZATION, 1))
     initialize(
         module,

@@ -6,7 +6,15 @@ import torch
 from torch import nn
 
 from ripieno.errors import RecipeError
-from ripieno.recipes import Recipe, State, TrainerRunner, build_model, predict_probabilities
+from ripieno.recipes import (
+    Data,
+    Metric,
+    Recipe,
+    State,
+    TrainerRunner,
+    build_model,
+    predict_probabilities,
+)
 from ripieno.records import Config, Order, OutcomeStatus
 
 # So fast that it soon learns its hundred rows by heart.
@@ -125,3 +133,22 @@ def test_plateau_lowers_the_learning_rate_where_the_validation_loss_stays(few_di
     assert [row["learning_rate"] for row in outcome.metrics] == pytest.approx(rates)
     assert rates[-1] < 0.5
     assert "best_epoch" not in outcome.metrics[-1]
+
+
+def test_more_of_a_metric_of_another_task_or_of_ones_own_is_better_too(store):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3))
+    data = Data.from_arrays(x, x[:, 0] * 2.5 + 10.0, test_share=0)
+
+    def closeness(y, values):
+        return float(-np.abs(y - values).mean())
+
+    own = Metric(closeness, direction="maximize")
+    for monitor, metrics in (("r2", None), ("closeness", ("rmse", own))):
+        recipe = Recipe(lambda c: nn.Linear(3, 1), metrics=metrics, monitor=monitor, epochs=9)
+        config = Config({"lr": 0.5, "optimizer": "sgd", "restore": "best"})
+        runner = TrainerRunner(recipe, data, 0)
+        (outcome,) = runner.run([Order(0, config, 0, 9)], store, lambda: False)
+        values = [row[f"last_{monitor}"] for row in outcome.metrics]
+        assert outcome.metrics[-1][monitor] == max(values)
+        assert outcome.metrics[-1]["best_epoch"] == 1 + int(np.argmax(values))

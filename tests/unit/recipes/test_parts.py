@@ -3,6 +3,7 @@ import pytest
 
 from ripieno.errors import DataError
 from ripieno.recipes import Data
+from ripieno.recipes.folds import fold_rows
 from ripieno.recipes.parts import divide_rows, multilabel_split, random_split
 
 
@@ -74,3 +75,28 @@ def test_the_fingerprint_tells_values_apart():
     same, other = Data.from_arrays(x, y), Data.from_arrays(x, y + 1e-9)
     assert Data.from_arrays(2 * x, y).fingerprint == same.fingerprint
     assert other.fingerprint != same.fingerprint
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression"])
+def test_folds_are_alike_in_size_and_hold_every_row_once(task):
+    y = labels(101) if task == "multilabel" else np.linspace(0.0, 1.0, 101)
+    folds = fold_rows(y, 4, task=task, seed=0, names=(), where="t")
+    assert sorted(np.concatenate(folds).tolist()) == list(range(101))
+    sizes = [len(part) for part in folds]
+    assert max(sizes) - min(sizes) <= (2 if task == "multilabel" else 1)
+    if task == "multilabel":
+        there = np.array([y[part].sum(axis=0) for part in folds])
+        assert (there.max(axis=0) - there.min(axis=0)).max() <= 2
+    with pytest.raises(DataError, match="folds = 4 needs 4"):
+        fold_rows(y[:3], 4, task=task, seed=0, names=(), where="t")
+
+
+def test_groups_and_times_divide_values_and_labels_too():
+    rng = np.random.default_rng(0)
+    x, groups = rng.normal(size=(200, 2)), np.repeat(np.arange(40), 5)
+    for y in (x[:, 0] * 1.5, (x > 0.5).astype(int)):
+        data = Data.from_arrays(x, y, groups=groups)
+        assert data.task in {"regression", "multilabel"}
+        assert len(data.train) + len(data.validation) + len(data.test) == 200
+        late = Data.from_arrays(x, y, time=np.arange(200))
+        np.testing.assert_array_equal(late.test.y, y[160:])

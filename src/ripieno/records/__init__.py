@@ -1,7 +1,7 @@
 """The words every room shares: config, trial, order, outcome, objective."""
 
 from ripieno.records.ancestry import ancestry, config_by_epoch, history_by_epoch
-from ripieno.records.objective import Direction, Objective
+from ripieno.records.objective import Direction, Objective, Target
 from ripieno.records.order import Order
 from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
 from ripieno.records.protocols import Arrays, ArtifactStore, Runner
@@ -20,6 +20,7 @@ __all__ = [
     "Outcome",
     "OutcomeStatus",
     "Runner",
+    "Target",
     "Trial",
     "TrialStatus",
     "ancestry",

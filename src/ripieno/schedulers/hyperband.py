@@ -36,6 +36,10 @@ class Hyperband:
             None goes on until the searcher is exhausted.
         eta: One trial in ``eta`` goes on from a rung to the next, at least one.
         min_epochs: The fewest epochs that a trial is trained for.
+        head_start: How many of the first trials are trained to the end whatever they give,
+            rung by rung, and before all others. The first trial of a study is its default
+            config, which is a good model more often than not, and soon there. None in the
+            source.
 
     Raises:
         SearchError: A number is out of range.
@@ -50,9 +54,16 @@ class Hyperband:
         trials: int | None = None,
         eta: int = 3,
         min_epochs: int = 1,
+        head_start: int = 0,
     ) -> None:
         def plans() -> Iterator[Plan]:
-            return hyperband_plans(trials=trials, epochs=epochs, eta=eta, min_epochs=min_epochs)
+            return hyperband_plans(
+                trials=trials,
+                epochs=epochs,
+                eta=eta,
+                min_epochs=min_epochs,
+                head_start=head_start,
+            )
 
         self._brackets = Brackets(
             Nursery(searcher),

@@ -89,7 +89,7 @@ def halving_plan(*, trials: int, epochs: int, eta: int, min_epochs: int) -> Plan
 
 
 def hyperband_plans(
-    *, trials: int | None, epochs: int, eta: int, min_epochs: int
+    *, trials: int | None, epochs: int, eta: int, min_epochs: int, head_start: int = 0
 ) -> Iterator[Plan]:
     """Return Hyperband's brackets, the most exploratory first, over and over.
 
@@ -99,6 +99,7 @@ def hyperband_plans(
         epochs: The most epochs that a trial is trained for, R in the source.
         eta: One trial in ``eta`` goes on.
         min_epochs: The fewest epochs that a trial is trained for.
+        head_start: Brackets of one trial each before all others.
 
     Raises:
         SearchError: A number is out of range.
@@ -106,6 +107,7 @@ def hyperband_plans(
     where = f"Hyperband({epochs=}, {trials=}, {eta=}, {min_epochs=})"
     if trials is not None:
         check_count("trials", trials, where=where)
+    check_count("head_start", head_start, least=0, where=where)
     check_rungs(epochs=epochs, eta=eta, min_epochs=min_epochs, where=where)
     rungs = levels(epochs=epochs, eta=eta, min_epochs=min_epochs)
     most = len(rungs) - 1  # s_max
@@ -114,7 +116,9 @@ def hyperband_plans(
         Plan(-(-(most + 1) * eta**s // (s + 1)), rungs[most - s :], eta)
         for s in range(most, -1, -1)
     ]
-    return itertools.cycle(cycle) if trials is None else _cut(itertools.cycle(cycle), trials)
+    alone = itertools.repeat(Plan(1, rungs, eta), head_start)
+    plans = itertools.chain(alone, itertools.cycle(cycle))
+    return plans if trials is None else _cut(plans, trials)
 
 
 def hyperband_trials(epochs: int, *, eta: int = 3) -> int:

@@ -43,13 +43,14 @@ class TuneJob:
     def runner(self, settings: Settings) -> Runner:
         """Return the population engine; the one-model trainer for a study without a tier."""
         if settings.tier is None:
-            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds)
+            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds, settings.goal)
         return PopulationRunner(
             self.recipe,
             self.data,
             settings.seed,
             seeds=self.seeds,
             tier=check_tier(settings.tier),
+            target=settings.goal,
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
-from ripieno.records import Direction, Objective
+from ripieno.records import Direction, Objective, Target
 from ripieno.space import Space
 
 __all__ = ["VERSION", "DataReference", "Settings"]
@@ -82,6 +82,11 @@ class Settings:
     def objective(self) -> Objective:
         """The metric and its direction."""
         return Objective(self.metric, self.direction)
+
+    @property
+    def goal(self) -> Target | None:
+        """What ends the search before its time, or None."""
+        return None if self.target is None else Target(self.objective, self.target)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""

@@ -36,10 +36,9 @@ class Hyperband:
             None goes on until the searcher is exhausted.
         eta: One trial in ``eta`` goes on from a rung to the next, at least one.
         min_epochs: The fewest epochs that a trial is trained for.
-        head_start: How many of the first trials are trained to the end whatever they give,
-            rung by rung, and before all others. The first trial of a study is its default
-            config, which is a good model more often than not, and soon there. None in the
-            source.
+        head_start: How many of the first trials are trained to the end in one go. The first
+            trial of a study is its default config, which is a good model more often than not,
+            and so it is soon there. None in the source.
 
     Raises:
         SearchError: A number is out of range.

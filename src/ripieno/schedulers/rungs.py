@@ -99,7 +99,7 @@ def hyperband_plans(
         epochs: The most epochs that a trial is trained for, R in the source.
         eta: One trial in ``eta`` goes on.
         min_epochs: The fewest epochs that a trial is trained for.
-        head_start: Brackets of one trial each before all others.
+        head_start: Trials that are trained to the end in one go, before all others.
 
     Raises:
         SearchError: A number is out of range.
@@ -116,7 +116,7 @@ def hyperband_plans(
         Plan(-(-(most + 1) * eta**s // (s + 1)), rungs[most - s :], eta)
         for s in range(most, -1, -1)
     ]
-    alone = itertools.repeat(Plan(1, rungs, eta), head_start)
+    alone = itertools.repeat(Plan(1, (epochs,), eta), head_start)
     plans = itertools.chain(alone, itertools.cycle(cycle))
     return plans if trials is None else _cut(plans, trials)
 

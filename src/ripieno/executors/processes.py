@@ -8,10 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from ripieno.errors import RipienoError, WorkerError
 from ripieno.executors.batches import next_batch, stopped
+from ripieno.executors.crew import Crew
 from ripieno.executors.messages import (
     Begun,
     Broke,
@@ -25,12 +25,11 @@ from ripieno.executors.messages import (
     Work,
 )
 from ripieno.executors.parcel import Parcel, pack
+from ripieno.executors.spawning import COMMAND, spawn
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus, Runner
 
 __all__ = ["ProcessExecutor"]
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
 _CLOSE_SECONDS = 5.0
 _KILL_SECONDS = 1.0
 _DEATHS_PER_ORDER = 2
@@ -40,27 +39,13 @@ _DEATHS_BEFORE_WORK = 3
 class _Worker:
     """One process, and what it has to do."""
 
-    def __init__(self, parcel: Parcel, workers: int) -> None:
+    def __init__(self, parcel: Parcel, process: subprocess.Popen[bytes]) -> None:
         self.parcel = parcel
         self.file = next(iter(parcel.descriptors), None)
         self.ready = False
         self.orders: dict[int, Order] = {}
         self.begun: set[int] = set()
-        # A session of its own: Ctrl-C in a terminal reaches the parent alone, which asks
-        # the workers to stop.
-        self.process = subprocess.Popen(  # noqa: S603 - our own module, no foreign input
-            _COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={
-                **os.environ,
-                **dict.fromkeys(_ONE_THREAD, "1"),
-                "PYTHONPATH": _python_path(),
-                "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them
-            },
-            start_new_session=True,
-            pass_fds=parcel.descriptors,
-        )
+        self.process = process
         assert self.process.stdin is not None  # noqa: S101 - asked for above
         assert self.process.stdout is not None  # noqa: S101 - asked for above
         self.pipe = Pipe(self.process.stdout, self.process.stdin)
@@ -83,12 +68,20 @@ class ProcessExecutor:
         runner: What carries the orders out; each worker has a copy, but for large arrays.
         artifacts: Where it stores states and predictions; each worker has a copy.
         workers: The number of processes, at least one.
+        crew: Processes that have begun to start, to be taken first; at least as many.
 
     Raises:
         WorkerError: ``workers`` is below one.
     """
 
-    def __init__(self, runner: Runner, artifacts: ArtifactStore, *, workers: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        artifacts: ArtifactStore,
+        *,
+        workers: int,
+        crew: Crew | None = None,
+    ) -> None:
         if workers < 1:
             raise WorkerError(
                 f"workers = {workers} can train nothing.",
@@ -98,6 +91,7 @@ class ProcessExecutor:
         self._runner = runner
         self._artifacts = artifacts
         self._count = workers
+        self._crew = crew
         # Guards everything below. Threads that listen to the workers keep the books, so
         # that Ctrl-C, which reaches the main thread alone, never leaves them half kept.
         self._changed = threading.Condition()
@@ -201,7 +195,8 @@ class ProcessExecutor:
         if self._parcel is not None:
             return self._parcel
         try:
-            self._parcel = pack((self._runner, self._artifacts))
+            file = None if self._crew is None else self._crew.file
+            self._parcel = pack((self._runner, self._artifacts), file)
         except WorkerError:
             raise
         except Exception as error:
@@ -214,20 +209,15 @@ class ProcessExecutor:
             ) from error
         return self._parcel
 
-    def _start(self, parcel: Parcel) -> _Worker:
-        try:
-            worker = _Worker(parcel, self._count)
-        except OSError as error:
-            raise WorkerError(
-                f"a worker process cannot be started: {error}.",
-                where=" ".join(_COMMAND),
-                fix="free some memory or processes, or use fewer workers.",
-            ) from error
+    def _start(self, parcel: Parcel) -> None:
+        process = None if self._crew is None else self._crew.take()
+        if process is None:
+            process = spawn(parcel.descriptors, workers=self._count)
+        worker = _Worker(parcel, process)
         self._workers.append(worker)
         thread = threading.Thread(target=self._listen, args=(worker,), daemon=True)
         self._threads = [t for t in self._threads if t.is_alive()] + [thread]
         thread.start()
-        return worker
 
     def _deal(self) -> None:
         """Give every worker that is free a batch of what waits."""
@@ -339,14 +329,6 @@ class ProcessExecutor:
         worker.orders.clear()
 
 
-def _python_path() -> str:
-    """Let a worker find this package wherever the parent found it.
-
-    It puts the variable back before it runs anything of the user's.
-    """
-    return os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-
-
 def _send(worker: _Worker, message: object) -> None:
     # A worker that is gone is dealt with by the thread that listens to it.
     with suppress(OSError):
@@ -366,7 +348,7 @@ def _end(process: subprocess.Popen[bytes], deadline: float) -> None:
 def _cannot_start(what: str, *, where: str | None = None) -> WorkerError:
     return WorkerError(
         f"a worker process {what}.",
-        where=where or " ".join(_COMMAND),
+        where=where or " ".join(COMMAND),
         fix="mend the error above (what the worker printed is on standard error), "
         "or use workers=1 to see it happen in this process.",
     )

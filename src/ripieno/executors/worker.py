@@ -1,4 +1,6 @@
-"""A worker process: ``python -m ripieno.executors.worker``, started by ProcessExecutor.
+"""A worker process: ``python -m ripieno.executors.worker [MODULE …]``, started by its parent.
+
+The modules are loaded while it waits to be told what it is for.
 
 It talks to its parent over its standard input and output, takes both away from the code
 that it runs (what that prints goes to standard error), and leaves at once when the parent
@@ -10,6 +12,8 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
+from importlib import import_module
 from queue import SimpleQueue
 
 from ripieno.errors import RipienoError, WorkerError
@@ -60,6 +64,9 @@ def main() -> None:
     """Take the runner, then carry orders out until told to leave."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe = _take_pipe()
+    for name in sys.argv[1:]:
+        with suppress(Exception):  # what needs the module will say so, and say it better
+            import_module(name)
     try:
         message = _set_up(pipe)
         body = pipe.receive_bytes()

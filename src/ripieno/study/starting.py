@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
+from ripieno.executors import Crew, gather
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
@@ -56,7 +57,7 @@ def tune(
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
-    workers: int | None = None,
+    workers: int | Crew | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -113,7 +114,8 @@ def tune(
             ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
             ``loop`` trains one model after the other: slower, and the same to the last bit
             on any number of workers, where stacks are the same up to rounding.
-        workers: Processes, each with one thread; every usable core where absent.
+        workers: Processes, each with one thread, or a crew of them that have begun to start;
+            every usable core where absent.
         seed: Of the split, the searcher and every trial.
         out: The study's folder; a new one under ``ripieno-studies`` where absent.
         overwrite: Replace a study that ``out`` holds already.
@@ -129,58 +131,59 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
-    check_seeds(seeds, "tune(seeds=…)")
-    reading = Reading(
-        target=target_column,
-        groups=groups,
-        time=time_column,
-        drop=drop,
-        categorical=categorical,
-        numeric=numeric,
-        image_size=image_size,
-        task=task,
-        scale_targets=scale_targets,
-    )
-    read, reference = read_data(data, reading, seed=seed, folds=folds)
-    recipe, searched, name = read_recipe(
-        model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
-    )
-    if trials is None and minutes is None:
-        whole = hyperband_trials(recipe.epochs) if epochs is None else 0
-        trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
-    aim = find_aim(metric, direction, recipe=recipe, data=read)
-    settings = Settings(
-        kind="tune",
-        metric=aim.objective.metric,
-        direction=aim.objective.direction,
-        searcher=searcher if isinstance(searcher, str) else "custom",
-        scheduler=scheduler if isinstance(scheduler, str) else "custom",
-        epochs=recipe.epochs,
-        epoch_rows=recipe.epoch_rows,
-        trials=trials,
-        minutes=minutes,
-        target=target,
-        tier=check_tier(tier),
-        seed=seed,
-        space=searched.to_json(),
-        recipe=name,
-        data=reference,
-        metric_source=aim.source,
-        folds=len(read.parts),
-        seeds=seeds,
-    )
-    strategy = _strategy(searcher, scheduler, settings, space=searched)
-    folder = Folder(Path(out)) if out is not None else new_folder(read.name)
-    folder.create(overwrite=overwrite)
-    study = _begin(
-        settings,
-        job=TuneJob(aim.recipe, read, seeds),
-        space=searched,
-        strategy=strategy,
-        folder=folder,
-    )
-    spent = time.perf_counter() - begun
-    return study.run(workers=workers, progress=progress, spent_seconds=spent)
+    with gather(workers, loads=("ripieno.population",)) as crew:
+        check_seeds(seeds, "tune(seeds=…)")
+        reading = Reading(
+            target=target_column,
+            groups=groups,
+            time=time_column,
+            drop=drop,
+            categorical=categorical,
+            numeric=numeric,
+            image_size=image_size,
+            task=task,
+            scale_targets=scale_targets,
+        )
+        read, reference = read_data(data, reading, seed=seed, folds=folds)
+        recipe, searched, name = read_recipe(
+            model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
+        )
+        if trials is None and minutes is None:
+            whole = hyperband_trials(recipe.epochs) if epochs is None else 0
+            trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
+        aim = find_aim(metric, direction, recipe=recipe, data=read)
+        settings = Settings(
+            kind="tune",
+            metric=aim.objective.metric,
+            direction=aim.objective.direction,
+            searcher=searcher if isinstance(searcher, str) else "custom",
+            scheduler=scheduler if isinstance(scheduler, str) else "custom",
+            epochs=recipe.epochs,
+            epoch_rows=recipe.epoch_rows,
+            trials=trials,
+            minutes=minutes,
+            target=target,
+            tier=check_tier(tier),
+            seed=seed,
+            space=searched.to_json(),
+            recipe=name,
+            data=reference,
+            metric_source=aim.source,
+            folds=len(read.parts),
+            seeds=seeds,
+        )
+        strategy = _strategy(searcher, scheduler, settings, space=searched)
+        folder = Folder(Path(out)) if out is not None else new_folder(read.name)
+        folder.create(overwrite=overwrite)
+        study = _begin(
+            settings,
+            job=TuneJob(aim.recipe, read, seeds),
+            space=searched,
+            strategy=strategy,
+            folder=folder,
+        )
+        spent = time.perf_counter() - begun
+        return study.run(workers=crew, progress=progress, spent_seconds=spent)
 
 
 def search(

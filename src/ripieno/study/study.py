@@ -1,7 +1,6 @@
 """The object that a user holds: run and resume, best, trials, ensemble, report."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ripieno.diagnostics import Diagnosis
 from ripieno.ensembles import Ensemble
 from ripieno.errors import StudyError
-from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
+from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, usable_cores
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
 from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
@@ -30,14 +29,7 @@ from ripieno.study.summary import summarize
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Study", "usable_cores"]
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+__all__ = ["Study"]
 
 
 class Study:
@@ -141,7 +133,7 @@ class Study:
         self,
         *,
         minutes: float | None = None,
-        workers: int | None = None,
+        workers: int | Crew | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
     ) -> Self:
@@ -149,7 +141,8 @@ class Study:
 
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
-            workers: Processes; every usable core where absent, 1 for a function.
+            workers: Processes, or a crew of them that have begun to start; every usable
+                core where absent, 1 for a function.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
 
@@ -304,7 +297,9 @@ class Study:
         # What is left may be nothing; then the loop records what it has and ends at once.
         return max(until - spent, clock + 0.001)
 
-    def _executor(self, runner: Runner, workers: int | None) -> Executor:
+    def _executor(self, runner: Runner, workers: int | Crew | None) -> Executor:
+        if isinstance(workers, Crew):
+            return ProcessExecutor(runner, self._artifacts, workers=workers.count, crew=workers)
         if workers is None:
             workers = usable_cores() if self.settings.kind == "tune" else 1
         if workers < 1:

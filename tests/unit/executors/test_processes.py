@@ -300,7 +300,7 @@ def test_workers_that_die_again_and_again_before_their_work_end_the_study(start,
         "worker._work = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); worker.main()"
     )
     command = (sys.executable, "-c", deadly)
-    monkeypatch.setattr("ripieno.executors.processes._COMMAND", command)
+    monkeypatch.setattr("ripieno.executors.spawning.COMMAND", command)
     executor = start(len)
     executor.submit([order(0)])
     with pytest.raises(WorkerError, match=r"died \(signal 9\) again before its work"):
@@ -308,7 +308,7 @@ def test_workers_that_die_again_and_again_before_their_work_end_the_study(start,
 
 
 def test_a_system_that_starts_no_process_is_told(start, monkeypatch):
-    monkeypatch.setattr("ripieno.executors.processes._COMMAND", ("/no/such/python",))
+    monkeypatch.setattr("ripieno.executors.spawning.COMMAND", ("/no/such/python",))
     with pytest.raises(WorkerError, match="cannot be started") as caught:
         start(len).submit([order(0)])
     assert "fewer workers" in caught.value.fix

@@ -98,9 +98,7 @@ def test_enough_conjugate_gradients_are_the_closed_form(problem, products):
 def test_errors_of_conjugate_gradients_fall_as_their_theory_says(problem):
     params = problem.solution(problem.hyper) if isinstance(problem, Ridge) else problem.solution()
     w = params["w"]
-    hessian = torch.autograd.functional.hessian(
-        lambda w: problem.train({"w": w}, problem.hyper), w
-    )
+    hessian = torch.autograd.functional.hessian(lambda w: problem.train({"w": w}, problem.hyper), w)
     values = torch.linalg.eigvalsh(hessian)
     condition = float(values[-1] / values[0])
     rate = (condition**0.5 - 1) / (condition**0.5 + 1)
@@ -143,16 +141,22 @@ def test_a_series_of_k_terms_is_k_unrolled_steps_from_the_minimum():
     torch.testing.assert_close(series, unrolled, rtol=1e-10, atol=1e-14)
 
 
+def one(value):
+    return torch.tensor(value, dtype=torch.float64)
+
+
 class Net:
     """A small network, with hyperparameters of its loss and of its optimizer."""
 
     def __init__(self):
         generator = torch.Generator().manual_seed(3)
-        draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+        def draw(*shape):
+            return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
         self.x, self.vx = draw(12, 3), draw(9, 3)
         self.y, self.vy = draw(12), draw(9)
         self.params = {"a": draw(3, 4), "b": draw(4), "c": draw(4), "unused": draw(2)}
-        one = lambda value: torch.tensor(value, dtype=torch.float64)
         self.hyper = {
             "lr": one(0.02),
             "decay": torch.tensor([0.1, 0.01, 0.02], dtype=torch.float64),
@@ -287,8 +291,9 @@ def test_rows_are_what_each_is_alone(name):
     together = hypergradient(train, validate, params, hyper, method=METHODS[name])
     for row in range(3):
         alone = hypergradient(
-            lambda w, h, row=row: (x[row] @ w["w"] - y[row]).square().mean()
-            + h["decay"] * w["w"].square().sum(),
+            lambda w, h, row=row: (
+                (x[row] @ w["w"] - y[row]).square().mean() + h["decay"] * w["w"].square().sum()
+            ),
             lambda w, h, row=row: (x[row].flip(1) @ w["w"] - y[row]).square().mean(),
             {name: p[row] for name, p in params.items()},
             {name: h[row] for name, h in hyper.items()},

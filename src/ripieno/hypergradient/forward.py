@@ -106,9 +106,7 @@ class Forward:
         return Answer(gradients, torch.zeros_like(value, dtype=torch.bool))
 
 
-def _step(
-    problem: Problem, update: Update, used: frozenset[str], *, number: int, axes: int
-) -> Any:
+def _step(problem: Problem, update: Update, used: frozenset[str], *, number: int, axes: int) -> Any:
     """Return one step of training as a function of a state and the hyperparameters."""
 
     def step(state: _State, hyper: dict[str, Tensor]) -> _State:

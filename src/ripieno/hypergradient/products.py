@@ -12,8 +12,8 @@ Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computat
 al., "DARTS: Differentiable architecture search", ICLR 2019, Eq. (8) (differences).
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -60,6 +60,7 @@ class ExactProducts:
             for name, gradient in zip(self._params, gradients, strict=True)
             if gradient is not None and gradient.requires_grad
         }
+        _refuse_ends(gradient.grad_fn for gradient in self._gradients.values())
 
     def hessian(self, vector: Tensors) -> dict[str, Tensor]:
         """Return ``H v``."""
@@ -84,12 +85,7 @@ class ExactProducts:
         except (RuntimeError, NotImplementedError) as error:
             if not _is_missing(error):
                 raise
-            raise HypergradientError(
-                "the training loss has no second derivative: "
-                f"{str(error).splitlines()[0].rstrip('.')}.",
-                where="an exact product with its Hessian",
-                fix='pass products="differences", which takes two gradients instead.',
-            ) from error
+            raise _missing(str(error).splitlines()[0].rstrip(".")) from error
         return dict(zip(by, found, strict=True))
 
 
@@ -152,5 +148,32 @@ PRODUCTS: dict[str, Callable[[Problem], Products]] = {
 
 
 def _is_missing(error: Exception) -> bool:
-    words = ("differentiate twice", "not implemented", "does not require grad")
-    return any(each in str(error) for each in words)
+    return "differentiate twice" in str(error) or "not implemented" in str(error)
+
+
+def _refuse_ends(begin: Iterable[Any]) -> None:
+    """Refuse a graph in which an operation says that it cannot be differentiated again.
+
+    torch raises only where a path to what is asked for leads through it; behind such an
+    operation there is no path, and its share would be missing without a word.
+
+    Raises:
+        HypergradientError: There is one.
+    """
+    left = [node for node in begin if node is not None]
+    seen = set(left)
+    while left:
+        node = left.pop()
+        if "Error" in node.name():
+            raise _missing("an operation is marked as differentiable once")
+        new = {following for following, _ in node.next_functions if following is not None} - seen
+        seen |= new
+        left += new
+
+
+def _missing(why: str) -> HypergradientError:
+    return HypergradientError(
+        f"the training loss has no second derivative: {why}.",
+        where="an exact product with its Hessian",
+        fix='pass products="differences", which takes two gradients instead.',
+    )

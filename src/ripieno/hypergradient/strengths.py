@@ -1,4 +1,4 @@
-"""The knobs that a gradient can tune, and the groups of parameters that weight decay tells apart."""
+"""The knobs that a gradient can tune, and the parameters that share a weight decay."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

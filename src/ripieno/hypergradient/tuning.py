@@ -19,7 +19,7 @@ from ripieno.hypergradient.implicit import Implicit
 from ripieno.hypergradient.problem import Method
 from ripieno.hypergradient.rates import RateRule
 from ripieno.hypergradient.strengths import TUNABLES, DecayGroups, Per
-from ripieno.hypergradient.trees import Tensors, column, dot, norm
+from ripieno.hypergradient.trees import Tensors, dot, norm
 from ripieno.hypergradient.tunables import Tunable
 from ripieno.population import OpenStack
 from ripieno.recipes import Data, Recipe, State
@@ -50,11 +50,11 @@ class Tuning:
     """
 
     names: tuple[str, ...] = ("lr", "weight_decay")
-    method: Method = Implicit(iterations=3, damping=1e-2)
+    method: Method = field(default_factory=lambda: Implicit(iterations=3, damping=1e-2))
     every: int = 5
     warmup_epochs: int = 1
     step_size: float = 0.1
-    rate: RateRule = RateRule()
+    rate: RateRule = field(default_factory=RateRule)
     rate_by: Literal["training", "validation"] = "training"
     decay_per: Per = "model"
     validation_rows: int = 256
@@ -107,6 +107,7 @@ def tune_online(
     tuning: Tuning | None = None,
     epochs: int | None = None,
     seed: int = 0,
+    trials: Sequence[int] | None = None,
 ) -> Tuned:
     """Train models that tune their own hyperparameters, all of them as rows of one stack.
 
@@ -118,46 +119,52 @@ def tune_online(
         tuning: What is tuned, and how.
         epochs: Epochs to train; None for the recipe's.
         seed: Of weights, order, dropout and the validation rows that are looked at.
+        trials: For each row the number of the trial whose draws are its own; None counts from 0.
 
     Raises:
         RecipeError: The configs are no rows of one stack, or the data are folds or a stream.
         HypergradientError: A hyperparameter does not enter the training loss.
     """
-    run = _Run(recipe, data, configs, tuning=tuning or Tuning(), seed=seed)
+    chosen = tuning or Tuning()
+    stack = OpenStack(
+        recipe, data, configs, seed=seed, trials=trials, tuned=frozenset(chosen.names)
+    )
+    run = _Run(stack, chosen, torch.Generator().manual_seed(seed))
     for epoch in range(recipe.epochs if epochs is None else epochs):
         run.epoch(epoch)
     return run.result()
 
 
 @dataclass(slots=True)
-class _Steps:
-    """What is known of the last step."""
+class _Last:
+    """What is known of the steps so far.
+
+    Args:
+        rates: The learning rates that are tuned, ``(members,)``.
+        taken: Steps.
+        first: The first batch's losses, ``(members,)``.
+        params: Parameters before the last step.
+        scaled: The learning rates of the last step, as the schedule scaled them.
+    """
 
     rates: Tensor
-    direction: dict[str, Tensor] = field(default_factory=dict)
     taken: int = 0
+    first: Tensor | None = None
+    params: dict[str, Tensor] = field(default_factory=dict)
+    scaled: Tensor | None = None
 
 
 class _Run:
     """Rows on their way through the epochs."""
 
-    def __init__(
-        self, recipe: Recipe, data: Data, configs: Sequence[Config], *, tuning: Tuning, seed: int
-    ) -> None:
-        self._tuning = tuning
-        self._stack = OpenStack(
-            recipe, data, configs, seed=seed, tuned=frozenset(tuning.names)
-        )
-        stack = self._stack
+    def __init__(self, stack: OpenStack, tuning: Tuning, generator: torch.Generator) -> None:
+        self._stack, self._tuning, self._generator = stack, tuning, generator
         self._groups = DecayGroups.of(tuple(stack.params), tuning.decay_per)
         hyper = {name: self._tunable(name) for name in tuning.names if name != "lr"}
-        self._bilevel = (
-            Bilevel(hyper, method=tuning.method, lr=tuning.step_size) if hyper else None
-        )
+        self._bilevel = Bilevel(hyper, method=tuning.method, lr=tuning.step_size) if hyper else None
         self._begun = torch.tensor([own.lr for own in stack.knobs], dtype=torch.float64)
-        self._steps = _Steps(self._begun.clone())
-        self._generator = torch.Generator().manual_seed(stack.seeds[0] % 2**63)
-        self._metrics: list[list[Metrics]] = [[] for _ in configs]
+        self._last = _Last(self._begun.clone())
+        self._metrics: list[list[Metrics]] = [[] for _ in stack.configs]
         self._values: list[dict[str, Tensor]] = []
 
     def epoch(self, epoch: int) -> None:
@@ -168,7 +175,7 @@ class _Run:
             if measured is not None:
                 own.append(measured)
         values = {} if self._bilevel is None else self._bilevel.values
-        rates = {"lr": self._steps.rates.clone()} if "lr" in self._tuning.names else {}
+        rates = {"lr": self._last.rates.clone()} if "lr" in self._tuning.names else {}
         self._values.append({**rates, **values})
 
     def result(self) -> Tuned:
@@ -188,28 +195,23 @@ class _Run:
         )
 
     def _step(self, batch: dict[str, Tensor], *, ready: bool) -> None:
-        stack, steps = self._stack, self._steps
+        stack, last = self._stack, self._last
         hyper = {} if self._bilevel is None else self._bilevel.values
         params = {name: p.detach().requires_grad_() for name, p in stack.params.items()}
         objective, found = self._objective(params, hyper, batch)
         slopes = torch.autograd.grad(objective.sum(), list(params.values()), allow_unused=True)
         pairs = zip(params, slopes, strict=True)
         gradients = {name: slope for name, slope in pairs if slope is not None}
-        steps.taken += 1
-        turn = ready and steps.taken % self._tuning.every == 0
+        last.taken += 1
+        turn = ready and last.taken % self._tuning.every == 0
         rows = self._validation_rows() if turn else None
         if "lr" in self._tuning.names:
-            self._tune_rate(gradients, rows)
+            self._tune_rates(gradients, rows)
+            batch["active"] = ~self._undo((found.loss_sum / found.weight_sum).detach())
+            last.params = {name: stack.params[name].clone() for name in gradients}
         # The schedule scales what is tuned, as it scales what was chosen.
-        batch["rates"] = batch["rates"] / self._begun * steps.rates
-        before = {name: stack.params[name].clone() for name in gradients}
-        detached = replace(found, loss_sum=found.loss_sum.detach(), gradients=gradients)
-        stack.apply(batch, detached)
-        if "lr" in self._tuning.names:
-            steps.direction = {
-                name: (was - stack.params[name]) / column(batch["rates"], was)
-                for name, was in before.items()
-            }
+        batch["rates"] = last.scaled = batch["rates"] / self._begun * last.rates
+        stack.apply(batch, replace(found, loss_sum=found.loss_sum.detach(), gradients=gradients))
         if rows is not None and self._bilevel is not None:
             self._tune_others(batch, rows)
 
@@ -220,19 +222,33 @@ class _Run:
             objective = objective + self._groups.penalty(params, hyper["weight_decay"])
         return objective, found
 
-    def _tune_rate(self, gradients: Tensors, rows: Tensor | None) -> None:
+    def _tune_rates(self, gradients: Tensors, rows: Tensor | None) -> None:
         """Let the rates follow a gradient, where there was a step before."""
-        steps = self._steps
+        last = self._last
         if self._tuning.rate_by == "validation":
             gradients = {} if rows is None else self._validation_gradients(rows)
-        along = {name: gradients[name] for name in steps.direction if name in gradients}
-        if not along:
+        params = self._stack.params
+        moved = {n: was - params[n] for n, was in last.params.items() if n in gradients}
+        if not moved or last.scaled is None:
             return
-        steps.rates = self._tuning.rate.next(
-            steps.rates,
-            product=dot(along, steps.direction, 1).double(),
-            lengths=(norm(along, 1) * norm(steps.direction, 1)).double(),
+        along = {name: gradients[name] for name in moved}
+        last.rates = self._tuning.rate.next(
+            last.rates,
+            product=dot(along, moved, 1).double() / last.scaled,
+            lengths=(norm(along, 1) * norm(moved, 1)).double() / last.scaled,
         )
+
+    def _undo(self, losses: Tensor) -> Tensor:
+        """Undo the last step of the rows that fell off a cliff, and return which they are."""
+        last, rule = self._last, self._tuning.rate
+        if last.first is None:
+            last.first = losses.clone()
+        fallen = rule.fallen(losses, last.first) & bool(last.params)
+        if bool(fallen.any()):
+            last.rates = torch.where(fallen, rule.cut(last.rates), last.rates)
+            for name, was in last.params.items():
+                self._stack.params[name][fallen] = was[fallen]
+        return fallen
 
     def _tune_others(self, batch: Any, rows: Tensor) -> None:
         assert self._bilevel is not None  # noqa: S101 - asked by the only caller

@@ -5,7 +5,7 @@ differentiate the very losses that the rows are trained with, and so takes the s
 the same models, batches, masks of dropout and updates, with the pieces in the open.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -55,7 +55,8 @@ class OpenStack:
         recipe: How models are trained; its ``epochs`` span the schedule.
         data: Arrays without folds.
         configs: One a row; they differ in numbers alone.
-        seed: Of weights, order and dropout; row ``i`` draws what trial ``i`` of a study would.
+        seed: Of weights, order and dropout.
+        trials: For each row the number of the trial whose draws are its own; None counts from 0.
         tuned: Names of the hyperparameters that are given to :meth:`losses` at every step.
 
     Raises:
@@ -70,12 +71,14 @@ class OpenStack:
         configs: Sequence[Config],
         *,
         seed: int = 0,
+        trials: Sequence[int] | None = None,
         tuned: frozenset[str] = frozenset(),
     ) -> None:
         self.recipe, self.data = complete(recipe, data), data
         self.configs = tuple(configs)
         self.knobs = _read(self.recipe, data, self.configs)
-        self.seeds = [draws.trial_seed(seed, row) for row in range(len(configs))]
+        numbers = range(len(configs)) if trials is None else trials
+        self.seeds = [draws.trial_seed(seed, trial) for trial in numbers]
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
         self._y = data.coding.encode(data.validation.y, getattr(torch, recipe.dtype))
         example = self._inputs.example

@@ -53,8 +53,10 @@ NETWORKS = {
     "CNN": {"filters": 8, "depth": 2, "width": 0, "norm": "none", "dropout": 0.0},
 }
 REGULARISED = ("weight_decay", "label_smoothing")
+BY_GRADIENT = Tuning(REGULARISED, decay_per="layer", every=2)
+DECAYS, SMOOTHINGS = (1e-6, 1e-1), (0.0, 0.5)
+"""What is searched. The rows that tune themselves begin in the middles of the quarters of it."""
 STARTS = 4
-"""Rows that the tuned trainings begin from; a quarter of the trials of a search of 16."""
 
 
 def main() -> None:
@@ -142,19 +144,29 @@ def bilevel(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[Bars]]:
         per_seed = []
         for seed in range(arguments.seeds):
             data = few_digits(seed) if name != "adult" else adult(seed)
-            recipe = replace(mlp(data), epochs=arguments.epochs, epoch_rows=4_000)
-            recipe = recipe if name == "adult" else replace(recipe, epoch_rows=None)
-            own = {"gradient": by_gradient(recipe, data, arguments, seed=seed)}
+            # Three times the epochs where one has four steps.
+            recipe = (
+                replace(mlp(data), epochs=arguments.epochs, epoch_rows=4_000)
+                if name == "adult"
+                else replace(mlp(data), epochs=3 * arguments.epochs, epoch_rows=None)
+            )
+            own = {
+                "gradient": from_starts(recipe, data, seed=seed, tuning=BY_GRADIENT),
+                # The same rows as they begin: what of it is the gradient's doing?
+                "starts": from_starts(recipe, data, seed=seed, tuning=Tuning(("lr",), rate=STILL)),
+            }
             for searcher in arguments.searchers.split(","):
                 own[searcher] = by_search(recipe, data, arguments, seed=seed, searcher=searcher)
             for searcher in arguments.searchers.split(","):
                 own[searcher]["times_fewer_epochs"] = times_fewer(own["gradient"], own[searcher])
+                own[searcher]["starts_alone"] = times_fewer(own["starts"], own[searcher])
             per_seed.append({"seed": seed, **own})
             print(f"{name}, seed {seed}: " + "; ".join(told(n, one) for n, one in own.items()))
         found[name] = per_seed
         for searcher in arguments.searchers.split(","):
             ratio = median(one[searcher]["times_fewer_epochs"] for one in per_seed)
-            print(f"{name}: {ratio:.1f} times fewer epochs than {searcher}")
+            alone = median(one[searcher]["starts_alone"] for one in per_seed)
+            print(f"{name}: {ratio:.1f} times fewer epochs than {searcher} ({alone:.1f} untuned)")
             if ratio > 0:
                 groups.append(Bars(f"epochs, {searcher}: {name[:6]}", {"Ripieno": ratio}, 4.0))
     return found, groups
@@ -190,23 +202,23 @@ def adult(seed: int) -> Data:
     )  # fmt: skip
 
 
-def by_gradient(
-    recipe: Recipe, data: Data, arguments: argparse.Namespace, *, seed: int
-) -> dict[str, Any]:
-    """Train a few rows that tune themselves, and follow the best of them over their epochs."""
-    decays, smoothings = np.geomspace(1e-5, 1e-2, STARTS), np.linspace(0.02, 0.2, STARTS)
+def from_starts(recipe: Recipe, data: Data, *, seed: int, tuning: Tuning) -> dict[str, Any]:
+    """Train a few rows, and follow the best of them over their epochs."""
+    middles = (np.arange(STARTS) + 0.5) / STARTS
+    low, high = np.log(DECAYS)
+    decays = np.exp(low + (high - low) * middles)
+    smoothings = SMOOTHINGS[1] * np.roll(middles, 2)
     configs = [
         rp.Config({**base(data), "weight_decay": float(d), "label_smoothing": float(s)})
         for d, s in zip(decays, smoothings, strict=True)
     ]
-    tuning = Tuning(REGULARISED, decay_per="layer", warmup_epochs=1, every=2)
     begin = time.perf_counter()
     tuned = tune_online(recipe, data, configs, tuning=tuning, seed=seed)
     seconds = time.perf_counter() - begin
     curves = [[float(epoch["log_loss"]) for epoch in row] for row in tuned.metrics]
     row = min(range(len(curves)), key=lambda row: curves[row][-1])
     return {
-        "epochs": STARTS * arguments.epochs,
+        "epochs": STARTS * recipe.epochs,
         "seconds": round(seconds, 2),
         # All rows go on together: a point is an epoch of each of them.
         "epochs_a_point": STARTS,
@@ -223,14 +235,14 @@ def by_search(
     """Search the same two hyperparameters, and follow the best over the epochs spent."""
     space = rp.Space(
         **{name: rp.Constant(value) for name, value in base(data).items()},
-        weight_decay=rp.Float(1e-6, 1e-1, log=True),
-        label_smoothing=rp.Float(0.0, 0.5),
+        weight_decay=rp.Float(*DECAYS, log=True),
+        label_smoothing=rp.Float(*SMOOTHINGS),
     )
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         study = rp.tune(
             recipe, data, space, searcher=searcher, scheduler="full", trials=arguments.trials,
-            epochs=arguments.epochs, seed=seed, out=Path(folder) / "study", progress=False,
+            epochs=recipe.epochs, seed=seed, out=Path(folder) / "study", progress=False,
             workers=1,
         )  # fmt: skip
         seconds = time.perf_counter() - begin

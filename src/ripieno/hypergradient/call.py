@@ -124,7 +124,7 @@ def find_method(method: str | Method, options: Mapping[str, Any]) -> Method:
     return found
 
 
-def _check_tensors(kind: str, tensors: Tensors, *, finite: bool) -> None:
+def _check_tensors(kind: str, tensors: Mapping[str, Any], *, finite: bool) -> None:
     if not tensors:
         raise HypergradientError(
             f"there are no {kind}.",

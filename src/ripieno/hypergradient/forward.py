@@ -162,7 +162,7 @@ def _pushed(function: Any, at: tuple[Any, Any], along: tuple[Any, Any]) -> tuple
         with warnings.catch_warnings():
             # torch 2.13 warns of its own code, where it first loads its rules of this mode.
             warnings.filterwarnings("ignore", ".*torch.jit", DeprecationWarning)
-            value, slope = jvp(function, (at[0], dict(at[1])), along)
+            pushed: Any = jvp(function, (at[0], dict(at[1])), along)
     except (RuntimeError, NotImplementedError) as error:
         if "forward AD" not in str(error) and "forward-mode" not in str(error):
             raise
@@ -172,4 +172,5 @@ def _pushed(function: Any, at: tuple[Any, Any], along: tuple[Any, Any]) -> tuple
             where="a step of training",
             fix='take method="unrolled", which goes backwards.',
         ) from error
+    value, slope = pushed
     return value, slope

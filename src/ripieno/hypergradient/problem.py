@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ripieno.errors import HypergradientError
-from ripieno.hypergradient.trees import Loss, Tensors, leaves
+from ripieno.hypergradient.trees import Loss, Tensors, leaves, slopes
 
 __all__ = ["Answer", "Direct", "Method", "Problem", "refuse_unreached"]
 
@@ -39,14 +39,12 @@ class Problem:
         """
         own, hyper = leaves(params), leaves(self.hyper)
         loss = self.validation_loss(own, hyper)
-        gradients = torch.autograd.grad(
-            loss.sum(), [*own.values(), *hyper.values()], allow_unused=True
-        )
-        inner = {
-            name: torch.zeros_like(own[name]) if gradient is None else gradient
-            for name, gradient in zip(own, gradients, strict=False)
-        }
-        return loss.ndim, inner, dict(zip(hyper, gradients[len(own) :], strict=True))
+        found = slopes(loss, {**{f"w/{n}": t for n, t in own.items()}, **hyper})
+        inner = {}
+        for name, tensor in own.items():
+            slope = found.pop(f"w/{name}")
+            inner[name] = torch.zeros_like(tensor) if slope is None else slope
+        return loss.ndim, inner, found
 
 
 @dataclass(frozen=True, slots=True)

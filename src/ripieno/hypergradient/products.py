@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ripieno.errors import HypergradientError
 from ripieno.hypergradient.problem import Direct, Problem
-from ripieno.hypergradient.trees import Tensors, add, column, leaves, norm
+from ripieno.hypergradient.trees import Tensors, add, column, leaves, norm, slopes
 
 __all__ = ["PRODUCTS", "DifferenceProducts", "ExactProducts", "Products"]
 
@@ -48,17 +48,14 @@ class ExactProducts:
     def __init__(self, problem: Problem) -> None:
         self._params, self._hyper = leaves(problem.params), leaves(problem.hyper)
         loss = problem.train_loss(dict(self._params), dict(self._hyper))
-        gradients = torch.autograd.grad(
-            loss.sum(), list(self._params.values()), create_graph=True, allow_unused=True
-        )
-        pairs = zip(self._params, gradients, strict=True)
-        self.used = frozenset(name for name, gradient in pairs if gradient is not None)
+        found = slopes(loss, self._params, create_graph=True)
+        self.used = frozenset(name for name, slope in found.items() if slope is not None)
         """The parameters that enter the training loss."""
         # A gradient that depends on nothing is constant: its derivative is zero.
         self._gradients = {
-            name: gradient
-            for name, gradient in zip(self._params, gradients, strict=True)
-            if gradient is not None and gradient.requires_grad
+            name: slope
+            for name, slope in found.items()
+            if slope is not None and slope.requires_grad
         }
         _refuse_ends(gradient.grad_fn for gradient in self._gradients.values())
 
@@ -125,8 +122,10 @@ class DifferenceProducts:
         found: Direct = {}
         for name, left in after.items():
             right = before[name]
-            both = left is not None and right is not None
-            found[name] = (left - right) / column(2 * step, left) if both else None
+            if left is None or right is None:
+                found[name] = None
+            else:
+                found[name] = (left - right) / column(2 * step, left)
         return found
 
     def _gradients(
@@ -135,9 +134,7 @@ class DifferenceProducts:
         params = leaves(add(self._problem.params, vector, factor=factor))
         hyper = leaves(self._problem.hyper)
         loss = self._problem.train_loss(dict(params), dict(hyper))
-        wanted = by(params, hyper)
-        found = torch.autograd.grad(loss.sum(), list(wanted.values()), allow_unused=True)
-        return dict(zip(wanted, found, strict=True))
+        return slopes(loss, by(params, hyper))
 
 
 PRODUCTS: dict[str, Callable[[Problem], Products]] = {
@@ -164,7 +161,7 @@ def _refuse_ends(begin: Iterable[Any]) -> None:
     seen = set(left)
     while left:
         node = left.pop()
-        if "Error" in node.name():
+        if node.name() == "torch::autograd::Error":
             raise _missing("an operation is marked as differentiable once")
         new = {following for following, _ in node.next_functions if following is not None} - seen
         seen |= new

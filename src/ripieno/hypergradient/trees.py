@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-__all__ = ["Loss", "Tensors", "add", "column", "dot", "leaves", "norm", "where"]
+__all__ = ["Loss", "Tensors", "add", "column", "dot", "leaves", "norm", "slopes", "where"]
 
 Tensors = Mapping[str, Tensor]
 """Tensors by name."""
@@ -22,6 +22,14 @@ Loss = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]
 def leaves(tensors: Tensors) -> dict[str, Tensor]:
     """Return the same tensors as leaves of autograd that share their memory."""
     return {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
+
+
+def slopes(value: Tensor, by: Tensors, *, create_graph: bool = False) -> dict[str, Tensor | None]:
+    """Return the gradient of the sum of a value; None by a tensor that does not enter it."""
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        value.sum(), list(by.values()), create_graph=create_graph, allow_unused=True
+    )
+    return dict(zip(by, found, strict=True))
 
 
 def column(numbers: Tensor, like: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from ripieno.hypergradient.implicit import Implicit
 from ripieno.hypergradient.problem import Method
 from ripieno.hypergradient.rates import RateRule
 from ripieno.hypergradient.strengths import TUNABLES, DecayGroups, Per
-from ripieno.hypergradient.trees import Tensors, dot, norm
+from ripieno.hypergradient.trees import Tensors, dot, leaves, norm, slopes
 from ripieno.hypergradient.tunables import Tunable
 from ripieno.population import OpenStack
 from ripieno.recipes import Data, Recipe, State
@@ -197,11 +197,10 @@ class _Run:
     def _step(self, batch: dict[str, Tensor], *, ready: bool) -> None:
         stack, last = self._stack, self._last
         hyper = {} if self._bilevel is None else self._bilevel.values
-        params = {name: p.detach().requires_grad_() for name, p in stack.params.items()}
+        params = leaves(stack.params)
         objective, found = self._objective(params, hyper, batch)
-        slopes = torch.autograd.grad(objective.sum(), list(params.values()), allow_unused=True)
-        pairs = zip(params, slopes, strict=True)
-        gradients = {name: slope for name, slope in pairs if slope is not None}
+        by_name = slopes(objective, params)
+        gradients = {name: slope for name, slope in by_name.items() if slope is not None}
         last.taken += 1
         turn = ready and last.taken % self._tuning.every == 0
         rows = self._validation_rows() if turn else None
@@ -259,10 +258,9 @@ class _Run:
         )
 
     def _validation_gradients(self, rows: Tensor) -> dict[str, Tensor]:
-        params = {name: p.detach().requires_grad_() for name, p in self._stack.params.items()}
-        loss = self._stack.validation_losses(params, rows).sum()
-        slopes = torch.autograd.grad(loss, list(params.values()), allow_unused=True)
-        return {n: s for n, s in zip(params, slopes, strict=True) if s is not None}
+        params = leaves(self._stack.params)
+        found = slopes(self._stack.validation_losses(params, rows), params)
+        return {name: slope for name, slope in found.items() if slope is not None}
 
     def _validation_rows(self) -> Tensor:
         rows = len(self._stack.data.validation)

@@ -18,7 +18,7 @@ import torch
 
 from ripieno.errors import HypergradientError
 from ripieno.hypergradient.problem import Answer, Problem, refuse_unreached
-from ripieno.hypergradient.trees import leaves
+from ripieno.hypergradient.trees import leaves, slopes
 from ripieno.hypergradient.updates import Update
 
 __all__ = ["Unrolled", "check_steps"]
@@ -61,23 +61,19 @@ class Unrolled:
         for number in range(self.steps):
             if number > 0:
                 loss = problem.train_loss(dict(params), dict(hyper))
-            found = torch.autograd.grad(
-                loss.sum(), list(params.values()), create_graph=True, allow_unused=True
-            )
-            pairs = zip(params, found, strict=True)
-            gradients = {name: gradient for name, gradient in pairs if gradient is not None}
+            found = slopes(loss, params, create_graph=True)
+            gradients = {name: slope for name, slope in found.items() if slope is not None}
             params, kept = update.step(
                 params, gradients, kept=kept, number=number, hyper=hyper, axes=axes
             )
         value = problem.validation_loss(dict(params), dict(hyper))
-        reached = torch.autograd.grad(value.sum(), list(hyper.values()), allow_unused=True)
-        by_name = dict(zip(hyper, reached, strict=True))
+        reached = slopes(value, hyper)
         refuse_unreached(
-            (name for name, gradient in by_name.items() if gradient is None),
+            (name for name, slope in reached.items() if slope is None),
             method="unrolled",
             fix="use it in a loss, or name it among the numbers of the optimizer.",
         )
-        gradients = {name: gradient for name, gradient in by_name.items() if gradient is not None}
+        gradients = {name: slope for name, slope in reached.items() if slope is not None}
         return Answer(gradients, torch.zeros_like(value, dtype=torch.bool))
 
 

@@ -44,8 +44,8 @@ __all__ = ["OpenStack"]
 
 _TRAINING_ONLY = frozenset({"label_smoothing", "class_weights", "pos_weight", "focal_gamma"})
 """Options of losses that are no part of what a model is judged by."""
-_OUTSIDE = ("weight_decay",)
-"""Tuned numbers that become a part of the loss, and leave the optimizer."""
+_OUTSIDE = "weight_decay"
+"""What leaves the optimizer where it is tuned: whoever tunes it adds it to the losses."""
 
 
 class OpenStack:
@@ -86,15 +86,16 @@ class OpenStack:
             build_model(self.recipe, config, own, example=example)
             for config, own in zip(self.configs, self.seeds, strict=True)
         ]
-        outside = dict.fromkeys(set(_OUTSIDE) & tuned, 0.0)
-        knobs = [replace(own, **outside) for own in self.knobs]
+        knobs = self.knobs
+        if _OUTSIDE in tuned:
+            knobs = [replace(own, weight_decay=0.0) for own in knobs]
         self._options = stacked_options([loss_options(self.recipe, c, data) for c in self.configs])
         uses = used(knobs) | set(self._options)
         hyper = {**hyperparameters(models[0], knobs, uses), **self._options}
         self._stack = Stack.of(models, stacked_optimizer(models[0], knobs), hyper).flat()
         self._rules = Rules(
             loss=chosen_loss(self.recipe, self.configs[0]),
-            uses=uses | (tuned - {"lr"} - set(_OUTSIDE)),
+            uses=uses | (tuned - {"lr", _OUTSIDE}),
         )
         layout = self._stack.layout
         self._step = StackedStep(Template(models[0], Kernels()), layout, self._rules)

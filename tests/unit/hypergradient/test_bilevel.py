@@ -49,7 +49,7 @@ def test_weight_decay_is_tuned_to_the_best_of_a_grid():
         for d in torch.logspace(-3, 1, 60)
     )
     for start in (1e-3, 1.0):
-        found = tuned(Bilevel({"weight_decay": Positive(start)}, lr=0.2, every=2))
+        found = tuned(Bilevel({"weight_decay": Positive(start)}, lr=0.1, iterations=5))
         assert found == pytest.approx(best, rel=0.02)
 
 

@@ -128,22 +128,22 @@ class Bilevel:
         self._calls, self.skipped = state["calls"], state["skipped"]
 
     def _move(self, answer: Answer) -> None:
-        useless = answer.diverged.clone()
-        slopes = {}
+        useless, found = answer.diverged, {}
         for name, tunable in self.hyper.items():
             free = self._free[name].detach().requires_grad_()
-            value = tunable.from_free(free)
-            slope = torch.autograd.grad(value, free, answer.gradients[name])[0]
-            useless |= ~torch.isfinite(slope).view(*useless.shape, -1).all(-1)
-            slopes[name] = slope
+            slope = torch.autograd.grad(tunable.from_free(free), free, answer.gradients[name])[0]
+            finite = torch.isfinite(slope).view(*useless.shape, -1).all(-1)
+            useless, found[name] = useless | ~finite.to(useless.device), slope
         self.skipped += int(useless.sum())
         before = {name: free.detach().clone() for name, free in self._free.items()}
         for name, free in self._free.items():
-            rows = useless[(..., *[None] * (free.ndim - useless.ndim))]
-            free.grad = torch.where(rows, 0.0, slopes[name])
+            free.grad = torch.where(_beside(useless, free), 0.0, found[name])
         self._optimizer.step()
         with torch.no_grad():
             for name, free in self._free.items():
-                rows = useless[(..., *[None] * (free.ndim - useless.ndim))]
-                free.copy_(torch.where(rows, before[name], free))
+                free.copy_(torch.where(_beside(useless, free), before[name], free))
                 free.grad = None
+
+
+def _beside(rows: Tensor, like: Tensor) -> Tensor:
+    return rows.to(like.device)[(..., *[None] * (like.ndim - rows.ndim))]

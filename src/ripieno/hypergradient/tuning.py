@@ -90,6 +90,7 @@ class Tuned:
         values: The hyperparameters after every epoch, by name: ``(members, ...)``.
         states: Each row's model and optimizer.
         decay_groups: What the last axis of ``weight_decay`` stands for.
+        skipped: Hypergradients that were of no use, rows counted one by one.
     """
 
     configs: tuple[Config, ...]
@@ -97,6 +98,7 @@ class Tuned:
     values: tuple[dict[str, Tensor], ...]
     states: tuple[State, ...]
     decay_groups: tuple[str, ...]
+    skipped: int
 
 
 def tune_online(
@@ -192,6 +194,7 @@ class _Run:
             values=tuple(self._values),
             states=tuple(self._stack.state(r, epoch=epochs) for r in range(self._stack.members)),
             decay_groups=self._groups.names,
+            skipped=0 if self._bilevel is None else self._bilevel.skipped,
         )
 
     def _step(self, batch: dict[str, Tensor], *, ready: bool) -> None:
@@ -212,7 +215,7 @@ class _Run:
         batch["rates"] = last.scaled = batch["rates"] / self._begun * last.rates
         stack.apply(batch, replace(found, loss_sum=found.loss_sum.detach(), gradients=gradients))
         if rows is not None and self._bilevel is not None:
-            self._tune_others(batch, rows)
+            self._tune_others(self._bilevel, batch, rows=rows)
 
     def _objective(self, params: Tensors, hyper: Tensors, batch: Any) -> tuple[Tensor, Any]:
         own = {name: value for name, value in hyper.items() if name != "weight_decay"}
@@ -249,9 +252,8 @@ class _Run:
                 self._stack.params[name][fallen] = was[fallen]
         return fallen
 
-    def _tune_others(self, batch: Any, rows: Tensor) -> None:
-        assert self._bilevel is not None  # noqa: S101 - asked by the only caller
-        self._bilevel.step(
+    def _tune_others(self, bilevel: Bilevel, batch: Any, *, rows: Tensor) -> None:
+        bilevel.step(
             lambda params, hyper: self._objective(params, hyper, batch)[0],
             lambda params, _: self._stack.validation_losses(params, rows),
             self._stack.params,

@@ -39,12 +39,13 @@ class Problem:
         """
         own, hyper = leaves(params), leaves(self.hyper)
         loss = self.validation_loss(own, hyper)
-        found = slopes(loss, {**{f"w/{n}": t for n, t in own.items()}, **hyper})
+        both = {(kind, n): t for kind, each in enumerate((own, hyper)) for n, t in each.items()}
+        found = slopes(loss, both)
         inner = {}
         for name, tensor in own.items():
-            slope = found.pop(f"w/{name}")
+            slope = found[0, name]
             inner[name] = torch.zeros_like(tensor) if slope is None else slope
-        return loss.ndim, inner, found
+        return loss.ndim, inner, {name: found[1, name] for name in hyper}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ axis counts the ``members`` of a stack. Inner products and factors are then one 
 row, ``(members,)``, so that an algorithm which is written once never mixes rows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 __all__ = ["Loss", "Tensors", "add", "column", "dot", "leaves", "norm", "slopes", "where"]
+
+Name = TypeVar("Name", bound=Hashable)
 
 Tensors = Mapping[str, Tensor]
 """Tensors by name."""
@@ -24,8 +27,12 @@ def leaves(tensors: Tensors) -> dict[str, Tensor]:
     return {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
 
 
-def slopes(value: Tensor, by: Tensors, *, create_graph: bool = False) -> dict[str, Tensor | None]:
+def slopes(
+    value: Tensor, by: Mapping[Name, Tensor], *, create_graph: bool = False
+) -> dict[Name, Tensor | None]:
     """Return the gradient of the sum of a value; None by a tensor that does not enter it."""
+    if not value.requires_grad:
+        return dict.fromkeys(by)
     found: tuple[Tensor | None, ...] = torch.autograd.grad(
         value.sum(), list(by.values()), create_graph=create_graph, allow_unused=True
     )

@@ -76,6 +76,11 @@ def test_a_hyperparameter_that_enters_no_loss_is_refused():
     assert hypergradient(train, validate, away, hyper, method="unrolled", **named)["lr"] != 0
 
 
+def test_a_validation_loss_that_reads_nothing_is_flat():
+    found = hypergradient(train, lambda w, h: torch.tensor(1.0), PARAMS, HYPER)
+    assert float(found["decay"]) == 0.0
+
+
 def test_a_hyperparameter_that_is_only_added_to_the_training_loss_is_refused():
     def added(params, hyper):
         return train(params, hyper) + hyper["bonus"] ** 2

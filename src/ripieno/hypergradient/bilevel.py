@@ -76,13 +76,14 @@ class Bilevel:
         """Hypergradients that were of no use, rows counted one by one."""
         self._calls = 0
         self._checked = False
-        self._free = {n: t.to_free(t.first).requires_grad_() for n, t in self.hyper.items()}
+        begun = {n: t.to_free(t.first).detach().clone() for n, t in self.hyper.items()}
+        self._free = {name: free.requires_grad_() for name, free in begun.items()}
         self._optimizer = torch.optim.Adam(list(self._free.values()), lr=lr, foreach=False)
 
     @property
     def values(self) -> dict[str, Tensor]:
         """The hyperparameters as they are now; they carry no graph."""
-        return {n: t.from_free(self._free[n].detach()) for n, t in self.hyper.items()}
+        return {n: t.from_free(self._free[n].detach().clone()) for n, t in self.hyper.items()}
 
     def step(self, train_loss: Loss, validation_loss: Loss, params: Tensors) -> bool:
         """Count a step of training, and move the hyperparameters if it is their turn.

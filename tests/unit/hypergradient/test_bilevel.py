@@ -133,6 +133,7 @@ def test_values_stay_within_what_is_allowed():
     assert 0 < values["a"] < 1e-6
     assert 0.9 < values["b"] <= 1.0
     assert values["c"] == pytest.approx(-40.0, rel=1e-3)
+    assert float(kinds["c"].first) == 0.0
 
 
 @pytest.mark.parametrize(

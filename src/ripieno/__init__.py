@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
+    from ripieno.hypergradient import Bilevel, OnlineLearningRate, tune_online
     from ripieno.recipes import Data, FineTune, Metric, Recipe, fine_tune
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ripieno.study import Study, open, search, tune  # noqa: A004 - rp.open, as one says it
 
 __all__ = [
+    "Bilevel",
     "Categorical",
     "Config",
     "Constant",
@@ -26,6 +28,7 @@ __all__ = [
     "Int",
     "Metric",
     "Objective",
+    "OnlineLearningRate",
     "Order",
     "Outcome",
     "Recipe",
@@ -39,11 +42,13 @@ __all__ = [
     "open",
     "search",
     "tune",
+    "tune_online",
 ]
 
 _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
+    "hypergradient": ("Bilevel", "OnlineLearningRate", "tune_online"),
     "recipes": ("Data", "FineTune", "Metric", "Recipe", "fine_tune"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),

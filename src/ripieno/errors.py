@@ -12,6 +12,7 @@
     │   └── ArtifactError             a stored state or prediction is missing or damaged
     ├── EnsembleError(ValueError)     predictions that cannot be combined
     ├── ReportError(ValueError)       a page or picture that cannot be drawn
+    ├── HypergradientError(ValueError) hyperparameters that cannot be tuned by gradient
     └── WorkerError(RuntimeError)     a worker process died or could not start
 
 A message has three parts, which are attributes too: the problem (name and value),
@@ -22,6 +23,7 @@ __all__ = [
     "ArtifactError",
     "DataError",
     "EnsembleError",
+    "HypergradientError",
     "LedgerError",
     "RecipeError",
     "ReportError",
@@ -95,6 +97,10 @@ class EnsembleError(RipienoError, ValueError):
 
 class ReportError(RipienoError, ValueError):
     """A page or picture that cannot be drawn."""
+
+
+class HypergradientError(RipienoError, ValueError):
+    """Hyperparameters that cannot be tuned by gradient, or not in the way that was asked for."""
 
 
 class WorkerError(RipienoError, RuntimeError):

@@ -21,7 +21,7 @@ FOREIGN = {
     "PIL": {"recipes"},
     "pyarrow": {"recipes"},
     "sklearn": {"recipes"},
-    "torch": {"recipes", "population", "ensembles", "study", "diagnostics"},
+    "torch": {"recipes", "population", "ensembles", "study", "diagnostics", "hypergradient"},
 }
 GROUND = {"space", "records"}
 

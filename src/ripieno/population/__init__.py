@@ -2,9 +2,14 @@
 
 from ripieno.population.deciding import TierName, check_tier, deciding_names
 from ripieno.population.memory import keep_freed_memory
+from ripieno.population.open_stack import OpenStack
+from ripieno.population.optimizers import FAMILIES, Optimizer
 from ripieno.population.runner import PopulationRunner
 
 __all__ = [
+    "FAMILIES",
+    "OpenStack",
+    "Optimizer",
     "PopulationRunner",
     "TierName",
     "check_tier",

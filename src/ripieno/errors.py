@@ -14,6 +14,8 @@
     ├── ReportError(ValueError)       a page or picture that cannot be drawn
     └── WorkerError(RuntimeError)     a worker process died or could not start
 
+What is no error but may be a mistake is told by a ``RipienoWarning(UserWarning)``.
+
 A message has three parts, which are attributes too: the problem (name and value),
 where it was found, and how to mend it.
 """
@@ -26,6 +28,7 @@ __all__ = [
     "RecipeError",
     "ReportError",
     "RipienoError",
+    "RipienoWarning",
     "SearchError",
     "SpaceError",
     "StudyError",
@@ -99,3 +102,7 @@ class ReportError(RipienoError, ValueError):
 
 class WorkerError(RipienoError, RuntimeError):
     """A worker process died or could not start."""
+
+
+class RipienoWarning(UserWarning):
+    """What was passed can be used, and is hardly what was meant."""

@@ -1,7 +1,7 @@
 """From what a user passes as model and data to a recipe and data that can be trained."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 from ripieno import recipes
 from ripieno.errors import StudyError
 from ripieno.recipes import Data, Reading, Recipe
-from ripieno.space import Space
+from ripieno.space import Space, Value
+from ripieno.study.fixing import fix_values
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
 
@@ -134,12 +135,13 @@ def read_recipe(
     space: Space | None,
     epochs: int | None,
     epoch_rows: int | None,
+    fixed: Mapping[str, Value] | None = None,
 ) -> tuple[Recipe, Space, str]:
     """Return a recipe, the space that is searched for it, and the recipe's reference.
 
     Without a model, images take ``cnn`` and everything else takes ``mlp``. Where ``epochs`` or
     ``epoch_rows`` are None, the recipe or the size of the data chooses them. The space is left
-    without the configs that the recipe cannot build.
+    without the configs that the recipe cannot build, and with constants for what is fixed.
 
     Raises:
         RecipeError: The recipe does not know a hyperparameter of the space, or the space
@@ -168,6 +170,8 @@ def read_recipe(
             where="Space()",
             fix="add a hyperparameter: Space(lr=rp.Float(1e-4, 1.0, log=True)).",
         )
+    if fixed:
+        searched = fix_values(searched, fixed, recipe=recipe, data=data)
     searched = recipes.restricted(searched, recipe.model, shape=data.shape)
     return replace(recipe, space=searched), searched, reference
 

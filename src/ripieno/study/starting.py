@@ -4,7 +4,7 @@ import atexit
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
-from ripieno.space import Space
+from ripieno.space import Space, Value
+from ripieno.study.fixing import weigh_classes
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
@@ -23,6 +24,7 @@ from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.study import Study
+from ripieno.study.unread import warn_of_unread
 
 __all__ = ["open", "search", "starting_folder", "tune"]
 
@@ -44,7 +46,7 @@ def tune(
     epoch_rows: int | None = None,
     minutes: float | None = None,
     target: float | None = None,
-    target_column: str | None = None,
+    target_column: str | Sequence[str] | None = None,
     groups: str | None = None,
     time_column: str | None = None,
     drop: str | Sequence[str] = (),
@@ -53,6 +55,8 @@ def tune(
     image_size: int | tuple[int, int] | None = None,
     task: str | None = None,
     scale_targets: bool = True,
+    fixed: Mapping[str, Value] | None = None,
+    class_weights: str | None = None,
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
@@ -89,7 +93,8 @@ def tune(
             much on one; the epochs of a trial go through all rows one after the other.
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
-        target_column: The column to predict, for a table.
+        target_column: The column to predict, for a table; several (a list, or one text with
+            commas) are a multi-label task, or a regression of several columns.
         groups: A column of the table; rows with equal values stay in one part.
         time_column: A column of the table; the latest rows are the validation and test part.
         drop: Columns of the table that are not read.
@@ -103,6 +108,11 @@ def tune(
             several columns is multi-label, and one of other numbers a regression.
         scale_targets: Whether a regression is trained on standardised targets; metrics and
             predictions are in the target's own units in any case.
+        fixed: Hyperparameters that have one value and are not searched, by name: knobs of
+            training, or what the recipe or the space knows.
+        class_weights: ``balanced`` weighs classes inversely to their size, and labels, where
+            a row has them, by how many rows have them not; ``none`` weighs all alike. Where
+            absent, as the recipe, the space or ``fixed`` says.
         folds: Divide all rows but the test part into so many stratified folds. A trial is
             then one model a fold; its metrics are their means, with their spread beside, and
             its predictions are of the whole search part, each row by the model that was not
@@ -143,8 +153,14 @@ def tune(
     )
     read, reference = read_data(data, reading, seed=seed, folds=folds)
     recipe, searched, name = read_recipe(
-        model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
+        model,
+        read,
+        space=space,
+        epochs=epochs,
+        epoch_rows=epoch_rows,
+        fixed=weigh_classes(class_weights, fixed or {}, read),
     )
+    warn_of_unread(recipe)
     if trials is None and minutes is None:
         whole = hyperband_trials(recipe.epochs) if epochs is None else 0
         trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)

@@ -129,7 +129,7 @@ def train(
             fix="run one batch through the model by hand, and mend what it raises.",
         )
     diverged = outcome.status is OutcomeStatus.DIVERGED
-    curve = tuple(stick.loss(row) for row in outcome.metrics) if stick.metric else ()
+    curve = tuple(map(stick.epoch_loss, outcome.metrics)) if stick.metric else ()
     first = outcome.metrics[0]["train_loss"] if outcome.metrics else 0.0
     untrained = 1.0 if stick.metric and data.coding.is_regression else first
     run = Run(config, outcome.metrics, diverged, curve, untrained=untrained)

@@ -53,8 +53,13 @@ class Yardstick:
         unit = stick.constant_metric(y)
         return cls(metric, unit if unit > 0.0 else 1.0, power, stick.constant, data)
 
+    def epoch_loss(self, metrics: Metrics) -> float:
+        """Return the loss of an epoch itself, whichever epoch its trial answers with."""
+        last = metrics.get(f"last_{self.metric}")
+        return self.loss(metrics if last is None else {str(self.metric): last})
+
     def loss(self, metrics: Metrics) -> float:
-        """Return the loss of an epoch's or a part's metrics; NaN where nothing fits."""
+        """Return the loss of what was measured on some rows; NaN where nothing fits."""
         value = metrics.get(self.metric or "", np.nan)
         return float((value / self.unit) ** self.power)
 

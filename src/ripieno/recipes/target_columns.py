@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ripieno.errors import DataError
 from ripieno.recipes import files
 from ripieno.recipes.inspection import require_columns
+from ripieno.recipes.splits import refuse_missing
 from ripieno.recipes.words import quoted
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read_target_columns(
     """Return the targets: ``(rows,)`` of one column, numbers ``(rows, columns)`` of several.
 
     Raises:
-        DataError: One of several columns holds no numbers.
+        DataError: One of several columns holds no numbers, or lacks some.
     """
     read = [files.column(frame, column, where) for column in columns]
     if len(read) == 1:
@@ -72,6 +73,7 @@ def read_target_columns(
                 where=f"{where}: targets {quoted(columns)}",
                 fix="write 1 where a row has the label and 0 where it has not, or measurements.",
             )
+        refuse_missing(np.isnan(values.astype(np.float64)), f"{where}, column {column!r}")
     numbers: NDArray[np.generic] = np.stack(read, axis=1)
     return numbers
 

@@ -16,7 +16,7 @@ from ripieno.study.fixing import fix_values
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
 
-__all__ = ["ModelInput", "find_recipe", "read_data", "read_recipe"]
+__all__ = ["ModelInput", "find_recipe", "read_data", "read_recipe", "refuse_said_twice"]
 
 ModelInput = str | Recipe | Callable[..., Any]
 """A built-in recipe by name, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
@@ -60,6 +60,19 @@ def read_data(
 def _reference(source: str | None, reading: Reading, read: Data) -> DataReference:
     said = {name: value for name, value in reading.to_dict().items() if name != "target"}
     return DataReference(source, reading.target, read.fingerprint, said)
+
+
+def refuse_said_twice(data: DataInput, reading: Reading) -> None:
+    """Refuse to be told how to read data that are read already.
+
+    Raises:
+        DataError: Something is said.
+    """
+    if isinstance(data, Data):
+        reading.refuse(
+            "target", "groups", "time", "drop", "categorical", "numeric", "image_size",
+            where="data=", because="the data are read already",
+        )  # fmt: skip
 
 
 def _count(folds: int | None) -> int:

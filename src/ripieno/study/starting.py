@@ -1,8 +1,5 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
-import atexit
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +14,8 @@ from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space, Value
 from ripieno.study.fixing import weigh_classes
-from ripieno.study.folder import Folder, new_folder
-from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
+from ripieno.study.folder import Folder, new_folder, scratch_folder
+from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
 from ripieno.study.jobs import Job, SearchJob, TuneJob
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
@@ -151,6 +148,7 @@ def tune(
         task=task,
         scale_targets=scale_targets,
     )
+    refuse_said_twice(data, reading)
     read, reference = read_data(data, reading, seed=seed, folds=folds)
     recipe, searched, name = read_recipe(
         model,
@@ -346,18 +344,11 @@ def _begin(
         space=space,
         ledger=SqlLedger.create(url, settings.to_dict()),
         # Not in memory: worker processes must reach what `report.save` keeps.
-        artifacts=FileArtifacts(folder.artifacts if folder else _scratch()),
+        artifacts=FileArtifacts(folder.artifacts if folder else scratch_folder()),
         job=job,
         folder=folder,
         strategy=strategy,
     )
-
-
-def _scratch() -> Path:
-    """Return a folder that lives as long as this process."""
-    path = tempfile.mkdtemp(prefix="ripieno-")
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return Path(path)
 
 
 def _strategy(

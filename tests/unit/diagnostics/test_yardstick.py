@@ -55,3 +55,9 @@ def test_a_quantile_has_no_yardstick():
     assert found.metric is None
     assert math.isnan(found.loss({"rmse": 1.0}))
     assert math.isnan(found.constant_loss(data.train.y))
+
+
+def test_the_curve_of_a_trial_that_keeps_its_best_epoch_is_that_of_its_epochs():
+    found, _ = stick((X[:, 0] > 0).astype(int))
+    assert found.epoch_loss({"log_loss": 0.2, "last_log_loss": 0.5}) == 0.5
+    assert found.epoch_loss({"log_loss": 0.2}) == 0.2

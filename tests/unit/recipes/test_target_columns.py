@@ -44,6 +44,10 @@ def test_several_targets_are_numbers_of_one_array():
     np.testing.assert_array_equal(y, [[1, 1], [0, 0]])
     with pytest.raises(DataError, match="'word' holds 'yes', and several targets are numbers"):
         read_target_columns(frame, ("art", "word"), where="t")
+    frame["gap"] = [1.0, None]
+    with pytest.raises(DataError, match="missing in 1 of 2 rows, first in row 2") as found:
+        read_target_columns(frame, ("art", "gap"), where="t")
+    assert found.value.where == "t, column 'gap'"
 
 
 def test_columns_of_a_table_are_labels_with_their_names_or_several_values():

@@ -3,7 +3,7 @@ import pytest
 from torch import nn
 
 import ripieno as rp
-from ripieno.errors import RecipeError, StudyError
+from ripieno.errors import DataError, RecipeError, StudyError
 from ripieno.recipes import mlp
 from ripieno.study import read_values
 from ripieno.study.fixing import fix_values, weigh_classes
@@ -100,3 +100,8 @@ def test_weights_of_another_task_in_a_space_are_refused():
     space = rp.Space(lr=rp.Float(0.1, 1), class_weights=rp.Categorical(None, "balanced"))
     with pytest.raises(RecipeError, match="class_weights is for classification"):
         rp.tune("mlp", DATA["regression"], space)
+
+
+def test_data_that_are_read_already_are_not_told_how():
+    with pytest.raises(DataError, match="groups = 'g' is given, but the data are read already"):
+        rp.tune("mlp", DATA["regression"], groups="g")

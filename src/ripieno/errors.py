@@ -15,6 +15,8 @@
     ├── HypergradientError(ValueError) hyperparameters that cannot be tuned by gradient
     └── WorkerError(RuntimeError)     a worker process died or could not start
 
+What is no error but may be a mistake is told by a ``RipienoWarning(UserWarning)``.
+
 A message has three parts, which are attributes too: the problem (name and value),
 where it was found, and how to mend it.
 """
@@ -28,6 +30,7 @@ __all__ = [
     "RecipeError",
     "ReportError",
     "RipienoError",
+    "RipienoWarning",
     "SearchError",
     "SpaceError",
     "StudyError",
@@ -105,3 +108,7 @@ class HypergradientError(RipienoError, ValueError):
 
 class WorkerError(RipienoError, RuntimeError):
     """A worker process died or could not start."""
+
+
+class RipienoWarning(UserWarning):
+    """What was passed can be used, and is hardly what was meant."""

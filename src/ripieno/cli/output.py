@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ripieno.records import Metrics, Objective, Trial, spread_name, spread_of
 from ripieno.reports import trained
-from ripieno.study import Results, Study
+from ripieno.study import EnsembleResult, Results, Study
 
 __all__ = ["console", "finite", "print_results", "print_trials"]
 
@@ -34,13 +34,22 @@ def print_results(results: Results, *, as_json: bool) -> None:
         out.print(_scores(results))
     if results.best is not None:
         out.print(f"best config: {_config(results.best.config)}")
-    if results.ensemble is not None and results.ensemble.gain:
-        out.print(_gain(results.ensemble.gain))
+    if results.ensemble is not None:
+        _print_ensemble(results.ensemble)
     if results.out is not None:
         there = [
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
         ]
         out.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
+
+
+def _print_ensemble(found: EnsembleResult) -> None:
+    """Say what the ensemble was selected by, and what it gains."""
+    out = console()
+    if found.selected_by is not None:
+        out.print(f"ensemble selected by validation {found.selected_by.replace('_', ' ')}")
+    if found.gain:
+        out.print(_gain(found.gain))
 
 
 def print_trials(study: Study, count: int) -> None:

@@ -4,11 +4,26 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
+from ripieno.cli.data_options import (
+    Categorical,
+    ClassWeights,
+    DataWords,
+    Drop,
+    Fixed,
+    Groups,
+    ImageSize,
+    Numeric,
+    RawTargets,
+    Target,
+    TaskChoice,
+    Time,
+)
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["NumericName", "SchedulerName", "SearcherName", "TaskName", "tune"]
+__all__ = ["SchedulerName", "SearcherName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -29,21 +44,6 @@ class SearcherName(StrEnum):
     RANDOM = "random"
     GRID = "grid"
     SOBOL = "sobol"
-
-
-class NumericName(StrEnum):
-    """The ways of scaling numeric columns that the command knows by name."""
-
-    QUANTILE = "quantile"
-    STANDARDIZE = "standardize"
-
-
-class TaskName(StrEnum):
-    """The tasks, by name."""
-
-    CLASSIFICATION = "classification"
-    MULTILABEL = "multilabel"
-    REGRESSION = "regression"
 
 
 def tune(
@@ -111,69 +111,17 @@ def tune(
             show_default=False,
         ),
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(help="The column to predict, of a table.", show_default=False),
-    ] = None,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Rows with equal values of this column stay in one part.",
-            show_default=False,
-        ),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="The latest rows by this column are the validation and the test part.",
-            show_default=False,
-        ),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN", help="A column that is not read; repeatable.", show_default=False
-        ),
-    ] = None,
-    categorical: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="A column that holds categories, whatever it looks like; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    numeric: Annotated[
-        NumericName | None,
-        typer.Option(
-            help="How numbers are scaled [tables quantile, arrays standardize].",
-            show_default=False,
-        ),
-    ] = None,
-    image_size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="Resize a folder's images to 32, or HEIGHTxWIDTH.",
-            show_default=False,
-        ),
-    ] = None,
-    task: Annotated[
-        TaskName | None,
-        typer.Option(
-            help="What is predicted. Unless told: strings, booleans and whole numbers are "
-            "classes; fractions are a regression; so are whole numbers written as floats "
-            "(1.0, 2.0), if there are more than 20 different ones; columns of 0 and 1 are "
-            "labels, of which a row may have several.",
-            show_default=False,
-        ),
-    ] = None,
-    raw_targets: Annotated[
-        bool,
-        typer.Option("--raw-targets", help="Train a regression on targets that are not scaled."),
-    ] = False,
+    target: Target = None,
+    groups: Groups = None,
+    time: Time = None,
+    drop: Drop = None,
+    categorical: Categorical = None,
+    numeric: Numeric = None,
+    image_size: ImageSize = None,
+    task: TaskChoice = None,
+    raw_targets: RawTargets = False,
+    fixed: Fixed = None,
+    class_weights: ClassWeights = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -226,42 +174,49 @@ def tune(
     """
     from ripieno.executors import gather
 
-    # First of all: processes load torch while this one does.
-    with said_plainly(), gather(workers, loads=("ripieno.population",)) as crew:
-        from ripieno.cli.output import print_results
-        from ripieno.recipes import image_size as read_size
-        from ripieno.study import starting_folder
-        from ripieno.study import tune as start
+    with said_plainly():
+        # First of all: processes load torch while this one does.
+        begun = gather(workers, loads=("ripieno.population",))
+        crew = click.get_current_context().with_resource(begun)
 
-        with said_plainly():
-            folder = starting_folder(data, out)
-        with said_plainly(folder):
-            study = start(
-                recipe,
-                data,
-                scheduler=scheduler.value,
-                searcher=searcher.value,
-                trials=trials,
-                epochs=epochs,
-                epoch_rows=epoch_rows,
-                minutes=minutes,
-                metric=metric,
-                target_column=target,
-                groups=groups,
-                time_column=time,
-                drop=drop or (),
-                categorical=categorical or (),
-                numeric=None if numeric is None else numeric.value,
-                image_size=None if image_size is None else read_size(image_size),
-                task=None if task is None else task.value,
-                scale_targets=not raw_targets,
-                folds=folds,
-                seeds=seeds,
-                tier=tier,
-                workers=crew,
-                seed=seed,
-                out=folder,
-                overwrite=overwrite,
-            )
-            with study:
-                print_results(study.finish(), as_json=as_json)
+    from ripieno.cli.output import print_results
+    from ripieno.study import starting_folder
+    from ripieno.study import tune as start
+
+    words = DataWords(
+        target=target,
+        groups=groups,
+        time=time,
+        drop=drop,
+        categorical=categorical,
+        numeric=numeric,
+        image_size=image_size,
+        task=task,
+        raw_targets=raw_targets,
+        fixed=fixed,
+        class_weights=class_weights,
+    )
+    with said_plainly():
+        folder = starting_folder(data, out)
+    with said_plainly(folder):
+        study = start(
+            recipe,
+            data,
+            scheduler=scheduler.value,
+            searcher=searcher.value,
+            trials=trials,
+            epochs=epochs,
+            epoch_rows=epoch_rows,
+            minutes=minutes,
+            metric=metric,
+            **words.keywords(),
+            folds=folds,
+            seeds=seeds,
+            tier=tier,
+            workers=crew,
+            seed=seed,
+            out=folder,
+            overwrite=overwrite,
+        )
+        with study:
+            print_results(study.finish(), as_json=as_json)

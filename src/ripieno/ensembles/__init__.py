@@ -5,6 +5,7 @@ from ripieno.ensembles.calibration import (
     expected_calibration_error,
     reliability_curve,
 )
+from ripieno.ensembles.checks import SelectionMetric, selection_metric
 from ripieno.ensembles.diversity import ambiguity, disagreement, q_statistic
 from ripieno.ensembles.ensemble import Ensemble
 from ripieno.ensembles.gain import Gain, gain_interval
@@ -17,6 +18,7 @@ __all__ = [
     "Gain",
     "Predictions",
     "ReliabilityCurve",
+    "SelectionMetric",
     "accuracy",
     "ambiguity",
     "brier",
@@ -28,4 +30,5 @@ __all__ = [
     "log_loss",
     "q_statistic",
     "reliability_curve",
+    "selection_metric",
 ]

@@ -1,6 +1,6 @@
 """Where runners live."""
 
-from ripieno.executors.crew import Crew, gather
+from ripieno.executors.crew import Crew, gather, gathers
 from ripieno.executors.executor import Executor
 from ripieno.executors.inline import InlineExecutor
 from ripieno.executors.objective import ObjectiveRunner
@@ -17,6 +17,7 @@ __all__ = [
     "ProcessExecutor",
     "Report",
     "gather",
+    "gathers",
     "send_by_value",
     "usable_cores",
 ]

@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, ParamSpec, Self, TypeVar, cast
 
 from ripieno.executors.parcel import nameless
 from ripieno.executors.spawning import spawn, usable_cores
 
-__all__ = ["Crew", "gather"]
+__all__ = ["Crew", "gather", "gathers"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Crew:
@@ -81,3 +85,19 @@ def gather(workers: int | Crew | None, *, loads: Sequence[str] = ()) -> Iterator
         return
     with Crew(count, loads=loads) as crew:
         yield crew
+
+
+def gathers(*, loads: Sequence[str] = ()) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Have a function's ``workers`` begin to start when it is called; see :func:`gather`."""
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(function)
+        def called(*args: _P.args, **options: _P.kwargs) -> _R:
+            asked = cast("int | Crew | None", options.get("workers"))
+            with gather(asked, loads=loads) as workers:
+                own: dict[str, Any] = {**options, "workers": workers}
+                return function(*args, **own)
+
+        return called
+
+    return decorate

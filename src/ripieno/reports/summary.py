@@ -40,12 +40,14 @@ class Selection:
         weights: Their shares, positive, of sum 1.
         scores: What was measured of the ensemble.
         members: What was measured of each member alone; empty if nothing was.
+        by: The metric that it was selected by on the validation part; None if that is unknown.
     """
 
     trials: tuple[int, ...]
     weights: tuple[float, ...]
     scores: Scores = field(default_factory=Scores)
     members: tuple[Scores, ...] = ()
+    by: str | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.trials), len(self.weights), len(self.members) or len(self.trials)}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import SpaceError
-from ripieno.space import enumeration, wire
+from ripieno.space import enumeration, fixing, wire
 from ripieno.space.activity import Activity
 from ripieno.space.config import Config, Value
 from ripieno.space.constraints import Constraint
@@ -97,6 +97,27 @@ class Space(Mapping[str, Domain]):
         """
         text = description or (rule if isinstance(rule, str) else "a constraint without a name")
         return self._with((*self._constraints, Constraint(rule, text)))
+
+    def fix(self, values: Mapping[str, Value] | None = None, /, **named: Value) -> Self:
+        """Return a copy in which hyperparameters have one value each and are not searched.
+
+        A hyperparameter keeps its conditions, those that can no longer be active are left
+        out, and names that the space does not have are added. The values may lie outside the
+        domains; a constraint that they break among themselves gives way.
+
+        Args:
+            values: Names and values.
+            named: More of them.
+
+        Raises:
+            SpaceError: A value is given to what can never be active, or no config is left.
+        """
+        given = {**(values or {}), **named}
+        domains = fixing.fixed_domains(self._domains, given, order=self._activity.order)
+        kept = fixing.fixed_constraints(self._constraints, domains)
+        twin = type(self)(**domains)._with(kept)  # noqa: SLF001 - of our own class
+        twin.default()
+        return twin
 
     def _with(self, constraints: tuple[Constraint, ...]) -> Self:
         twin = copy.copy(self)

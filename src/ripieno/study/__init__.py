@@ -1,6 +1,7 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
 from ripieno.study.diagnosing import diagnose_data
+from ripieno.study.fixing import read_values
 from ripieno.study.prediction import load_ensemble, predict_file
 from ripieno.study.results import BestTrial, EnsembleResult, Results
 from ripieno.study.settings import Settings
@@ -17,6 +18,7 @@ __all__ = [
     "load_ensemble",
     "open",
     "predict_file",
+    "read_values",
     "search",
     "starting_folder",
     "tune",

@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ripieno.ensembles import Ensemble, Predictions, gain_interval, greedy_selection
-from ripieno.recipes import TASKS, measure
+from ripieno.ensembles import (
+    Ensemble,
+    Predictions,
+    SelectionMetric,
+    gain_interval,
+    greedy_selection,
+    selection_metric,
+)
+from ripieno.recipes import TASKS, TaskName, measure
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
 from ripieno.study.members import assemble, load_models, predict_test
@@ -21,7 +28,7 @@ from ripieno.study.results import EnsembleResult
 __all__ = ["Chosen", "Evaluation", "choose", "evaluate"]
 
 _LIBRARY = 200
-"""Trials that enter the selection at most: the best by the task's own metric. With more, the
+"""Trials that enter the selection at most: the best by the metric of selection. With more, the
 weaker ones only give the selection more chances to fit the noise of the validation part."""
 
 
@@ -36,6 +43,7 @@ class Chosen:
         members: The ensemble's trials, heaviest first.
         weights: One weight a member, of sum 1.
         validation: Metrics on the part it was selected on.
+        selected_by: The metric that it was selected by.
     """
 
     job: TuneJob
@@ -44,6 +52,7 @@ class Chosen:
     members: tuple[Trial, ...]
     weights: tuple[float, ...]
     validation: dict[str, float]
+    selected_by: SelectionMetric
 
     def build(self) -> Ensemble:
         """Return the ensemble as one module, its members' weights loaded."""
@@ -83,6 +92,7 @@ def choose(
     artifacts: ArtifactStore,
     *,
     reference: str,
+    wanted: str,
     rounds: int = 50,
     bags: int = 10,
 ) -> Chosen:
@@ -93,16 +103,17 @@ def choose(
         library: Trials with stored states and predictions.
         artifacts: Where those lie.
         reference: The recipe's name in the study's settings.
+        wanted: The metric that the study is after.
         rounds: Models added after the start of the greedy selection.
         bags: Random halves of the library to select from.
 
     Raises:
         ArtifactError: Stored predictions are missing or damaged.
     """
-    metric = TASKS[job.data.task].primary
-    library = sorted(library, key=lambda trial: (trial.metrics[metric], trial.id))[:_LIBRARY]
+    metric = selection_metric(wanted, job.data.task)
+    library = _best(library, metric, job.data.task)[:_LIBRARY]
     predictions = _read_predictions(job, library, artifacts)
-    weights = greedy_selection(predictions, rounds=rounds, bags=bags)
+    weights = greedy_selection(predictions, rounds=rounds, bags=bags, metric=metric)
     order = sorted(np.flatnonzero(weights), key=lambda row: -weights[row])
     return Chosen(
         job=job,
@@ -111,6 +122,7 @@ def choose(
         members=tuple(library[row] for row in order),
         weights=tuple(float(weights[row]) for row in order),
         validation=_measure(job, predictions.mean(weights), job.data.targets),
+        selected_by=metric,
     )
 
 
@@ -120,6 +132,7 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
         members=[trial.id for trial in chosen.members],
         weights=[round(weight, 6) for weight in chosen.weights],
         validation=chosen.validation,
+        selected_by=chosen.selected_by,
     )
     job = chosen.job
     test = job.data.test
@@ -145,6 +158,17 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
         predictions=pooled,
         member_test=tuple(_measure(job, parts[trial.id], test.y) for trial in chosen.members),
     )
+
+
+def _best(library: Sequence[Trial], metric: SelectionMetric, task: TaskName) -> list[Trial]:
+    """Return the trials, the best one by the metric first; the task's own decides on ties."""
+    first = TASKS[task].primary
+
+    def rank(trial: Trial) -> tuple[float, float, int]:
+        value = trial.metrics.get(metric, trial.metrics[first])
+        return (-value if metric == "accuracy" else value, trial.metrics[first], trial.id)
+
+    return sorted(library, key=rank)
 
 
 def _measure(

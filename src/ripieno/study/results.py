@@ -40,6 +40,8 @@ class EnsembleResult:
         gain: By how much the test log loss is lower than the best trial's, with a bootstrap
             interval: ``{"log_loss": …, "low": …, "high": …}``; of a regression the RMSE,
             ``"rmse"``; empty without a test part.
+        selected_by: The metric that it was selected by: the study's own where a selection can
+            improve it, else the task's first; None in records of an earlier Ripieno.
     """
 
     members: list[int]
@@ -47,6 +49,7 @@ class EnsembleResult:
     validation: dict[str, float]
     test: dict[str, float] = field(default_factory=dict)
     gain: dict[str, float] = field(default_factory=dict)
+    selected_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

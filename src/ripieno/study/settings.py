@@ -1,7 +1,7 @@
 """What a study was started with: written once into its ledger, read on resume."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -20,13 +20,13 @@ class DataReference:
 
     Args:
         source: ``digits``, an absolute path or ``FILE.py:NAME``; None for arrays in memory.
-        target: Name of the target column, for a table.
+        target: Name of the target column of a table, or several names.
         fingerprint: Of the validation part.
         reading: What else was said about the data, by name; see ``Reading``.
     """
 
     source: str | None
-    target: str | None
+    target: str | Sequence[str] | None
     fingerprint: str
     reading: Mapping[str, Any] = field(default_factory=dict)
 

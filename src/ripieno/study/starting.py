@@ -1,29 +1,28 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
-import atexit
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
-from ripieno.executors import Crew, gather
+from ripieno.executors import Crew, gathers
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
-from ripieno.space import Space
-from ripieno.study.folder import Folder, new_folder
-from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
+from ripieno.space import Space, Value
+from ripieno.study.fixing import weigh_classes
+from ripieno.study.folder import Folder, new_folder, scratch_folder
+from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
 from ripieno.study.jobs import Job, SearchJob, TuneJob
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.study import Study
+from ripieno.study.unread import warn_of_unread
 
 __all__ = ["open", "search", "starting_folder", "tune"]
 
@@ -31,6 +30,7 @@ DEFAULT_TRIALS = 49
 """One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
 
 
+@gathers(loads=("ripieno.population",))
 def tune(
     model: ModelInput | None,
     data: DataInput,
@@ -45,7 +45,7 @@ def tune(
     epoch_rows: int | None = None,
     minutes: float | None = None,
     target: float | None = None,
-    target_column: str | None = None,
+    target_column: str | Sequence[str] | None = None,
     groups: str | None = None,
     time_column: str | None = None,
     drop: str | Sequence[str] = (),
@@ -54,6 +54,8 @@ def tune(
     image_size: int | tuple[int, int] | None = None,
     task: str | None = None,
     scale_targets: bool = True,
+    fixed: Mapping[str, Value] | None = None,
+    class_weights: str | None = None,
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
@@ -90,7 +92,8 @@ def tune(
             much on one; the epochs of a trial go through all rows one after the other.
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
-        target_column: The column to predict, for a table.
+        target_column: The column to predict, for a table; several (a list, or one text with
+            commas) are a multi-label task, or a regression of several columns.
         groups: A column of the table; rows with equal values stay in one part.
         time_column: A column of the table; the latest rows are the validation and test part.
         drop: Columns of the table that are not read.
@@ -104,6 +107,11 @@ def tune(
             several columns is multi-label, and one of other numbers a regression.
         scale_targets: Whether a regression is trained on standardised targets; metrics and
             predictions are in the target's own units in any case.
+        fixed: Hyperparameters that have one value and are not searched, by name: knobs of
+            training, or what the recipe or the space knows.
+        class_weights: ``balanced`` weighs classes inversely to their size, and labels, where
+            a row has them, by how many rows have them not; ``none`` weighs all alike. Where
+            absent, as the recipe, the space or ``fixed`` says.
         folds: Divide all rows but the test part into so many stratified folds. A trial is
             then one model a fold; its metrics are their means, with their spread beside, and
             its predictions are of the whole search part, each row by the model that was not
@@ -131,59 +139,65 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
-    with gather(workers, loads=("ripieno.population",)) as crew:
-        check_seeds(seeds, "tune(seeds=…)")
-        reading = Reading(
-            target=target_column,
-            groups=groups,
-            time=time_column,
-            drop=drop,
-            categorical=categorical,
-            numeric=numeric,
-            image_size=image_size,
-            task=task,
-            scale_targets=scale_targets,
-        )
-        read, reference = read_data(data, reading, seed=seed, folds=folds)
-        recipe, searched, name = read_recipe(
-            model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
-        )
-        if trials is None and minutes is None:
-            whole = hyperband_trials(recipe.epochs) if epochs is None else 0
-            trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
-        aim = find_aim(metric, direction, recipe=recipe, data=read)
-        settings = Settings(
-            kind="tune",
-            metric=aim.objective.metric,
-            direction=aim.objective.direction,
-            searcher=searcher if isinstance(searcher, str) else "custom",
-            scheduler=scheduler if isinstance(scheduler, str) else "custom",
-            epochs=recipe.epochs,
-            epoch_rows=recipe.epoch_rows,
-            trials=trials,
-            minutes=minutes,
-            target=target,
-            tier=check_tier(tier),
-            seed=seed,
-            space=searched.to_json(),
-            recipe=name,
-            data=reference,
-            metric_source=aim.source,
-            folds=len(read.parts),
-            seeds=seeds,
-        )
-        strategy = _strategy(searcher, scheduler, settings, space=searched)
-        folder = Folder(Path(out)) if out is not None else new_folder(read.name)
-        folder.create(overwrite=overwrite)
-        study = _begin(
-            settings,
-            job=TuneJob(aim.recipe, read, seeds),
-            space=searched,
-            strategy=strategy,
-            folder=folder,
-        )
-        spent = time.perf_counter() - begun
-        return study.run(workers=crew, progress=progress, spent_seconds=spent)
+    check_seeds(seeds, "tune(seeds=…)")
+    reading = Reading(
+        target=target_column,
+        groups=groups,
+        time=time_column,
+        drop=drop,
+        categorical=categorical,
+        numeric=numeric,
+        image_size=image_size,
+        task=task,
+        scale_targets=scale_targets,
+    )
+    refuse_said_twice(data, reading)
+    read, reference = read_data(data, reading, seed=seed, folds=folds)
+    recipe, searched, name = read_recipe(
+        model,
+        read,
+        space=space,
+        epochs=epochs,
+        epoch_rows=epoch_rows,
+        fixed=weigh_classes(class_weights, fixed or {}, read),
+    )
+    warn_of_unread(recipe)
+    if trials is None and minutes is None:
+        whole = hyperband_trials(recipe.epochs) if epochs is None else 0
+        trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
+    aim = find_aim(metric, direction, recipe=recipe, data=read)
+    settings = Settings(
+        kind="tune",
+        metric=aim.objective.metric,
+        direction=aim.objective.direction,
+        searcher=searcher if isinstance(searcher, str) else "custom",
+        scheduler=scheduler if isinstance(scheduler, str) else "custom",
+        epochs=recipe.epochs,
+        epoch_rows=recipe.epoch_rows,
+        trials=trials,
+        minutes=minutes,
+        target=target,
+        tier=check_tier(tier),
+        seed=seed,
+        space=searched.to_json(),
+        recipe=name,
+        data=reference,
+        metric_source=aim.source,
+        folds=len(read.parts),
+        seeds=seeds,
+    )
+    strategy = _strategy(searcher, scheduler, settings, space=searched)
+    folder = Folder(Path(out)) if out is not None else new_folder(read.name)
+    folder.create(overwrite=overwrite)
+    study = _begin(
+        settings,
+        job=TuneJob(aim.recipe, read, seeds),
+        space=searched,
+        strategy=strategy,
+        folder=folder,
+    )
+    spent = time.perf_counter() - begun
+    return study.run(workers=workers, progress=progress, spent_seconds=spent)
 
 
 def search(
@@ -333,18 +347,11 @@ def _begin(
         space=space,
         ledger=SqlLedger.create(url, settings.to_dict()),
         # Not in memory: worker processes must reach what `report.save` keeps.
-        artifacts=FileArtifacts(folder.artifacts if folder else _scratch()),
+        artifacts=FileArtifacts(folder.artifacts if folder else scratch_folder()),
         job=job,
         folder=folder,
         strategy=strategy,
     )
-
-
-def _scratch() -> Path:
-    """Return a folder that lives as long as this process."""
-    path = tempfile.mkdtemp(prefix="ripieno-")
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return Path(path)
 
 
 def _strategy(

@@ -345,6 +345,7 @@ class Study:
                 library,
                 self._artifacts,
                 reference=self.settings.recipe or "custom",
+                wanted=self.settings.metric,
                 rounds=rounds,
                 bags=bags,
             )

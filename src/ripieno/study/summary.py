@@ -73,6 +73,7 @@ def _selection(results: Results, evaluation: Evaluation | None) -> Selection | N
         weights=tuple(found.weights),
         scores=Scores(found.validation, found.test),
         members=members,
+        by=found.selected_by,
     )
 
 

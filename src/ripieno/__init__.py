@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
+    from ripieno.interop import TunedClassifier, TunedRegressor
     from ripieno.recipes import Data, FineTune, Metric, Recipe, fine_tune
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
@@ -33,6 +34,8 @@ __all__ = [
     "Space",
     "Study",
     "Trial",
+    "TunedClassifier",
+    "TunedRegressor",
     "__version__",
     "fine_tune",
     "load_data",
@@ -44,6 +47,7 @@ __all__ = [
 _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
+    "interop": ("TunedClassifier", "TunedRegressor"),
     "recipes": ("Data", "FineTune", "Metric", "Recipe", "fine_tune"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),

@@ -1,6 +1,7 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
 from ripieno.study.diagnosing import diagnose_data
+from ripieno.study.models import Models, refit
 from ripieno.study.prediction import load_ensemble, predict_file
 from ripieno.study.results import BestTrial, EnsembleResult, Results
 from ripieno.study.settings import Settings
@@ -10,6 +11,7 @@ from ripieno.study.study import Study
 __all__ = [
     "BestTrial",
     "EnsembleResult",
+    "Models",
     "Results",
     "Settings",
     "Study",
@@ -17,6 +19,7 @@ __all__ = [
     "load_ensemble",
     "open",
     "predict_file",
+    "refit",
     "search",
     "starting_folder",
     "tune",

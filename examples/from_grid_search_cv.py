@@ -1,4 +1,4 @@
-"""A grid search of scikit-learn, line for line, and what it gains: an ensemble.
+"""A grid search of scikit-learn, line for line, and the ensemble of what it trained.
 
 As it was, with skorch::
 

@@ -1,6 +1,7 @@
 """A scorer of scikit-learn measures what a search predicts."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ def test_a_classification_is_scored_as_the_estimator_would_be(scoring):
     assert metric.direction == "maximize"
 
 
+def test_a_scorer_goes_to_worker_processes():
+    classes = np.array(["a", "b", "c"])
+    metric = metric_of(get_scorer("f1_macro"), "f1_macro", task="classification", classes=classes)
+    sent = pickle.loads(pickle.dumps(metric))  # noqa: S301 - our own
+    probabilities = np.eye(3)[CODES]
+    assert sent.function(CODES, probabilities) == metric.function(CODES, probabilities) == 1.0
+
+
 def test_two_classes_are_scored_by_the_second_one():
     y = CODES > 0
     model = LogisticRegression().fit(X, y)
@@ -54,7 +63,8 @@ def test_labels_are_scored_as_answers():
 
 
 def test_predictions_that_are_not_finite_have_no_score():
-    metric = metric_of(get_scorer("max_error"), "max_error", task="regression", classes=None)
+    name = "neg_median_absolute_error"
+    metric = metric_of(get_scorer(name), name, task="regression", classes=None)
     assert math.isnan(metric.function(np.zeros(2), np.array([1.0, np.nan])))
 
 

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.samplers import TPESampler
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_multilabel_classification
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 import ripieno as rp
+from ripieno.interop.optuna import OptunaSearcher
+from ripieno.interop.sklearn.searching import workers_of
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 NAMED = np.array(["setosa", "versicolor", "virginica"])[SPECIES]
@@ -191,16 +194,62 @@ def test_a_model_of_ones_own_reads_images():
     assert search.score(images, y[:200]) > 0.6
 
 
-def test_processes_give_what_one_process_gives():
-    def fitted(n_jobs):
-        search = rp.TunedClassifier(
-            param_grid=GRID, scoring="f1_macro", n_jobs=n_jobs, trials=2, epochs=2, random_state=3
-        )
-        return search.fit(IRIS, NAMED)
+def test_a_sampler_of_optuna_is_made_anew_for_each_fit():
+    search = rp.TunedClassifier(
+        space=rp.Space(lr=rp.Float(0.001, 0.1, log=True), width=rp.Int(4, 16)),
+        searcher=lambda space, objective, seed: OptunaSearcher(
+            space, objective, TPESampler(seed=seed, n_startup_trials=2)
+        ),
+        scheduler="full", trials=4, epochs=2, refit=False, random_state=0,
+    )  # fmt: skip
+    first = search.fit(IRIS, NAMED).cv_results_["params"]
+    assert search.fit(IRIS, NAMED).cv_results_["params"] == first
 
-    alone, together = fitted(1), fitted(2)
-    assert alone.best_params_ == together.best_params_
-    np.testing.assert_allclose(alone.predict_proba(IRIS), together.predict_proba(IRIS), atol=1e-4)
+
+def test_a_searcher_that_needs_a_space_is_refused_without_one():
+    search = rp.TunedClassifier(searcher=lambda space, objective, seed: None)
+    with pytest.raises(ValueError, match="makes no searcher of the space of the model"):
+        search.fit(IRIS, NAMED)
+
+
+def test_the_space_of_the_model_is_searched_by_hyperband_and_reported(tmp_path):
+    search = rp.TunedClassifier(trials=3, epochs=3, random_state=0).fit(IRIS, SPECIES)
+    assert search.study_.settings.scheduler == "hyperband"
+    assert set(search.cv_results_["epochs"]) <= {1, 3}
+    page = search.study_.report(tmp_path / "report.html")
+    assert "mlp on arrays" in page.read_text()
+
+
+def test_a_trial_that_fails_is_last_and_has_no_score():
+    def picky(config):
+        if config.hidden == 3:
+            raise RuntimeError("an odd width")
+        return nn.Sequential(nn.Linear(4, config.hidden), nn.Tanh(), nn.Linear(config.hidden, 3))
+
+    grid = {"hidden": [3, 4], "lr": [0.01]}
+    search = rp.TunedClassifier(picky, param_grid=grid, epochs=2, refit=False, random_state=0)
+    results = search.fit(IRIS, NAMED).cv_results_
+    assert results["rank_test_score"].tolist() == [2, 1]
+    assert np.isnan(results["mean_test_score"]).tolist() == [True, False]
+    assert search.best_params_ == {"hidden": 4, "lr": 0.01}
+
+
+def test_a_column_of_the_results_is_masked_where_a_parameter_is_inactive():
+    grid = [{"optimizer": ["sgd"], "momentum": [0.9]}, {"optimizer": ["adam"]}]
+    search = rp.TunedClassifier(param_grid=grid, epochs=1, refit=False, random_state=0)
+    results = search.fit(IRIS, NAMED).cv_results_
+    assert results["param_optimizer"].tolist() == ["sgd", "adam"]
+    assert results["param_momentum"].tolist() == [0.9, None]
+
+
+@pytest.mark.parametrize(("n_jobs", "workers"), [(None, 1), (1, 1), (3, 3), (-1, None)])
+def test_jobs_are_counted_as_scikit_learn_counts(n_jobs, workers):
+    assert workers_of(n_jobs) == workers
+
+
+def test_no_jobs_at_all_are_refused():
+    with pytest.raises(ValueError, match="can do no work"):
+        workers_of(0)
 
 
 def test_a_grid_and_a_space_are_not_both_taken():

@@ -54,6 +54,15 @@ def test_training_once_more_on_the_same_rows_gives_the_same_weights(study):
         assert torch.equal(tensor, expected[name]), name
 
 
+def test_processes_train_the_same_weights(study):
+    alone, together = (
+        refit(study, study.job.data, [0, 1], workers=workers).ensemble({0: 1.0, 1: 1.0})
+        for workers in (1, 2)
+    )
+    for name, tensor in weights_of(together).items():
+        assert torch.equal(tensor, weights_of(alone)[name]), name
+
+
 def test_other_rows_give_other_weights_of_as_many_epochs(study):
     rows = np.arange(len(Y))
     whole = from_splits(X, Y, [(rows, rows)])

@@ -31,8 +31,9 @@ class TunedClassifier(ClassifierMixin, TunedEstimator):  # type: ignore[misc]  #
         trials: Configs at most; the whole grid, or what suits the scheduler, if None.
         epochs: Epochs that a trial is trained for at most; what suits the rows if None.
         minutes: Wall time of the search at most.
-        searcher: Which config next, by name or your own; see :func:`ripieno.tune`.
-        scheduler: Who trains how long, by name or your own.
+        searcher: Which config next, by name (see :func:`ripieno.tune`), or a function
+            ``searcher(space, objective, seed)`` that returns a new searcher for each fit.
+        scheduler: Who trains how long, by name.
         ensemble: Answer with the ensemble of the trials instead of the best one alone.
         refit: Train what answers once more, on all rows. Without it the models of the search
             answer, of which each was trained without its validation rows; with several

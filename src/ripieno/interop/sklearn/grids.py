@@ -41,21 +41,25 @@ def space_of(given: GridInput) -> Space:
     rows = [_plain(grid) for grid in grids]
     names = sorted({name for row in rows for name in row})
     space = Space(**{name: _domain(name, rows) for name in names})
-    return space if len(rows) == 1 else space.where(Among(tuple(rows)), "one of the grids")
+    return space if len(rows) == 1 else space.where(_among(rows), "one of the grids")
 
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """Says whether a config is of one of several grids."""
+    """Says whether a config is of one of several grids: pairs of a name and its values."""
 
-    grids: tuple[Mapping[str, list[Value]], ...]
+    grids: tuple[tuple[tuple[str, tuple[Value, ...]], ...], ...]
 
     def __call__(self, config: Config) -> bool:
         """Compare names and values, types included: 1 is not True."""
-        return any(
-            config.keys() == grid.keys() and all(_is_in(v, grid[n]) for n, v in config.items())
-            for grid in self.grids
-        )
+        for grid in map(dict, self.grids):
+            if config.keys() == grid.keys() and all(_is_in(config[n], grid[n]) for n in grid):
+                return True
+        return False
+
+
+def _among(grids: Sequence[Mapping[str, list[Value]]]) -> Among:
+    return Among(tuple(tuple((name, tuple(v)) for name, v in grid.items()) for grid in grids))
 
 
 def _listed(given: Grid | Sequence[Grid]) -> list[Grid]:

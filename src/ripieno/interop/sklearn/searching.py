@@ -18,13 +18,25 @@ from ripieno.interop.sklearn.grids import GridInput, space_of
 from ripieno.interop.sklearn.results import cv_results
 from ripieno.interop.sklearn.rows import check_rows, check_targets, column_names, new_rows
 from ripieno.interop.sklearn.scoring import metric_of
-from ripieno.recipes import Data, Metric, Recipe, TaskName, divide_rows, from_splits
-from ripieno.schedulers import Scheduler
+from ripieno.recipes import (
+    Data,
+    Metric,
+    Recipe,
+    TaskName,
+    divide_rows,
+    find_metric,
+    from_splits,
+)
+from ripieno.records import Objective
 from ripieno.searchers import Searcher
 from ripieno.space import Space
-from ripieno.study import Models, Study, refit, tune
+from ripieno.study import Models, Study, tune
+from ripieno.study import refit as train_again
 
-__all__ = ["TunedEstimator"]
+__all__ = ["TunedEstimator", "workers_of"]
+
+SearcherInput = str | Callable[[Space, Objective, int], Searcher]
+"""A searcher by name, or what makes a new one of a space, an objective and a seed."""
 
 _VALIDATION_SHARE = 0.2
 
@@ -45,8 +57,8 @@ class TunedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         trials: int | None = None,
         epochs: int | None = None,
         minutes: float | None = None,
-        searcher: str | Searcher | None = None,
-        scheduler: str | Scheduler | None = None,
+        searcher: SearcherInput | None = None,
+        scheduler: str | None = None,
         ensemble: bool = True,
         refit: bool = True,
         random_state: Any = None,
@@ -148,21 +160,39 @@ class TunedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
     def _search(self, data: Data, metric: str | Metric, seed: int) -> Study:
         space, is_grid = self._space()
+        # A grid asks for all of its configs, and that each of them is trained to the end.
+        searcher: str | Searcher = "grid" if is_grid else "random"
+        if isinstance(self.searcher, str):
+            searcher = self.searcher
+        elif self.searcher is not None:
+            objective = Objective(find_metric(metric, data.task).name, "maximize")
+            searcher = self._made_searcher(space, objective, seed)
         return tune(
             self.model,
             data,
             space,
             metric=metric,
-            # A grid asks for all of its configs, and that each of them is trained to the end.
-            searcher=self.searcher or ("grid" if is_grid else "random"),
+            searcher=searcher,
             scheduler=self.scheduler or ("full" if is_grid else "hyperband"),
             trials=int(space.size) if space and is_grid and not self.trials else self.trials,
             epochs=self.epochs,
             minutes=self.minutes,
-            workers=_workers(self.n_jobs),
+            workers=workers_of(self.n_jobs),
             seed=seed,
             out=":memory:",
             progress=bool(self.verbose),
+        )
+
+    def _made_searcher(self, space: Space | None, objective: Objective, seed: int) -> Searcher:
+        if callable(self.searcher) and space is not None:
+            made: Searcher = self.searcher(space, objective, seed)
+            return made
+        raise StudyError(
+            f"searcher = {self.searcher!r} makes no searcher of "
+            f"{'the space' if space else 'the space of the model, which is not known yet'}.",
+            where=f"{type(self).__name__}(searcher=…)",
+            fix="give a name, or a function searcher(space, objective, seed) that returns a new "
+            "one, beside a param_grid or a space.",
         )
 
     def _space(self) -> tuple[Space | None, bool]:
@@ -193,7 +223,7 @@ class TunedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             rows = np.arange(len(y))
             data = from_splits(x, y, [(rows, rows)], task=task)
             answering = sorted({self.best_index_, *weights})
-            models = refit(self.study_, data, answering, workers=_workers(self.n_jobs))
+            models = train_again(self.study_, data, answering, workers=workers_of(self.n_jobs))
         self.best_estimator_ = models.ensemble({self.best_index_: 1.0})
         if self.ensemble:
             self.ensemble_ = models.ensemble(weights)
@@ -222,10 +252,12 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _workers(n_jobs: int | None) -> int | None:
+def workers_of(n_jobs: int | None) -> int | None:
     """Return how many processes are meant, as joblib counts; None for every usable core."""
     if n_jobs is None:
         return 1
+    if n_jobs == 0:
+        raise StudyError("n_jobs = 0 can do no work.", where="n_jobs=…", fix="give 1, or -1.")
     if n_jobs == -1:
         return None
     return n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)

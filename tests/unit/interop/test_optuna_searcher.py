@@ -1,6 +1,7 @@
 """Optuna's samplers search Ripieno's spaces."""
 
 import math
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -108,6 +109,16 @@ def test_a_trial_that_ends_badly_has_the_worst_value_so_far():
     searcher.observe([trained(1, second, 7.0)])
     searcher.observe([trained(2, third, math.nan, status=TrialStatus.DIVERGED)])
     assert told(searcher) == [("FAIL", None), ("COMPLETE", 7.0), ("COMPLETE", 7.0)]
+
+
+def test_a_trial_that_fails_later_is_told_of_once_more():
+    searcher = make(optuna.samplers.RandomSampler(seed=0))
+    first, second = searcher.suggest(2)
+    searcher.observe([trained(0, first, 1.0), trained(1, second, 7.0)])
+    failed = replace(trained(0, first, 1.0, status=TrialStatus.FAILED), error="out of memory")
+    searcher.observe([failed])
+    searcher.observe([failed])
+    assert told(searcher) == [("COMPLETE", 1.0), ("COMPLETE", 7.0), ("COMPLETE", 7.0)]
 
 
 def test_trials_of_others_are_learned_from_too():

@@ -9,6 +9,7 @@ import torch
 
 import ripieno as rp
 from ripieno.recipes import from_splits
+from ripieno.records import config_by_epoch
 from ripieno.study import Models, refit
 
 RNG = np.random.default_rng(0)
@@ -75,9 +76,12 @@ def test_other_rows_give_other_weights_of_as_many_epochs(study):
 
 def test_a_schedule_that_a_population_found_is_followed():
     population = search(scheduler="pbt", trials=6, epochs=8)
-    forks = [trial.id for trial in population.trials if trial.parent is not None]
-    again = refit(population, population.job.data, forks[:1] or [0])
-    assert {trial.epochs for trial in again.trials.values()} <= set(range(1, 9))
+    fork = population.trials[-1]
+    assert fork.parent is not None
+    epochs = int(fork.metrics.get("best_epoch", fork.epochs))
+    again = refit(population, population.job.data, [fork.id]).trials[fork.id]
+    assert again.epochs == epochs
+    assert again.config.lr == config_by_epoch(population.trials, fork.id)[epochs - 1].lr
 
 
 def test_a_trial_that_cannot_be_trained_again_says_why(study):

@@ -79,7 +79,7 @@ class OptunaSearcher:
         self._walks_once = isinstance(sampler, GridSampler | BruteForceSampler)
         self._order = _parents_first(space)
         self._open: dict[str, deque[optuna.Trial]] = defaultdict(deque)
-        self._told: dict[tuple[int, str], int] = {}
+        self._told: dict[tuple[int, str], tuple[int, bool]] = {}
         self._seen: set[str] = set()
         self._exhausted = False
 
@@ -105,9 +105,11 @@ class OptunaSearcher:
         """Tell the sampler of trials that were trained further."""
         with quiet():
             for trial in trials:
-                if self._told.get(_key(trial), -1) < trial.epochs:
+                # A bad end is news too, without another epoch.
+                reached = (trial.epochs, trial.error is not None)
+                if self._told.get(_key(trial), (-1, False)) < reached:
                     self._tell(trial)
-                    self._told[_key(trial)] = trial.epochs
+                    self._told[_key(trial)] = reached
 
     def _next(self) -> tuple[optuna.Trial, Config]:
         """Ask for a config that keeps the constraints."""

@@ -67,7 +67,7 @@ def import_study(study: optuna.Study, *, space: Space | None = None) -> Imported
     for each in drawn:
         config = _config(space, each.params)
         if config is not None:
-            trials.append(_trial(len(trials), config, each, names))
+            trials.append(_trial(len(trials), config, each, names=names))
     direction = study.directions[0].name.lower()
     return Imported(
         space,
@@ -88,7 +88,7 @@ def _config(space: Space, params: Mapping[str, Any]) -> Config | None:
         return None
 
 
-def _trial(number: int, config: Config, read: FrozenTrial, names: Sequence[str]) -> Trial:  # noqa: PLR0917
+def _trial(number: int, config: Config, read: FrozenTrial, *, names: Sequence[str]) -> Trial:
     if read.state is TrialState.FAIL:
         return Trial(number, config, TrialStatus.FAILED, error="failed in Optuna")
     # Intermediate values belong to the first objective: Optuna prunes with one only.

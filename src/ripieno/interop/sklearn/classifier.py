@@ -75,7 +75,7 @@ class TunedClassifier(ClassifierMixin, TunedEstimator):  # type: ignore[misc]  #
         """
         return self._answering().predict_proba(self._new(X))
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - sklearn
         """Return the value of ``scoring``; the accuracy where it is absent.
 
         Raises:

@@ -19,7 +19,7 @@ class TunedRegressor(RegressorMixin, TunedEstimator):  # type: ignore[misc]  # s
 
     _classifier = False
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - sklearn
         """Return the value of ``scoring``; R² where it is absent.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ripieno.recipes import Data, Metric, TaskName, find_metric, measure
+from ripieno.recipes import Data, Metric, find_metric, measure
 from ripieno.records import Trial
 from ripieno.study import Study
 
@@ -64,13 +64,10 @@ def _scores(
     scores, times = [], []
     for part in rows:
         began = time.perf_counter()
-        scores.append(_score(predictions[part], data.targets[part], metric, data.task))
+        found = measure(predictions[part], data.targets[part], metrics=[metric], task=data.task)
+        scores.append(found[metric.name])
         times.append(time.perf_counter() - began)
     return scores, times
-
-
-def _score(predictions: Any, targets: Any, metric: Metric, task: TaskName) -> float:  # noqa: PLR0917
-    return measure(predictions, targets, metrics=[metric], task=task)[metric.name]
 
 
 def _parameters(trials: Sequence[Trial]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
     from ripieno.hypergradient import Bilevel, OnlineLearningRate, tune_online
+    from ripieno.interop import TunedClassifier, TunedRegressor
     from ripieno.recipes import Data, FineTune, Metric, Recipe, fine_tune
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
@@ -36,6 +37,8 @@ __all__ = [
     "Space",
     "Study",
     "Trial",
+    "TunedClassifier",
+    "TunedRegressor",
     "__version__",
     "fine_tune",
     "load_data",
@@ -49,6 +52,7 @@ _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
     "hypergradient": ("Bilevel", "OnlineLearningRate", "tune_online"),
+    "interop": ("TunedClassifier", "TunedRegressor"),
     "recipes": ("Data", "FineTune", "Metric", "Recipe", "fine_tune"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),

@@ -20,7 +20,8 @@ FOREIGN = {
     "cloudpickle": {"executors"},
     "PIL": {"recipes"},
     "pyarrow": {"recipes"},
-    "sklearn": {"recipes"},
+    "optuna": {"interop"},
+    "sklearn": {"recipes", "interop"},
     "torch": {"recipes", "population", "ensembles", "study", "diagnostics", "hypergradient"},
 }
 GROUND = {"space", "records"}

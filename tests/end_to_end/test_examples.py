@@ -14,6 +14,7 @@ SAYS = {
     "ensemble_of_a_search.py": "the whole",
     "fine_tuning.py": "blocks unfrozen",
     "hypergradient.py": "found its size by itself",
+    "from_grid_search_cv.py": "over three folds",
 }
 
 

@@ -18,6 +18,7 @@ from ripieno.recipes.feasible import CheckedFactory, restricted
 from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pieces
 from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
+from ripieno.recipes.given_splits import from_splits
 from ripieno.recipes.images import image_size
 from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
@@ -56,6 +57,7 @@ from ripieno.recipes.optimizers import (
     find_optimizer,
     state_slots,
 )
+from ripieno.recipes.parts import divide_rows
 from ripieno.recipes.prediction import (
     check_logits,
     predict,
@@ -156,6 +158,7 @@ __all__ = [
     "cross_entropy",
     "decouples",
     "depths",
+    "divide_rows",
     "draws",
     "explain",
     "feed",
@@ -166,6 +169,7 @@ __all__ = [
     "fine_tune",
     "first_rows",
     "from_frame",
+    "from_splits",
     "hidden_matrices",
     "image_size",
     "in_equal_epochs",

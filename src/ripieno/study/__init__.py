@@ -2,6 +2,7 @@
 
 from ripieno.study.diagnosing import diagnose_data
 from ripieno.study.fixing import read_values
+from ripieno.study.models import Models, refit
 from ripieno.study.prediction import load_ensemble, predict_file
 from ripieno.study.results import BestTrial, EnsembleResult, Results
 from ripieno.study.settings import Settings
@@ -11,6 +12,7 @@ from ripieno.study.study import Study
 __all__ = [
     "BestTrial",
     "EnsembleResult",
+    "Models",
     "Results",
     "Settings",
     "Study",
@@ -19,6 +21,7 @@ __all__ = [
     "open",
     "predict_file",
     "read_values",
+    "refit",
     "search",
     "starting_folder",
     "tune",

@@ -1,15 +1,13 @@
 """A study's folder: where its ledger, its artifacts and its results lie."""
 
-import atexit
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ripieno.errors import StudyError
 
-__all__ = ["Folder", "new_folder", "scratch_folder"]
+__all__ = ["Folder", "new_folder"]
 
 DEFAULT_PARENT = Path("ripieno-studies")
 
@@ -121,10 +119,3 @@ def new_folder(name: str) -> Folder:
     while (path := DEFAULT_PARENT / f"{name}-{number}").exists():
         number += 1
     return Folder(path)
-
-
-def scratch_folder() -> Path:
-    """Return a folder that lives as long as this process."""
-    path = tempfile.mkdtemp(prefix="ripieno-")
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return Path(path)

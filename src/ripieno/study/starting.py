@@ -1,6 +1,9 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
+import shutil
+import tempfile
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space, Value
 from ripieno.study.fixing import weigh_classes
-from ripieno.study.folder import Folder, new_folder, scratch_folder
+from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
 from ripieno.study.jobs import Job, SearchJob, TuneJob
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
@@ -25,6 +28,9 @@ from ripieno.study.study import Study
 from ripieno.study.unread import warn_of_unread
 
 __all__ = ["open", "search", "starting_folder", "tune"]
+
+IN_MEMORY = ":memory:"
+"""As ``out`` of :func:`tune`: keep no folder, as SQLite spells it."""
 
 DEFAULT_TRIALS = 49
 """One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
@@ -125,7 +131,8 @@ def tune(
         workers: Processes, each with one thread, or a crew of them that have begun to start;
             every usable core where absent.
         seed: Of the split, the searcher and every trial.
-        out: The study's folder; a new one under ``ripieno-studies`` where absent.
+        out: The study's folder; a new one under ``ripieno-studies`` where absent. With
+            ``":memory:"`` there is none, and what was trained lives as long as the study.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
 
@@ -187,8 +194,10 @@ def tune(
         seeds=seeds,
     )
     strategy = _strategy(searcher, scheduler, settings, space=searched)
-    folder = Folder(Path(out)) if out is not None else new_folder(read.name)
-    folder.create(overwrite=overwrite)
+    folder: Folder | None = None
+    if out != IN_MEMORY:
+        folder = Folder(Path(out)) if out is not None else new_folder(read.name)
+        folder.create(overwrite=overwrite)
     study = _begin(
         settings,
         job=TuneJob(aim.recipe, read, seeds),
@@ -341,17 +350,21 @@ def _begin(
     settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder | None
 ) -> Study:
     """Return a study that has recorded nothing but its settings."""
-    url = folder.url if folder else "sqlite://"
-    return Study(
+    # Not in memory either way: worker processes must reach what the trials keep.
+    artifacts = folder.artifacts if folder else Path(tempfile.mkdtemp(prefix="ripieno-"))
+    study = Study(
         settings=settings,
         space=space,
-        ledger=SqlLedger.create(url, settings.to_dict()),
-        # Not in memory: worker processes must reach what `report.save` keeps.
-        artifacts=FileArtifacts(folder.artifacts if folder else scratch_folder()),
+        ledger=SqlLedger.create(folder.url if folder else "sqlite://", settings.to_dict()),
+        artifacts=FileArtifacts(artifacts),
         job=job,
         folder=folder,
         strategy=strategy,
     )
+    if folder is None:
+        # A program may make thousands of such studies: each takes its files along.
+        weakref.finalize(study, shutil.rmtree, artifacts, ignore_errors=True)
+    return study
 
 
 def _strategy(

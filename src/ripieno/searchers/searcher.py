@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ripieno.records import Config, Trial
 
-__all__ = ["Searcher"]
+__all__ = ["Searcher", "SwappingSearcher"]
 
 
 class Searcher(Protocol):
@@ -22,3 +22,15 @@ class Searcher(Protocol):
 
     def observe(self, trials: Sequence[Trial]) -> None:
         """Learn from trials that were trained further, failed and diverged ones included."""
+
+
+class SwappingSearcher(Searcher, Protocol):
+    """A searcher that can be told that another config is tried than the one it suggested."""
+
+    def swap(self, suggested: Config, given: Config) -> None:
+        """Wait for ``given`` instead of ``suggested``, which may be suggested again.
+
+        Args:
+            suggested: The last suggestion.
+            given: Allowed, and neither suggested nor observed before.
+        """

@@ -88,7 +88,7 @@ class TestReinforce(LearningSearcherContract):
         return Reinforce(space, OBJECTIVE, seed)
 
 
-@pytest.mark.parametrize("kind", [TreeParzen, CmaEs, Evolution, LocalSearch, Reinforce])
+@pytest.mark.parametrize("kind", [TreeParzen, CmaEs, LocalSearch])
 class TestBlocks(LearningSearcherContract):
     @pytest.fixture(autouse=True)
     def _kind(self, kind):

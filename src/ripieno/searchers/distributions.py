@@ -6,15 +6,12 @@ Mixed-Variable Problems", arXiv:2504.07884, 2025 (whole numbers and choices).
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.space import Categorical, Space
-
-if TYPE_CHECKING:
-    from cmaes import CatCMAwM
 
 __all__ = ["Continuous", "Distribution", "Mixed", "make_distribution"]
 
@@ -88,7 +85,7 @@ class Continuous:
     @property
     def population_size(self) -> int:
         """Solutions of a generation."""
-        return self._cma.population_size
+        return int(self._cma.population_size)
 
     def ask(self) -> tuple[Array, Array]:
         """Return a point, twice."""
@@ -105,7 +102,7 @@ class Continuous:
 
     def should_stop(self) -> bool:
         """Say whether it has contracted as far as numbers go."""
-        return self._cma.should_stop()
+        return bool(self._cma.should_stop())
 
 
 class Mixed:
@@ -146,9 +143,9 @@ class Mixed:
     @property
     def population_size(self) -> int:
         """Solutions of a generation."""
-        return self._optimizer.population_size
+        return int(self._optimizer.population_size)
 
-    def ask(self) -> tuple["CatCMAwM.Solution", Array]:
+    def ask(self) -> tuple[Any, Array]:
         """Return a solution and its point."""
         solution = self._optimizer.ask()
         point = np.full(self._dims, 0.5)
@@ -160,7 +157,7 @@ class Mixed:
             point[self._choices] = (solution.c.argmax(axis=1) + 0.5) / self._sizes
         return solution, point
 
-    def at(self, point: Array) -> "CatCMAwM.Solution":
+    def at(self, point: Array) -> Any:
         """Return the solution that stands for a point that was not drawn."""
         chosen = np.zeros((len(self._choices), max(self._sizes, default=0)), np.bool_)
         for row, (index, size) in enumerate(zip(self._choices, self._sizes, strict=True)):
@@ -173,10 +170,10 @@ class Mixed:
             raw if len(raw) else None,
         )
 
-    def tell(self, solutions: Sequence["CatCMAwM.Solution"]) -> None:
+    def tell(self, solutions: Sequence[Any]) -> None:
         """Learn from a generation, the best first."""
         self._optimizer.tell([(each, float(rank)) for rank, each in enumerate(solutions)])
 
     def should_stop(self) -> bool:
         """Say whether its numbers have contracted; tables alone have no such end."""
-        return bool(self._reals or self._whole) and self._optimizer.should_stop()
+        return bool((self._reals or self._whole) and self._optimizer.should_stop())

@@ -97,7 +97,7 @@ class Evolution:
         """Return the winner of a tournament; of equals the youngest."""
         alive = [self._alive[trial] for trial in reversed(self.population)]
         drawn = np.sort(rng.choice(len(alive), min(self._tournament, len(alive)), replace=False))
-        contestants = [alive[index] for index in drawn]
+        contestants: list[Result] = [alive[index] for index in drawn]
         return contestants[int(np.argmin(compared(contestants)))]
 
 

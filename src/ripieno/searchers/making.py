@@ -52,7 +52,8 @@ def make_searcher(
         seed: A whole number from 0 up; a grid has no use for it.
         objective: What makes a trial good; needed by those that learn.
         shared: Names that ``block`` suggestions in a row have in common.
-        block: See :class:`Blocks`; a grid and a Sobol' sequence have no use for it.
+        block: See :class:`Random` and :class:`Blocks`; a grid, a Sobol' sequence and a searcher
+            that cannot swap have no use for it.
         random_share: See :class:`TreeParzen`; the other searchers have no use for it.
 
     Raises:
@@ -76,9 +77,9 @@ def make_searcher(
                     where=f"make_searcher({name!r}, space)",
                     fix="pass the objective: Objective('loss', 'minimize').",
                 )
-            learner = _learner(name, space, objective, seed=seed, random_share=random_share)
-            blocked = block > 1 and bool(set(shared) & set(space.searched))
-            searcher = Blocks(learner, space, shared=shared, block=block) if blocked else learner
+            searcher = _learner(name, space, objective, seed=seed, random_share=random_share)
+            if block > 1 and shared and isinstance(searcher, SwappingSearcher):
+                searcher = Blocks(searcher, space, shared=shared, block=block)
         case _:
             raise _unknown(name)
     return Enqueued([space.default()], searcher)
@@ -86,7 +87,7 @@ def make_searcher(
 
 def _learner(
     name: str, space: Space, objective: Objective, *, seed: int, random_share: float
-) -> SwappingSearcher:
+) -> Searcher:
     match name:
         case "cmaes":
             return CmaEs(space, objective, seed)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ripieno.searchers.parzen import Layout
+from ripieno.searchers.layout import Layout
 from ripieno.space import Space
 
 __all__ = ["Policy"]

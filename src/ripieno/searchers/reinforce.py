@@ -85,7 +85,7 @@ class Reinforce:
         objective: Objective,
         seed: int = 0,
         *,
-        rate: float = 0.15,
+        rate: float = 0.1,
         entropy: float = 0.01,
         decay: float = 0.9,
     ) -> None:

@@ -1,7 +1,7 @@
 """The protocol of everything that proposes configs."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ripieno.records import Config, Trial
 
@@ -24,6 +24,7 @@ class Searcher(Protocol):
         """Learn from trials that were trained further, failed and diverged ones included."""
 
 
+@runtime_checkable
 class SwappingSearcher(Searcher, Protocol):
     """A searcher that can be told that another config is tried than the one it suggested."""
 

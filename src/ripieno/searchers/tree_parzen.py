@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ripieno.errors import SearchError
 from ripieno.records import Config, Objective, Trial
+from ripieno.searchers.layout import Layout
 from ripieno.searchers.levels import Levels
 from ripieno.searchers.memory import Memory
-from ripieno.searchers.parzen import Layout, Parzen, bandwidth
+from ripieno.searchers.parzen import Parzen, bandwidth
 from ripieno.space import Space
 
 __all__ = ["TreeParzen"]

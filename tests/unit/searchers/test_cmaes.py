@@ -120,7 +120,7 @@ def test_a_config_that_it_did_not_draw_is_learnt_from_where_it_is():
     plain, swapped = (CmaEs(SPACE, LOSS, seed=6, population=4) for _ in range(2))
     drawn = plain.suggest(4)
     assert swapped.suggest(4) == drawn
-    given = SPACE.config({name: 0.9 for name in SPACE})
+    given = SPACE.config(dict.fromkeys(SPACE, 0.9))
     swapped.swap(drawn[3], given)
     losses = [1.0, 2.0, 3.0, 0.0]
     plain.observe([trial(n, c, losses[n]) for n, c in enumerate(drawn)])

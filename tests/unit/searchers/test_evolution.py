@@ -38,10 +38,14 @@ def test_a_child_descends_from_the_best_of_the_population_where_all_take_part():
     searcher = Evolution(SPACE, LOSS, seed=1, population=8, tournament=8)
     configs = searcher.suggest(8)
     losses = [3.0, 5.0, 1.0, 4.0, 2.0, 6.0, 7.0, 8.0]
-    searcher.observe([trial(n, c, loss) for n, (c, loss) in enumerate(zip(configs, losses, strict=True))])
+    searcher.observe(
+        [trial(n, c, loss) for n, (c, loss) in enumerate(zip(configs, losses, strict=True))]
+    )
     children = searcher.suggest(30)
     # One of six changes, and each of the five others with probability 1/6.
-    assert np.mean([apart(child, configs[2]) for child in children]) == pytest.approx(11 / 6, abs=0.4)
+    assert np.mean([apart(child, configs[2]) for child in children]) == pytest.approx(
+        11 / 6, abs=0.4
+    )
     assert len(set(children)) == 30
 
 

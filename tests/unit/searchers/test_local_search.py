@@ -68,7 +68,11 @@ def test_numbers_take_smaller_steps_where_no_neighbour_is_better():
     # Each is one step off the best so far, by a quarter or, later, by a half of that.
     best = start
     for x in around:
-        assert any(x == pytest.approx(min(max(best + s * w, 0), 1)) for s in (-1, 1) for w in (0.25, 0.125, 0.0625))
+        assert any(
+            x == pytest.approx(min(max(best + s * w, 0), 1))
+            for s in (-1, 1)
+            for w in (0.25, 0.125, 0.0625)
+        )
         best = min(best, x, key=lambda each: abs(each - 0.4))
     # Halves of a quarter, down to a sixty-fourth, end within half of that of the optimum.
     xs = [config.x for config in walk(searcher, 30, lambda config: abs(config.x - 0.4), 5)]

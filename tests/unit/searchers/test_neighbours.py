@@ -73,7 +73,9 @@ def test_a_mutation_is_another_config_of_the_space(name):
 def test_a_mutation_changes_one_hyperparameter_mostly_and_never_none():
     rng = np.random.default_rng(3)
     config = CELL.default()
-    counts = np.bincount([apart(mutate(CELL, config, rng=rng, step=0.1), config) for _ in range(4_000)])
+    counts = np.bincount(
+        [apart(mutate(CELL, config, rng=rng, step=0.1), config) for _ in range(4_000)]
+    )
     # One for certain, and each of the three others with probability 1/4.
     expected = [0.0, *(math.comb(3, k) * 0.25**k * 0.75 ** (3 - k) for k in range(4))]
     np.testing.assert_allclose(counts / 4_000, expected, atol=0.04)
@@ -89,7 +91,9 @@ def test_every_other_choice_is_as_likely():
 
 def test_a_number_moves_by_a_normal_distance_folded_back_at_its_ends():
     space, rng = Space(x=Float(0.0, 1.0)), np.random.default_rng(5)
-    found = np.array([mutate(space, space.config(x=0.5), rng=rng, step=0.1).x for _ in range(4_000)])
+    found = np.array(
+        [mutate(space, space.config(x=0.5), rng=rng, step=0.1).x for _ in range(4_000)]
+    )
     assert found.mean() == pytest.approx(0.5, abs=0.01)
     assert found.std() == pytest.approx(0.1, abs=0.01)
     edge = np.array([mutate(space, space.config(x=1.0), rng=rng, step=0.1).x for _ in range(4_000)])

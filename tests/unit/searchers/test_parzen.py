@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from ripieno.searchers.parzen import Layout, Parzen, bandwidth
+from ripieno.searchers.layout import Layout
+from ripieno.searchers.parzen import Parzen, bandwidth
 from ripieno.space import Categorical, Float, Int, Space
 
 SPACE = Space(

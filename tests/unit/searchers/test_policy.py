@@ -74,7 +74,9 @@ def test_draws_follow_the_parameters():
     np.testing.assert_allclose(drawn[:, [0, 3]].std(axis=0), [0.05, 0.1], atol=0.005)
     ops = made.parameters[4:7]
     expected = np.exp(ops) / np.exp(ops).sum()
-    np.testing.assert_allclose(np.bincount((drawn[:, 1] * 3).astype(int)) / 4_000, expected, atol=0.03)
+    np.testing.assert_allclose(
+        np.bincount((drawn[:, 1] * 3).astype(int)) / 4_000, expected, atol=0.03
+    )
 
 
 def test_a_step_keeps_the_means_in_the_interval_and_the_deviations_sensible():

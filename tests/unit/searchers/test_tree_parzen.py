@@ -4,7 +4,8 @@ import pytest
 from ripieno.errors import SearchError
 from ripieno.records import Objective, Trial, TrialStatus
 from ripieno.searchers import TreeParzen
-from ripieno.searchers.parzen import Layout, Parzen, bandwidth
+from ripieno.searchers.layout import Layout
+from ripieno.searchers.parzen import Parzen, bandwidth
 from ripieno.space import Categorical, Float, Space
 
 LOSS = Objective("loss")
@@ -63,7 +64,7 @@ def test_dead_trials_drive_it_away():
         dies = config.side == "left"
         status = TrialStatus.DIVERGED if dies else TrialStatus.PAUSED
         searcher.observe([trial(number, config, 0.0 if dies else config.x, status=status)])
-    assert sides[40:].count("right") >= 18
+    assert sides[20:].count("right") >= 32
 
 
 def test_it_learns_from_the_longest_time_that_enough_trials_were_trained_for():

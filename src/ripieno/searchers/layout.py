@@ -1,7 +1,6 @@
 """Which hyperparameters of a space are real, which have a few values, and where each value is."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,34 +17,28 @@ _MOST_CELLS = 32
 _LEAST_MASS = 1e-12
 
 
-@dataclass(frozen=True, slots=True)
 class Values:
     """The values of a finite hyperparameter, where each of them has an index.
 
     Args:
-        edges: Where each value's share of the unit interval ends, shape ``(values - 1,)``.
+        edges: Where the values' shares of the unit interval meet, shape ``(values - 1,)``.
         ordered: Whether neighbours are alike.
         columns: Where its features are.
     """
 
-    edges: Array
-    ordered: bool
-    columns: slice
-
-    @property
-    def masses(self) -> Array:
+    def __init__(self, edges: Array, *, ordered: bool, columns: slice) -> None:
+        self.edges = edges
+        self.ordered = ordered
+        self.columns = columns
+        self._ends = np.array([0.0, *edges, 1.0])
+        self.masses: Array = np.diff(self._ends)
         """The probability of each value under a uniform draw."""
-        return np.diff(self.edges, prepend=0.0, append=1.0)
+        self.middles: Array = 0.5 * (self._ends[1:] + self._ends[:-1])
+        """The middle of each value's share of the interval."""
 
     def index(self, unit: Any) -> Any:
         """Return which value a point of the interval is, or each of an array of points."""
         return np.searchsorted(self.edges, unit, side="right")
-
-    @property
-    def middles(self) -> Array:
-        """The middle of each value's share of the interval."""
-        ends = np.array([0.0, *self.edges, 1.0])
-        return 0.5 * (ends[1:] + ends[:-1])  # type: ignore[no-any-return]
 
     def table(self, *, kernels: int, width: float) -> Array:
         """Return the probabilities of all values under each value's kernel, row by row."""
@@ -53,9 +46,8 @@ class Values:
         if not self.ordered:
             # One observation of the choice, and one in all that is spread evenly.
             return (np.eye(count) + 1.0 / kernels) / (1.0 + count / kernels)
-        ends = np.array([0.0, *self.edges, 1.0])
-        below = ndtr((ends - self.middles[:, None]) / width)
-        mass = np.maximum(np.diff(below, axis=1), _LEAST_MASS)
+        below = ndtr((self._ends - self.middles[:, None]) / width)
+        mass = np.maximum(below[:, 1:] - below[:, :-1], _LEAST_MASS)
         return mass / mass.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
@@ -79,7 +71,7 @@ class Layout:
             if finite[index]:
                 columns = slice(self.features, self.features + int(domain.size))
                 ordered = not isinstance(domain, Categorical)
-                self.values[index] = Values(_edges(domain), ordered, columns)
+                self.values[index] = Values(_edges(domain), ordered=ordered, columns=columns)
                 self.features += int(domain.size)
 
     def describe(self, units: Array, active: NDArray[np.bool_]) -> Array:

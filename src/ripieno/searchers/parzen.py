@@ -27,7 +27,7 @@ from ripieno.searchers.layout import Array, Layout
 
 __all__ = ["Parzen", "bandwidth"]
 
-_LOG_ROOT_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+_LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
 
 
 class Parzen:
@@ -59,15 +59,15 @@ class Parzen:
         Args:
             features: What :meth:`Layout.describe` says of the points.
         """
-        logs = features @ self._slopes.T
+        logs = features @ self._slopes
         highest = logs.max(axis=1)
         total = np.exp(logs - highest[:, None]).sum(axis=1)
         # Every kernel has the same weight, the uniform one included.
-        return highest + np.log(total / len(self._slopes))  # type: ignore[no-any-return]
+        return highest + np.log(total / logs.shape[1])  # type: ignore[no-any-return]
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
         """Draw points of the unit cube, shape ``(count, dims)``."""
-        kernel = rng.integers(len(self._slopes), size=count)
+        kernel = rng.integers(len(self._units) + 1, size=count)
         # The uniform kernel, and all that a config does not know, stay as they are here.
         points = rng.random((count, self._layout.dims))
         rows = np.flatnonzero(kernel < len(self._units))
@@ -89,23 +89,28 @@ class Parzen:
         return near
 
     def _make_slopes(self) -> Array:
-        """Return each kernel's factors of the features, the uniform one's last."""
-        layout, reals = self._layout, len(self._layout.real)
-        slopes = np.zeros((len(self._units) + 1, layout.features))
-        mu, known = self._units[:, layout.real], self._active[:, layout.real]
-        precision = self._width**-2
-        slopes[:-1, :reals] = np.where(known, -0.5 * precision, 0.0)
-        slopes[:-1, reals : 2 * reals] = np.where(known, mu * precision, 0.0)
-        inside = ndtr((1.0 - mu) / self._width) - ndtr(-mu / self._width)
-        constant = -0.5 * precision * mu**2 - np.log(inside * self._width) - _LOG_ROOT_TWO_PI
-        slopes[:-1, 2 * reals : 3 * reals] = np.where(known, constant, 0.0)
+        """Return each kernel's factors of the features, ``(features, kernels)``.
+
+        The uniform kernel is the last one.
+        """
+        layout, width, kernels = self._layout, self._width, len(self._units)
+        squares, firsts, constants = np.split(np.arange(3 * len(layout.real)), 3)
+        slopes = np.zeros((layout.features, kernels + 1))
+        mu = self._units.T[layout.real]
+        inside = ndtr((1.0 - mu) / width) - ndtr(-mu / width)
+        slopes[squares, :-1] = -0.5 * width**-2
+        slopes[firsts, :-1] = mu * width**-2
+        slopes[constants, :-1] = -0.5 * (mu / width) ** 2 - np.log(inside * width) - _LOG_ROOT
+        known = self._active.T
+        if not known.all():
+            for rows in (squares, firsts, constants):
+                slopes[rows, :-1] *= known[layout.real]
         for index, values in layout.values.items():
             which = values.index(self._units[:, index])
-            log_table, log_masses = np.log(self._tables[index]), np.log(values.masses)
-            slopes[:-1, values.columns] = np.where(
-                self._active[:, index, None], log_table[which], log_masses
-            )
-            slopes[-1, values.columns] = log_masses
+            log_masses = np.log(values.masses)[:, None]
+            logs = np.log(self._tables[index]).T[:, which]
+            slopes[values.columns, :-1] = np.where(known[index], logs, log_masses)
+            slopes[values.columns, -1:] = log_masses
         return slopes
 
 

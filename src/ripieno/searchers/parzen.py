@@ -28,6 +28,8 @@ from ripieno.searchers.layout import Array, Layout
 __all__ = ["Parzen", "bandwidth"]
 
 _LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
+# So many standard deviations away, less of a normal distribution is left than one ulp.
+_FAR = 8.3
 
 
 class Parzen:
@@ -97,10 +99,15 @@ class Parzen:
         squares, firsts, constants = np.split(np.arange(3 * len(layout.real)), 3)
         slopes = np.zeros((layout.features, kernels + 1))
         mu = self._units.T[layout.real]
-        inside = ndtr((1.0 - mu) / width) - ndtr(-mu / width)
+        nearest = np.minimum(mu, 1.0 - mu)
+        outside = ndtr(-nearest / width)
+        if 0.5 / width < _FAR:
+            outside += ndtr((nearest - 1.0) / width)
         slopes[squares, :-1] = -0.5 * width**-2
         slopes[firsts, :-1] = mu * width**-2
-        slopes[constants, :-1] = -0.5 * (mu / width) ** 2 - np.log(inside * width) - _LOG_ROOT
+        slopes[constants, :-1] = (
+            -0.5 * (mu / width) ** 2 - np.log((1.0 - outside) * width) - _LOG_ROOT
+        )
         known = self._active.T
         if not known.all():
             for rows in (squares, firsts, constants):

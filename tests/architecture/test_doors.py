@@ -18,6 +18,7 @@ FOREIGN = {
     "jinja2": {"reports"},
     "typer": {"cli"},
     "cloudpickle": {"executors"},
+    "cmaes": {"searchers"},
     "PIL": {"recipes"},
     "pyarrow": {"recipes"},
     "optuna": {"interop"},

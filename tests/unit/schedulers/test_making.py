@@ -71,7 +71,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_a_close_match():
         make("hyperbend", epochs=27)
     assert "did you mean 'hyperband'?" in caught.value.problem
     assert caught.value.fix == (
-        "choose one of full, halving, hyperband, asha, median, pbt, freezethaw."
+        "choose one of full, halving, hyperband, bohb, asha, median, pbt, freezethaw."
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+import postgres
 import pytest
 
 
@@ -13,3 +14,14 @@ def _own_cache_folder(tmp_path_factory):
     del os.environ["XDG_CACHE_HOME"]
     if before is not None:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server, the same for all tests of a process; each takes its own studies."""
+    programs = postgres.binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server here (Debian: apt-get install postgresql)")
+    server = postgres.Server(programs)
+    yield server
+    server.remove()

@@ -1,5 +1,9 @@
 """Every ledger keeps the protocol."""
 
+import uuid
+
+import pytest
+
 from ripieno.ledger import SqlLedger
 from ripieno.testing import LedgerContract
 
@@ -25,3 +29,16 @@ class TestSqlLedgerInMemory(LedgerContract):
 
     def reopen(self, ledger, folder):
         return ledger
+
+
+class TestSqlLedgerInPostgreSQL(LedgerContract):
+    @pytest.fixture(autouse=True)
+    def _at(self, postgres_server):
+        self.url = postgres_server.url(f"study_{uuid.uuid4().hex}")
+
+    def create(self, folder, settings):
+        return SqlLedger.create(self.url, settings)
+
+    def reopen(self, ledger, folder):
+        ledger.close()
+        return SqlLedger.open(self.url)

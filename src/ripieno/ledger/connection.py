@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from ripieno.errors import LedgerError
+from ripieno.ledger.places import namespace_of
 
 __all__ = ["address", "connect", "file_of", "spoken", "translated"]
 
@@ -20,8 +21,20 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
 )
 _BUSY_SECONDS = 10.0
+_CONNECT_SECONDS = 10
+_SQLITE: dict[str, Any] = {
+    "connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+}
 
 _FIXES = {
+    "password authentication": "set PGPASSWORD or write ~/.pgpass, and check the user's name.",
+    "no password supplied": "set PGPASSWORD, write ~/.pgpass, or put the password into the URL.",
+    "permission denied": "let the database's owner grant CREATE on it, or use another database.",
+    "connection failed": "start the database server, check host, port and name in the URL, "
+    "then try again; everything recorded before is kept.",
+    "server closed": "start the database server again and resume; what was recorded is kept.",
+    "No space left": "free some space on the database server and resume; nothing is lost.",
+    'relation "study" does not exist': "check the URL, also its `study=…`, or begin a new study.",
     "disk is full": "free some space and resume; everything recorded before is kept.",
     "disk I/O": "see to it that the disk is there and has space, then resume.",
     "readonly": "make the file and its folder writable, or use another folder.",
@@ -37,8 +50,18 @@ def address(url: str | Path) -> URL:
     """Read a database URL; a path stands for an SQLite file."""
     if isinstance(url, Path):
         return URL.create("sqlite", database=str(url.absolute()))
-    with translated(str(url)):
-        return make_url(url)
+    try:
+        read = make_url(url)
+    except (SQLAlchemyError, ValueError) as error:
+        # Not the text that was passed: it may hold a password.
+        raise LedgerError(
+            "the address of the database cannot be read.",
+            where="storage",
+            fix="write it as postgresql+psycopg://user@host:5432/database, or sqlite:///FILE.",
+        ) from error
+    if read.drivername == "postgresql":
+        return read.set(drivername="postgresql+psycopg")
+    return read
 
 
 def file_of(url: URL) -> Path | None:
@@ -60,10 +83,10 @@ def connect(url: URL) -> Connection:
         LedgerError: The database cannot be reached, or the file is no database.
     """
     sqlite = url.get_backend_name() == "sqlite"
-    arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False} if sqlite else {}
+    bare, options = (url, _SQLITE) if sqlite else _for_server(url)
     with translated(spoken(url)):
         try:
-            engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+            engine = create_engine(bare, poolclass=NullPool, **options)
         except ImportError as error:
             raise LedgerError(
                 f"the driver of this database is not installed: {error}.",
@@ -74,6 +97,21 @@ def connect(url: URL) -> Connection:
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin)
         return engine.connect()
+
+
+def _for_server(url: URL) -> tuple[URL, dict[str, Any]]:
+    """Return the address as the driver knows it, and how the engine is to be made."""
+    arguments: dict[str, Any] = {}
+    if url.get_backend_name() == "postgresql":
+        arguments["connect_timeout"] = _CONNECT_SECONDS
+        namespace = namespace_of(url)
+        if namespace is not None:
+            # Its characters are checked, so that it is one word among libpq's options.
+            others = url.query.get("options", "")
+            arguments["options"] = f"{others} -csearch_path={namespace}".strip()
+    # All queries of one transaction see the same record, as they do in SQLite.
+    options = {"connect_args": arguments, "isolation_level": "REPEATABLE READ"}
+    return url.difference_update_query(["study"]), options
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import tables
@@ -85,7 +85,7 @@ class Draft:
         seq: int,
         where: str,
     ) -> None:
-        self.seq = seq
+        self.seq = self._seq_before = seq
         self.new_states: dict[int, str | None] = {}
         self.new_open: dict[int, OpenOrder | None] = {}
         self._states = ChainMap(self.new_states, states)
@@ -145,6 +145,9 @@ class Draft:
                 where=self._where,
                 fix="record an order before its outcome, and each final outcome once.",
             )
+        outcome = replace(
+            outcome, error=_storable(outcome.error), notes=_storable(outcome.notes)
+        )
         if len(found.metrics) > start - found.given.start:
             self._forget_metrics(trial, after=start)
         for epoch, row in enumerate(outcome.metrics, start + 1):
@@ -195,6 +198,28 @@ class Draft:
             )
         if not self._orders and not self._outcomes:
             connection.execute(_SET_CLOCK, {"now": clock})
+
+    def write_again(self, connection: Connection, clock: float) -> None:
+        """Send the rows, if the try whose end was not heard of did not write them."""
+        counted = ((tables.orders, self._orders), (tables.outcomes, self._outcomes))
+        written = any(rows for _, rows in counted) and all(
+            self._holds(connection, table, rows) for table, rows in counted
+        )
+        if not written:
+            self.write(connection, clock)
+
+    def _holds(self, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> bool:
+        """Say whether a table ends with just these rows, to the last bit."""
+        seq = table.c.seq
+        found = connection.execute(select(table).where(seq > self._seq_before).order_by(seq))
+        return [dict(row) for row in found.mappings()] == rows
+
+
+def _storable(text: str | None) -> str | None:
+    """Return a text without what a database refuses: NUL, and halves of characters."""
+    if text is None:
+        return None
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _row(metrics: Mapping[str, float]) -> str:

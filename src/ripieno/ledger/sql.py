@@ -6,23 +6,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import URL, Connection, insert, inspect, select
+from sqlalchemy.schema import CreateSchema, DropSchema
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import history, tables
 from ripieno.ledger.connection import address, connect, file_of, spoken, translated
 from ripieno.ledger.draft import Draft, OpenOrder
+from ripieno.ledger.patience import patiently
+from ripieno.ledger.places import namespace_of
 from ripieno.records import Order, Outcome, Trial
 
 __all__ = ["SqlLedger"]
 
 
 class SqlLedger:
-    """What happened in one study, in tables; SQLite by default.
+    """What happened in one study, in tables of SQLite or PostgreSQL.
 
     Made by :meth:`create` or :meth:`open`. One process writes to a study at a time, any
     number may read it. Everything that :meth:`record` returned for is there after the
-    process is killed.
+    process is killed. A lost connection to a server is made anew for about a minute.
     """
 
     def __init__(self, connection: Connection, settings: Mapping[str, Any], *, where: str) -> None:
@@ -39,8 +42,10 @@ class SqlLedger:
         """Begin the record of a new study.
 
         Args:
-            url: ``"sqlite:///folder/study.db"``, ``"sqlite://"`` (in memory), or the path
-                of an SQLite file. The folder is made if it is missing.
+            url: ``"sqlite:///folder/study.db"``, ``"sqlite://"`` (in memory), the path of
+                an SQLite file, whose folder is made if it is missing, or
+                ``"postgresql+psycopg://user@host/database?study=name"``, whose schema
+                ``name`` is made if it is missing.
             settings: JSON-able facts that are kept with the study and never changed.
 
         Raises:
@@ -53,7 +58,7 @@ class SqlLedger:
         connection = connect(target)
         try:
             with translated(where), connection.begin():
-                _check_empty(connection, where)
+                _prepare_namespace(connection, target, where)
                 tables.metadata.create_all(connection, checkfirst=False)
                 row = {"id": 1, "schema_version": tables.SCHEMA_VERSION, "settings": facts}
                 connection.execute(insert(tables.study), {**row, "clock": 0.0})
@@ -89,6 +94,30 @@ class SqlLedger:
             connection.close()
             raise
 
+    @classmethod
+    def remove(cls, url: str | Path) -> None:
+        """Take a study's tables out of a database; one that holds no study is left alone.
+
+        Tables of others stay, and so does a schema that still holds something.
+
+        Raises:
+            LedgerError: The database cannot be reached, or does not allow it.
+        """
+        target = address(url)
+        where = spoken(target)
+        connection = connect(target)
+        try:
+            with translated(where), connection.begin():
+                namespace = namespace_of(target)
+                found = inspect(connection).get_table_names(schema=namespace)
+                if tables.study.name not in found:
+                    return
+                tables.metadata.drop_all(connection, checkfirst=False)
+                if namespace is not None and set(found) <= set(tables.metadata.tables):
+                    connection.execute(DropSchema(namespace))
+        finally:
+            connection.close()
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """JSON-able facts that were written when the study was created; never changed."""
@@ -111,8 +140,12 @@ class SqlLedger:
         told = [draft.add_outcome(outcome, now) for outcome in outcomes]
         for order in orders:
             draft.add_order(order, now)
-        with translated(self._where), self._connection.begin():
-            draft.write(self._connection, now)
+        with translated(self._where):
+            patiently(
+                self._connection,
+                lambda connection: draft.write(connection, now),
+                again=lambda connection: draft.write_again(connection, now),
+            )
         # Only now: what was rolled back must not be remembered as written.
         self._clock, self._seq = now, draft.seq
         self._states.update(draft.new_states)
@@ -125,9 +158,8 @@ class SqlLedger:
 
     def events(self) -> Iterator[Order | Outcome]:
         """Yield orders and final outcomes in the sequence in which they were recorded."""
-        with translated(self._where), self._connection.begin():
-            events = history.read_events(self._connection)
-        return iter(events)
+        with translated(self._where):
+            return iter(patiently(self._connection, history.read_events))
 
     def open_orders(self) -> list[Order]:
         """Return what is left of each order without a final outcome, oldest first."""
@@ -136,8 +168,8 @@ class SqlLedger:
 
     def trials(self) -> list[Trial]:
         """Return every trial by number, as far as it got."""
-        with translated(self._where), self._connection.begin():
-            return history.read_trials(self._connection)
+        with translated(self._where):
+            return patiently(self._connection, history.read_trials)
 
     def close(self) -> None:
         """Let go of the database; everything recorded is there already. Safe to call twice."""
@@ -169,13 +201,18 @@ def _make_folder(file: Path | None) -> None:
         ) from error
 
 
-def _check_empty(connection: Connection, where: str) -> None:
-    found = inspect(connection).get_table_names()
+def _prepare_namespace(connection: Connection, url: URL, where: str) -> None:
+    """Make the schema of the study, if its address names one, and see that it is empty."""
+    namespace = namespace_of(url)
+    if namespace is not None:
+        connection.execute(CreateSchema(namespace, if_not_exists=True))
+    found = inspect(connection).get_table_names(schema=namespace)
     if tables.study.name in found:
         raise LedgerError(
             "there is a study already.",
             where=where,
-            fix="go on with it (`rp.open` or `ripieno resume`), or use another folder.",
+            fix="go on with it (`rp.open` or `ripieno resume`), or use another folder"
+            + (" or another `?study=…`." if file_of(url) is None else "."),
         )
     if found:
         raise LedgerError(

@@ -290,6 +290,19 @@ class LedgerContract:
         ledger.record(outcomes=[_outcome(fork, STOPPED, metrics=())])
         assert look().open_orders() == [_order(1, 4, 6, parent=0, state="s4")]
 
+    def test_text_that_databases_refuse_is_kept_as_far_as_it_can_be(
+        self, ledger: Ledger, look: Any
+    ) -> None:
+        """NUL and half a character; what is told is what will be read."""
+        order = _order(0, 0, 1)
+        ledger.record(orders=[order])
+        bad = _outcome(
+            order, OutcomeStatus.FAILED, error="a\0b", notes="half \ud83d", metrics=()
+        )
+        (told,) = ledger.record(outcomes=[bad])
+        assert (told.error, told.notes) == ("a\ufffdb", "half ?")
+        assert list(look().events())[-1] == told
+
     def test_an_outcome_that_nobody_ordered_is_refused(self, ledger: Ledger, look: Any) -> None:
         """And with it all that came in the same call: a record is one transaction."""
         first, second = _order(0, 0, 2), _order(1, 0, 2)

@@ -63,4 +63,6 @@ def _warned_plainly() -> Iterator[None]:
 
 
 def _say_how_to_go_on(folder: Path) -> None:
+    if not any((folder / name).is_file() for name in ("study.db", "storage.json")):
+        return  # the study had not begun
     print(f"Go on with: ripieno resume {folder}", file=sys.stderr)  # noqa: T201 - our output

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.storage_option import Storage
 
 __all__ = ["resume"]
 
@@ -24,6 +25,7 @@ def resume(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    storage: Storage = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results as one JSON object.")
     ] = False,
@@ -35,6 +37,6 @@ def resume(
     from ripieno.cli.output import print_results
     from ripieno.study import open as open_study
 
-    with said_plainly(folder), open_study(folder) as study:
+    with said_plainly(folder), open_study(folder, storage=storage) as study:
         study.run(minutes=minutes, workers=workers)
         print_results(study.finish(), as_json=as_json)

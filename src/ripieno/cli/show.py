@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.storage_option import Storage
 
 __all__ = ["show"]
 
@@ -21,6 +22,7 @@ def show(
             min=0, help="Show this trial alone, and how it was trained.", show_default=False
         ),
     ] = None,
+    storage: Storage = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results as one JSON object.")
     ] = False,
@@ -30,7 +32,7 @@ def show(
     from ripieno.cli.output import print_results, print_trials
     from ripieno.study import open as open_study
 
-    with said_plainly(), open_study(folder, read_only=True) as study:
+    with said_plainly(), open_study(folder, read_only=True, storage=storage) as study:
         if trial is not None:
             print_trial(study, trial, as_json=as_json)
             return

@@ -22,6 +22,7 @@ from ripieno.cli.data_options import (
     Time,
 )
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.storage_option import Storage
 
 __all__ = ["SchedulerName", "SearcherName", "tune"]
 
@@ -172,6 +173,7 @@ def tune(
             help="The study's folder [a new one under ripieno-studies].", show_default=False
         ),
     ] = None,
+    storage: Storage = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the study that --out holds.")
     ] = False,
@@ -232,6 +234,7 @@ def tune(
             workers=crew,
             seed=seed,
             out=folder,
+            storage=storage,
             overwrite=overwrite,
         )
         with study:

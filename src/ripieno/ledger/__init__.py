@@ -6,9 +6,18 @@ from ripieno.ledger.artifacts import FileArtifacts, MemoryArtifacts
 from ripieno.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
+    from ripieno.ledger.places import named, study_of, without_password
     from ripieno.ledger.sql import SqlLedger
 
-__all__ = ["FileArtifacts", "Ledger", "MemoryArtifacts", "SqlLedger"]
+__all__ = [
+    "FileArtifacts",
+    "Ledger",
+    "MemoryArtifacts",
+    "SqlLedger",
+    "named",
+    "study_of",
+    "without_password",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -18,4 +27,8 @@ def __getattr__(name: str) -> object:
         from ripieno.ledger.sql import SqlLedger
 
         return SqlLedger
+    if name in {"named", "study_of", "without_password"}:
+        from ripieno.ledger import places
+
+        return getattr(places, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from ripieno.errors import LedgerError
 from ripieno.ledger.places import namespace_of
 
-__all__ = ["address", "connect", "file_of", "spoken", "translated"]
+__all__ = ["connect", "file_of", "spoken", "translated"]
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -22,17 +22,16 @@ _PRAGMAS = (
 )
 _BUSY_SECONDS = 10.0
 _CONNECT_SECONDS = 10
-_SQLITE: dict[str, Any] = {
-    "connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-}
+_SQLITE: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
 
 _FIXES = {
     "password authentication": "set PGPASSWORD or write ~/.pgpass, and check the user's name.",
     "no password supplied": "set PGPASSWORD, write ~/.pgpass, or put the password into the URL.",
     "permission denied": "let the database's owner grant CREATE on it, or use another database.",
-    "connection failed": "start the database server, check host, port and name in the URL, "
-    "then try again; everything recorded before is kept.",
-    "server closed": "start the database server again and resume; what was recorded is kept.",
+    "connection to server": "see to it that the server runs, and check host, port and database "
+    "in the URL, then go on; everything recorded before is kept.",
+    "failed to resolve host": "check the name of the host in the URL.",
+    "server closed": "start the database server and resume; everything recorded before is kept.",
     "No space left": "free some space on the database server and resume; nothing is lost.",
     'relation "study" does not exist': "check the URL, also its `study=…`, or begin a new study.",
     "disk is full": "free some space and resume; everything recorded before is kept.",
@@ -44,24 +43,6 @@ _FIXES = {
     "malformed": "restore the file from a copy, or begin a new study in another folder.",
     "no such table": "point to the study.db of a study, or begin a new one in another folder.",
 }
-
-
-def address(url: str | Path) -> URL:
-    """Read a database URL; a path stands for an SQLite file."""
-    if isinstance(url, Path):
-        return URL.create("sqlite", database=str(url.absolute()))
-    try:
-        read = make_url(url)
-    except (SQLAlchemyError, ValueError) as error:
-        # Not the text that was passed: it may hold a password.
-        raise LedgerError(
-            "the address of the database cannot be read.",
-            where="storage",
-            fix="write it as postgresql+psycopg://user@host:5432/database, or sqlite:///FILE.",
-        ) from error
-    if read.drivername == "postgresql":
-        return read.set(drivername="postgresql+psycopg")
-    return read
 
 
 def file_of(url: URL) -> Path | None:

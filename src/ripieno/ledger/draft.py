@@ -145,9 +145,7 @@ class Draft:
                 where=self._where,
                 fix="record an order before its outcome, and each final outcome once.",
             )
-        outcome = replace(
-            outcome, error=_storable(outcome.error), notes=_storable(outcome.notes)
-        )
+        outcome = replace(outcome, error=_storable(outcome.error), notes=_storable(outcome.notes))
         if len(found.metrics) > start - found.given.start:
             self._forget_metrics(trial, after=start)
         for epoch, row in enumerate(outcome.metrics, start + 1):

@@ -11,10 +11,10 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import history, tables
-from ripieno.ledger.connection import address, connect, file_of, spoken, translated
+from ripieno.ledger.connection import connect, file_of, spoken, translated
 from ripieno.ledger.draft import Draft, OpenOrder
 from ripieno.ledger.patience import patiently
-from ripieno.ledger.places import namespace_of
+from ripieno.ledger.places import address, namespace_of
 from ripieno.records import Order, Outcome, Trial
 
 __all__ = ["SqlLedger"]

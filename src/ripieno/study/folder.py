@@ -1,13 +1,18 @@
 """A study's folder: where its ledger, its artifacts and its results lie."""
 
+import json
 import os
 import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ripieno.errors import StudyError
+from ripieno.ledger import SqlLedger, named, study_of, without_password
 
-__all__ = ["Folder", "new_folder"]
+__all__ = ["DEFAULT_PARENT", "Folder", "new_folder", "studies_in"]
 
 DEFAULT_PARENT = Path("ripieno-studies")
 
@@ -18,9 +23,12 @@ class Folder:
 
     Args:
         path: The folder itself.
+        storage: Address of the database that holds the ledger; where absent the one that the
+            folder remembers, or else ``study.db`` inside it.
     """
 
     path: Path
+    storage: str | None = None
 
     @property
     def database(self) -> Path:
@@ -30,7 +38,21 @@ class Folder:
     @property
     def url(self) -> str:
         """The ledger's address, as SQLAlchemy writes it."""
-        return f"sqlite:///{self.database}"
+        remembered = self._remembered()
+        if self.storage is not None:
+            known = remembered and study_of(remembered)
+            return named(self.storage, known or self.path.absolute().name)
+        return remembered or f"sqlite:///{self.database}"
+
+    @property
+    def elsewhere(self) -> Path:
+        """Where the address of a ledger outside of the folder is written down."""
+        return self.path / "storage.json"
+
+    @property
+    def holds_study(self) -> bool:
+        """Whether a study was begun here."""
+        return self.database.is_file() or self.elsewhere.is_file()
 
     @property
     def artifacts(self) -> Path:
@@ -64,7 +86,7 @@ class Folder:
             StudyError: The folder holds a study and ``overwrite`` is False, holds other
                 things, or cannot be written.
         """
-        if self.database.exists():
+        if self.holds_study:
             if not overwrite:
                 raise StudyError(
                     f"the folder {str(self.path)!r} already holds a study.",
@@ -90,14 +112,43 @@ class Folder:
                 fix="name a folder that you may write to.",
             ) from error
 
+    def create_ledger(self, settings: Mapping[str, Any]) -> SqlLedger:
+        """Begin the record of a study in this folder, which :meth:`create` made.
+
+        Raises:
+            LedgerError: The database cannot be reached, or holds a study already; a new
+                folder is gone again.
+        """
+        try:
+            ledger = SqlLedger.create(self.url, settings)
+        except BaseException:
+            for path in (self.artifacts, self.path):
+                with suppress(OSError):  # not empty
+                    path.rmdir()
+            raise
+        if self.storage is not None:
+            self.elsewhere.write_text(json.dumps({"url": without_password(self.url)}))
+        return ledger
+
+    def open_ledger(self) -> SqlLedger:
+        """Open the record of the study that the folder holds.
+
+        Raises:
+            StudyError: The folder holds no study.
+            LedgerError: The record cannot be read.
+        """
+        if self.storage is None:
+            self.check()
+        return SqlLedger.open(self.url)
+
     def check(self) -> None:
         """Make sure that the folder holds a study.
 
         Raises:
             StudyError: It does not.
         """
-        if not self.database.is_file():
-            studies = sorted(str(p.parent) for p in DEFAULT_PARENT.glob("*/study.db"))
+        if not self.holds_study:
+            studies = [str(folder.path) for folder in studies_in(DEFAULT_PARENT)]
             known = f"studies here: {', '.join(studies)}" if studies else "no study is near"
             raise StudyError(
                 f"{str(self.path)!r} holds no study ({self.database.name} is missing).",
@@ -105,12 +156,53 @@ class Folder:
                 fix="name the folder that `ripieno tune` or `tune(out=…)` wrote.",
             )
 
+    def remove(self) -> list[str]:
+        """Remove the study, and the folder if nothing else lies in it.
+
+        Returns:
+            Names of what else lies there and was left.
+
+        Raises:
+            StudyError: The folder holds no study.
+            LedgerError: The database that holds the record cannot be reached; nothing was
+                removed.
+        """
+        self.check()
+        self._clear()
+        left = sorted(path.name for path in self.path.iterdir())
+        if not left:
+            self.path.rmdir()
+        return left
+
     def _clear(self) -> None:
         """Remove what a study wrote, and nothing else that may lie beside it."""
+        if self.elsewhere.is_file():
+            SqlLedger.remove(self.url)
         for path in (self.artifacts, self.ensemble):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (*self.path.glob("study.db*"), self.report, self.results, self.diagnosis):
+        files = (self.elsewhere, self.report, self.results, self.diagnosis)
+        for path in (*self.path.glob("study.db*"), *files):
             path.unlink(missing_ok=True)
+
+    def _remembered(self) -> str | None:
+        """Return the address that was written down, or None."""
+        try:
+            found = json.loads(self.elsewhere.read_text())["url"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StudyError(
+                f"the address of the study's database cannot be read: {error}.",
+                where=str(self.elsewhere),
+                fix="restore the file from a copy, or name the database with --storage / storage=.",
+            ) from error
+        return str(found)
+
+
+def studies_in(parent: Path) -> list[Folder]:
+    """Return the folders right below a folder that hold a study, by name."""
+    found = (Folder(path) for path in sorted(parent.glob("*/")))
+    return [folder for folder in found if folder.holds_study]
 
 
 def new_folder(name: str) -> Folder:

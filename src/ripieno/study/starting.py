@@ -10,7 +10,7 @@ from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.executors import Crew, gathers
-from ripieno.ledger import FileArtifacts, SqlLedger
+from ripieno.ledger import FileArtifacts, SqlLedger, without_password
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.records import Direction
@@ -68,6 +68,7 @@ def tune(
     workers: int | Crew | None = None,
     seed: int = 0,
     out: str | Path | None = None,
+    storage: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Study:
@@ -135,6 +136,9 @@ def tune(
         seed: Of the split, the searcher and every trial.
         out: The study's folder; a new one under ``ripieno-studies`` where absent. With
             ``":memory:"`` there is none, and what was trained lives as long as the study.
+        storage: Where the study is recorded; ``study.db`` in the folder where absent. Such as
+            ``postgresql+psycopg://user@host/database`` (``docs/storage.md``). States and
+            predictions lie in the folder in any case.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
 
@@ -200,8 +204,11 @@ def tune(
     strategy = _strategy(searcher, scheduler, settings, space=searched)
     folder: Folder | None = None
     if out != IN_MEMORY:
-        folder = Folder(Path(out)) if out is not None else new_folder(read.name)
+        path = Path(out) if out is not None else new_folder(read.name).path
+        folder = Folder(path, storage)
         folder.create(overwrite=overwrite)
+    elif storage is not None:
+        raise _needs_folder(storage, f"tune(out={out!r}, storage=…)")
     study = _begin(
         settings,
         job=TuneJob(aim.recipe, read, seeds),
@@ -228,6 +235,7 @@ def search(
     workers: int = 1,
     seed: int = 0,
     out: str | Path | None = None,
+    storage: str | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Study:
@@ -254,6 +262,9 @@ def search(
         workers: Processes; with 1 the function runs in this one.
         seed: Of the searcher.
         out: The study's folder; in memory where absent.
+        storage: Where the study is recorded; ``study.db`` in the folder where absent. Such as
+            ``postgresql+psycopg://user@host/database`` (``docs/storage.md``). States and
+            predictions lie in the folder in any case.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
 
@@ -287,9 +298,11 @@ def search(
         space=space.to_json(),
     )
     strategy = _strategy(searcher, scheduler, settings, space=space)
-    folder = Folder(Path(out)) if out is not None else None
+    folder = Folder(Path(out), storage) if out is not None else None
     if folder is not None:
         folder.create(overwrite=overwrite)
+    elif storage is not None:
+        raise _needs_folder(storage, "search(storage=…)")
     job = SearchJob(objective)
     study = _begin(settings, job=job, space=space, strategy=strategy, folder=folder)
     return study.run(workers=workers, progress=progress)
@@ -305,6 +318,7 @@ def open(  # noqa: A001 - rp.open, as one says it
     space: Space | None = None,
     searcher: Searcher | None = None,
     scheduler: Scheduler | None = None,
+    storage: str | None = None,
     read_only: bool = False,
 ) -> Study:
     """Open a study's folder, to read it or to go on with it.
@@ -321,15 +335,16 @@ def open(  # noqa: A001 - rp.open, as one says it
         space: The space, if its constraints are functions.
         searcher: A fresh searcher, if it was your own.
         scheduler: A fresh scheduler, if it was your own.
+        storage: Address of the database, where the one that the folder remembers is not to be
+            used: it moved, or needs a password that libpq does not find by itself.
         read_only: Leave model and data alone; the study can be read, not run.
 
     Raises:
         StudyError: The folder holds no study, or the data are not those it was begun with.
         LedgerError: The study's record cannot be read.
     """
-    folder = Folder(Path(path))
-    folder.check()
-    ledger = SqlLedger.open(folder.url)
+    folder = Folder(Path(path), storage)
+    ledger = folder.open_ledger()
     settings = Settings.from_dict(ledger.settings, where=str(folder.path))
     space = space or settings.read_space()
     job: Job | None = SearchJob(objective) if objective is not None else None
@@ -364,7 +379,7 @@ def _begin(
     study = Study(
         settings=settings,
         space=space,
-        ledger=SqlLedger.create(folder.url if folder else "sqlite://", settings.to_dict()),
+        ledger=_create_ledger(folder, settings),
         artifacts=FileArtifacts(artifacts),
         job=job,
         folder=folder,
@@ -374,6 +389,20 @@ def _begin(
         # A program may make thousands of such studies: each takes its files along.
         weakref.finalize(study, shutil.rmtree, artifacts, ignore_errors=True)
     return study
+
+
+def _create_ledger(folder: Folder | None, settings: Settings) -> SqlLedger:
+    if folder is None:
+        return SqlLedger.create("sqlite://", settings.to_dict())
+    return folder.create_ledger(settings.to_dict())
+
+
+def _needs_folder(storage: str, where: str) -> StudyError:
+    return StudyError(
+        f"a study in the database {without_password(storage)!r} needs a folder for its states.",
+        where=where,
+        fix="name a folder (`out=…`), or leave `storage` out.",
+    )
 
 
 def _strategy(

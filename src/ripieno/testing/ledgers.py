@@ -296,9 +296,7 @@ class LedgerContract:
         """NUL and half a character; what is told is what will be read."""
         order = _order(0, 0, 1)
         ledger.record(orders=[order])
-        bad = _outcome(
-            order, OutcomeStatus.FAILED, error="a\0b", notes="half \ud83d", metrics=()
-        )
+        bad = _outcome(order, OutcomeStatus.FAILED, error="a\0b", notes="half \ud83d", metrics=())
         (told,) = ledger.record(outcomes=[bad])
         assert (told.error, told.notes) == ("a\ufffdb", "half ?")
         assert list(look().events())[-1] == told

@@ -3,7 +3,8 @@ from sqlalchemy import make_url
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import SqlLedger
-from ripieno.ledger.connection import address, connect, file_of, spoken
+from ripieno.ledger.connection import connect, file_of, spoken
+from ripieno.ledger.places import address
 
 
 def test_a_path_stands_for_an_sqlite_file(tmp_path):

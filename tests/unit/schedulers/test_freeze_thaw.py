@@ -5,7 +5,7 @@ from ripieno.records import Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import FreezeThaw
 from ripieno.searchers import Grid, Random
 from ripieno.space import Int, Space
-from ripieno.testing import curve, example_spaces, orders_by_trial, simulate
+from ripieno.testing import curve, example_spaces, orders_by_trial, rehearse
 
 LOSS = Objective("loss")
 INDEX = Space(index=Int(0, 99))
@@ -57,7 +57,7 @@ def test_a_slow_starter_that_falls_steadily_is_thawed_before_a_flat_one():
 
 def test_diverged_trials_make_new_ones_less_promising_and_are_never_thawed():
     scheduler = FreezeThaw(Grid(INDEX), LOSS, epochs=20, trials=30, interval=2)
-    record = simulate(
+    record = rehearse(
         scheduler,
         workers=3,
         ending=lambda order: (
@@ -83,7 +83,7 @@ def test_at_equal_promise_the_cheap_trial_comes_first_if_cost_counts():
 def test_it_finds_a_good_trial_with_a_part_of_the_epochs_of_training_everything():
     space = example_spaces()["nested"]
     scheduler = FreezeThaw(Random(space, 3), LOSS, epochs=27, trials=60)
-    orders = [e for e in simulate(scheduler, workers=1) if isinstance(e, Order)]
+    orders = [e for e in rehearse(scheduler, workers=1) if isinstance(e, Order)]
     finals = sorted(curve(config, 27)["loss"] for config in Random(space, 3).suggest(60))
     found = min(curve(order.config, order.stop)["loss"] for order in orders)
     assert found <= finals[2]

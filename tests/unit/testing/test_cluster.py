@@ -61,7 +61,7 @@ def test_failures_end_half_way_and_stragglers_take_longer():
 
 
 def test_a_table_takes_the_place_of_training():
-    cluster = Cluster(1, metrics=lambda config, epoch: {"loss": config["lr"] / epoch})
+    cluster = Cluster(1, metrics=lambda order, epoch: {"loss": order.config["lr"] / epoch})
     outcome = cluster.carry_out(Order(0, SPACE.config(lr=0.5), 1, 3))
     assert outcome.metrics == ({"loss": 0.25}, {"loss": 0.5 / 3})
 

@@ -44,6 +44,9 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/pbt.py
+	$(BIN)/python benchmarks/multi_fidelity.py
+	$(BIN)/python benchmarks/search.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

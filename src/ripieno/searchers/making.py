@@ -11,9 +11,14 @@ from ripieno.searchers.searcher import Searcher
 from ripieno.searchers.sobol import Sobol
 from ripieno.space import Space
 
-__all__ = ["make_searcher"]
+__all__ = ["make_searcher", "searcher_names"]
 
 _NAMES = ("grid", "random", "sobol")
+
+
+def searcher_names() -> tuple[str, ...]:
+    """Return the names that :func:`make_searcher` knows, sorted."""
+    return tuple(sorted(_NAMES))
 
 
 def make_searcher(

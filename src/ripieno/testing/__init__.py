@@ -95,11 +95,10 @@ def __getattr__(name: str) -> object:
 
 
 def _load(module: str) -> ModuleType:
-    if module not in sys.modules:
-        # A failed assertion of a suite then shows its values, as those of a test file do.
-        # The simulator needs no pytest, so it is not imported where it is not there.
-        if "pytest" in sys.modules:
-            sys.modules["pytest"].register_assert_rewrite(module)
+    # A failed assertion of a suite then shows its values, as those of a test file do. The
+    # simulator needs no pytest, so that it is not imported where it is not there.
+    if module not in sys.modules and "pytest" in sys.modules:
+        sys.modules["pytest"].register_assert_rewrite(module)
     return import_module(module)
 
 

@@ -66,6 +66,7 @@ class Simulation:
         ends: How many orders ended in which way.
         incumbents: The best-so-far curve, a point an improvement, where there is an objective.
         record: Every order and outcome with its virtual time, where it was asked for.
+        ask_seconds: Processor seconds that the scheduler (with its searcher) has used in all.
         looks: Orders given, and processor seconds that the scheduler (with its searcher) had
             used by then; about twenty looks where the number of orders is limited, else one
             every thousand orders. The first one comes when every worker has an order.
@@ -81,6 +82,7 @@ class Simulation:
     ends: Counter[OutcomeStatus] = field(default_factory=Counter)
     incumbents: list[Incumbent] = field(default_factory=list)
     record: list[tuple[float, Event]] = field(default_factory=list)
+    ask_seconds: float = 0.0
     looks: list[tuple[int, float]] = field(default_factory=list)
 
     @property
@@ -215,6 +217,7 @@ class _Run:
             self._judge(outcome, self._objective)
         with self._clock:
             self._scheduler.tell(outcome)
+        self.done.ask_seconds = self._clock.seconds
         self._note(outcome)
 
     def _send(self, order: Order) -> None:

@@ -57,12 +57,12 @@ def simulate(
 
     Raises:
         SearchError: There is no searcher or scheduler of that name, a number is out of
-            range, or nothing limits the search.
+            range, or nothing limits a search that would have no end.
     """
     if isinstance(scheduler, str):
-        if searcher != "grid" and scheduler != "pbt":
-            _check_limits(problem, trials, most_orders, most_epochs, most_seconds)
         if isinstance(searcher, str):
+            if searcher != "grid" and scheduler != "pbt":
+                _check_limits(problem, trials, most_orders, most_epochs, most_seconds)
             searcher = make_searcher(searcher, problem.space, seed=seed)
         scheduler = make_scheduler(
             scheduler,
@@ -98,7 +98,7 @@ def simulate(
 def _check_limits(problem: Problem, *limits: float | None) -> None:
     if all(limit is None for limit in limits):
         raise SearchError(
-            "nothing limits the search, and a searcher is not exhausted.",
+            "nothing limits the search, and its searcher is never exhausted.",
             where=f"simulate({problem.name!r})",
             fix="give trials=, most_orders=, most_epochs= or most_seconds=.",
         )

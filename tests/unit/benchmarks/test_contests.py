@@ -74,7 +74,9 @@ def test_optuna_is_asked_for_what_is_active_and_its_epochs_are_those_it_ran(load
     conditional = functions.functions()[-1]
     peer = peers.optuna_search(conditional, sampler="optuna_random", seed=0, most_trials=30)
     assert (peer.epochs, peer.incumbents[0].config) == (30, conditional.space.default())
-    assert any("width_2" in each.config or each.config.model != "network" for each in peer.incumbents)
+    assert any(
+        "width_2" in each.config or each.config.model != "network" for each in peer.incumbents
+    )
     seen = []
 
     def measure(config, epoch, _):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from ripieno.errors import SearchError
@@ -117,3 +119,31 @@ def test_trials_that_have_hardly_begun_do_not_hide_how_far_a_good_one_falls():
         reached[order.config["index"]] = order.stop
     assert reached[2] == 50
     assert reached.count(50) <= 4
+
+
+def test_the_hedge_finds_a_fall_behind_a_plateau_that_no_forecast_sees():
+    def loss(index, epoch):
+        flat = 0.7 + 1e-4 * (7 * index % 10)
+        return max(flat - 0.06 * max(epoch - 8, 0), 0.1) if index == 10 else flat
+
+    def best(**settings):
+        space = Space(index=Int(0, 29))
+        scheduler = FreezeThaw(Grid(space), LOSS, epochs=27, interval=1, **settings)
+        spent, found = 0, math.inf
+        while spent < 200 and (asked := scheduler.ask(1)):
+            (order,) = asked
+            row = {"loss": loss(order.config["index"], order.stop)}
+            scheduler.tell(Outcome(order, OutcomeStatus.DONE, (row,)))
+            spent, found = spent + 1, min(found, row["loss"])
+        return found
+
+    assert best() == pytest.approx(0.1)
+    assert best(hedge=None) == pytest.approx(0.7)
+
+
+def test_without_a_hedge_only_forecasts_decide():
+    levels = [0.9, 0.5, 0.7, 0.2, 0.8, 0.6, 1.0, 0.4, 0.3, 1.1]
+    with_hedge = search(levels, epochs=40, interval=4)
+    without = search(levels, epochs=40, interval=4, hedge=None)
+    assert {order.trial for order in without if order.stop == 40} == {3}
+    assert sum(order.epochs for order in without) <= sum(order.epochs for order in with_hedge)

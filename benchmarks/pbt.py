@@ -28,7 +28,7 @@ import ripieno as rp
 
 MEMBERS = 20
 RATES = {"quadratic": (1e-3, 1.0), "digits": (1e-4, 1.0)}
-EPOCHS = {"quadratic": 90, "digits": 54}
+EPOCHS = {"quadratic": 90, "digits": 27}
 CURVATURES = np.geomspace(0.1, 1.0, 30)
 NOISE = 1.0
 
@@ -44,7 +44,8 @@ def main() -> None:
     for name in arguments.only:
         runs = [race(name, seed) for seed in range(arguments.seeds)]
         wins = sum(run["population"] < run["constant"] for run in runs)
-        results["problems"][name] = {"wins": f"{wins} of {len(runs)}", "runs": runs}
+        results["problems"][name] = {"better": f"{wins} of {len(runs)} seeds", "runs": runs}
+        write("pbt", results)
         print(
             f"{name}: the population's best {median(r['population'] for r in runs):.4g}, the best "
             f"constant rate's {median(r['constant'] for r in runs):.4g}; better in {wins} of "
@@ -79,7 +80,7 @@ def search(name: str, rate: Any, *, seed: int, scheduler: str, searcher: str) ->
     """Search a learning rate."""
     shared: dict[str, Any] = {
         "scheduler": scheduler, "searcher": searcher, "trials": MEMBERS,
-        "epochs": EPOCHS[name], "seed": seed, "progress": False,
+        "epochs": EPOCHS[name], "seed": seed, "workers": 1, "progress": False,
     }  # fmt: skip
     if name == "digits":
         space = rp.Space(

@@ -138,16 +138,18 @@ def value_after(cell: Cell, evaluations: int) -> float:
 def mean_ranks(cells: Mapping[Key, Cell], evaluations: int) -> dict[str, float]:
     """Return each method's rank among all, the mean over problems and seeds; ties share.
 
-    Only methods that were run on every problem and seed of the others are ranked.
+    Ranked are the methods that were run on every problem, on the seeds that all of them have.
     """
     runs: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
     for (problem, method, seed), cell in cells.items():
         if cell["evaluations"] >= evaluations and "curve" in cell:
             runs[problem, seed][method] = regret_after(cell, evaluations)
-    if not runs:
-        return {}
-    most = max(sum(method in run for run in runs.values()) for method in _methods(cells))
-    whole = [m for m in _methods(cells) if sum(m in run for run in runs.values()) == most]
+    problems = {problem for problem, _ in runs}
+    whole = [
+        method
+        for method in _methods(cells)
+        if problems and problems == {problem for (problem, _), run in runs.items() if method in run}
+    ]
     shared = [run for run in runs.values() if all(method in run for method in whole)]
     return {
         method: fmean(

@@ -88,7 +88,7 @@ class FreezeThaw:
         epochs: int,
         trials: int | None = None,
         interval: int | None = None,
-        hedge: int | None = 2,
+        hedge: int | None = 3,
         cost_aware: bool = False,
     ) -> None:
         where = f"FreezeThaw({epochs=}, {trials=}, {interval=}, {hedge=})"

@@ -1,10 +1,10 @@
 """How long: regret against epochs spent, on 1,000 real learning curves of each of six tasks.
 
-The schedulers, with a random searcher and with each searcher that learns, beside Optuna's TPE
-with its HyperbandPruner, on taskset: 50 epochs a training, one worker. A trial of Optuna that
-is pruned has spent the epochs that it ran, and no more. Everybody's best value is the best of
-any epoch of any trial, as the best epoch can be kept; regret is what it is worse than the
-table's best. A suggested config stands for the recorded one that is nearest to it.
+The schedulers, with a random searcher and with models (BOHB is Hyperband with one), beside
+Optuna's TPE with its HyperbandPruner, on taskset: 50 epochs a training, one worker. A trial of
+Optuna that is pruned has spent the epochs that it ran, and no more. Everybody's best value is
+the best of any epoch of any trial, as the best epoch can be kept; regret is what it is worse
+than the table's best. A suggested config stands for the recorded one that is nearest to it.
 
     python benchmarks/multi_fidelity.py [--seeds 10] [--epochs 2000] [--jobs 2]
         [--methods asha hyperband freezethaw optuna_tpe+hyperband] [--minutes 30]
@@ -32,7 +32,8 @@ from ripieno.searchers import searcher_names
 from ripieno.testing import problem_names, read_problem, simulate
 
 SCHEDULERS = ("full", "asha", "hyperband", "median", "freezethaw")
-PLAIN = {"grid", "sobol", "random"}
+MODELS = ("treeparzen", "gaussianprocess", "gp")
+"""Searchers that learn, where they are registered: with ``hyperband`` that is BOHB."""
 PEERS = ("optuna_tpe+hyperband", "optuna_tpe+none", "optuna_random+hyperband")
 RIVAL = "optuna_tpe+hyperband"
 PARTIAL = RESULTS / "multi_fidelity.partial.jsonl"
@@ -64,12 +65,13 @@ def main() -> None:
     if tasks:
         run_cells(run_cell, tasks, path=PARTIAL, jobs=arguments.jobs, minutes=arguments.minutes)
     cells = read_cells(RESULTS / "multi_fidelity.json", PARTIAL)
-    write_results(cells, before)
+    if cells:
+        write_results(cells, before)
 
 
 def methods() -> list[str]:
     """Return all methods: ``scheduler``, ``scheduler+searcher`` (BOHB and its like), and peers."""
-    models = [name for name in searcher_names() if name not in PLAIN]
+    models = [name for name in MODELS if name in searcher_names()]
     with_models = [f"{s}+{m}" for s in ("hyperband", "asha", "freezethaw") for m in models]
     return [*SCHEDULERS, *with_models, *PEERS]
 

@@ -76,7 +76,8 @@ def main() -> None:
     if tasks:
         run_cells(run_cell, tasks, path=PARTIAL, jobs=arguments.jobs, minutes=arguments.minutes)
     cells = read_cells(RESULTS / "search.json", PARTIAL)
-    write_results(cells, before)
+    if cells:
+        write_results(cells, before)
 
 
 def all_names() -> list[str]:

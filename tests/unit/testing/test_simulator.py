@@ -121,9 +121,10 @@ def test_a_scheduler_of_ones_own_is_simulated_as_it_is():
     problem = valley()
     own = Asha(Random(SPACE, 4), problem.objective, epochs=9, trials=30)
     named = simulate(problem, scheduler=own, seed=4)
-    assert next(e for _, e in named.record if isinstance(e, Order)).config.x == Random(
-        SPACE, 4
-    ).suggest(1)[0].x
+    assert (
+        next(e for _, e in named.record if isinstance(e, Order)).config.x
+        == Random(SPACE, 4).suggest(1)[0].x
+    )
 
 
 @pytest.mark.parametrize("scheduler", ["full", "halving", "hyperband", "median", "freezethaw"])

@@ -11,6 +11,7 @@ FOLDER = Path(__file__).parents[2] / "examples"
 SAYS = {
     "own_model.py": "test accuracy",
     "own_loop.py": "config_momentum",
+    "simulated_search.py": "asha: ",
     "ensemble_of_a_search.py": "the whole",
     "fine_tuning.py": "blocks unfrozen",
     "hypergradient.py": "found its size by itself",

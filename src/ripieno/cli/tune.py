@@ -4,7 +4,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from ripieno.cli.data_options import (
@@ -55,6 +54,7 @@ class SearcherName(StrEnum):
 
 
 def tune(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Argument(
@@ -195,7 +195,7 @@ def tune(
     with said_plainly():
         # First of all: processes load torch while this one does.
         begun = gather(workers, loads=("ripieno.population",))
-        crew = click.get_current_context().with_resource(begun)
+        crew = context.with_resource(begun)
 
     from ripieno.cli.output import print_results
     from ripieno.study import starting_folder

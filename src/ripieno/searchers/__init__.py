@@ -7,7 +7,7 @@ from ripieno.searchers.enqueued import Enqueued
 from ripieno.searchers.evolution import Evolution
 from ripieno.searchers.grid import Grid
 from ripieno.searchers.local_search import LocalSearch
-from ripieno.searchers.making import make_searcher
+from ripieno.searchers.making import make_searcher, searcher_names
 from ripieno.searchers.random import Random
 from ripieno.searchers.reinforce import Reinforce
 from ripieno.searchers.searcher import Searcher, SwappingSearcher
@@ -30,4 +30,5 @@ __all__ = [
     "TreeParzen",
     "choose_searcher",
     "make_searcher",
+    "searcher_names",
 ]

@@ -18,7 +18,7 @@ from ripieno.searchers.sobol import Sobol
 from ripieno.searchers.tree_parzen import TreeParzen
 from ripieno.space import Space
 
-__all__ = ["make_searcher"]
+__all__ = ["make_searcher", "searcher_names"]
 
 _NAMES = (
     "random",
@@ -30,6 +30,11 @@ _NAMES = (
     "localsearch",
     "reinforce",
 )
+
+
+def searcher_names() -> tuple[str, ...]:
+    """Return the names that :func:`make_searcher` knows, sorted."""
+    return tuple(sorted(_NAMES))
 
 
 def make_searcher(

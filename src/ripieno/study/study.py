@@ -12,10 +12,10 @@ from ripieno.errors import StudyError
 from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, usable_cores
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
-from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
+from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus, ancestry, config_by_epoch
 from ripieno.reports import trainings, write_page
 from ripieno.schedulers import Scheduler
-from ripieno.space import Space
+from ripieno.space import Config, Space
 from ripieno.study.diagnosing import diagnose_study
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
 from ripieno.study.folder import Folder
@@ -114,6 +114,14 @@ class Study:
                 fix="mend the first error, or run the study for longer.",
             )
         return min(found, key=lambda trial: objective.badness(trial.value(objective)))
+
+    def lineage(self, trial: int) -> tuple[Trial, ...]:
+        """Return a trial and those that its state descends from, the oldest first."""
+        return ancestry(self.trials, trial)
+
+    def schedule(self, trial: int) -> tuple[Config, ...]:
+        """Return the config in force at each epoch that a trial's state was trained for."""
+        return config_by_epoch(self.trials, trial)
 
     @property
     def finished(self) -> bool:

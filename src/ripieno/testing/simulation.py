@@ -12,7 +12,7 @@ import numpy as np
 from ripieno.records import Config, Metrics, Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import Scheduler
 
-__all__ = ["OBJECTIVE", "Event", "carry_out", "curve", "fate", "orders_by_trial", "simulate"]
+__all__ = ["OBJECTIVE", "Event", "carry_out", "curve", "fate", "orders_by_trial", "rehearse"]
 
 OBJECTIVE = Objective("loss", "minimize")
 """What a simulated search is after."""
@@ -74,7 +74,7 @@ def carry_out(
     )
 
 
-def simulate(
+def rehearse(
     scheduler: Scheduler,
     *,
     workers: int,

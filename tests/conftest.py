@@ -2,8 +2,9 @@
 
 import os
 
-import postgres
 import pytest
+
+import postgres
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,22 +1,20 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
-import shutil
-import tempfile
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.executors import Crew, gathers
-from ripieno.ledger import FileArtifacts, SqlLedger, without_password
+from ripieno.ledger import FileArtifacts
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space, Value
+from ripieno.study.beginning import begin, make_strategy, needs_folder
 from ripieno.study.fixing import weigh_classes
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
@@ -201,15 +199,15 @@ def tune(
         folds=len(read.parts),
         seeds=seeds,
     )
-    strategy = _strategy(searcher, scheduler, settings, space=searched)
+    strategy = make_strategy(searcher, scheduler, settings, space=searched)
     folder: Folder | None = None
     if out != IN_MEMORY:
         path = Path(out) if out is not None else new_folder(read.name).path
         folder = Folder(path, storage)
         folder.create(overwrite=overwrite)
     elif storage is not None:
-        raise _needs_folder(storage, f"tune(out={out!r}, storage=…)")
-    study = _begin(
+        raise needs_folder(storage, f"tune(out={out!r}, storage=…)")
+    study = begin(
         settings,
         job=TuneJob(aim.recipe, read, seeds),
         space=searched,
@@ -297,14 +295,14 @@ def search(
         seed=seed,
         space=space.to_json(),
     )
-    strategy = _strategy(searcher, scheduler, settings, space=space)
+    strategy = make_strategy(searcher, scheduler, settings, space=space)
     folder = Folder(Path(out), storage) if out is not None else None
     if folder is not None:
         folder.create(overwrite=overwrite)
     elif storage is not None:
-        raise _needs_folder(storage, "search(storage=…)")
+        raise needs_folder(storage, "search(storage=…)")
     job = SearchJob(objective)
-    study = _begin(settings, job=job, space=space, strategy=strategy, folder=folder)
+    study = begin(settings, job=job, space=space, strategy=strategy, folder=folder)
     return study.run(workers=workers, progress=progress)
 
 
@@ -368,54 +366,6 @@ def starting_folder(data: str, out: Path | None) -> Path:
         return out
     path, _, name = data.rpartition(":")
     return new_folder(name if path.endswith(".py") else Path(data).absolute().stem).path
-
-
-def _begin(
-    settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder | None
-) -> Study:
-    """Return a study that has recorded nothing but its settings."""
-    # Not in memory either way: worker processes must reach what the trials keep.
-    artifacts = folder.artifacts if folder else Path(tempfile.mkdtemp(prefix="ripieno-"))
-    study = Study(
-        settings=settings,
-        space=space,
-        ledger=_create_ledger(folder, settings),
-        artifacts=FileArtifacts(artifacts),
-        job=job,
-        folder=folder,
-        strategy=strategy,
-    )
-    if folder is None:
-        # A program may make thousands of such studies: each takes its files along.
-        weakref.finalize(study, shutil.rmtree, artifacts, ignore_errors=True)
-    return study
-
-
-def _create_ledger(folder: Folder | None, settings: Settings) -> SqlLedger:
-    if folder is None:
-        return SqlLedger.create("sqlite://", settings.to_dict())
-    return folder.create_ledger(settings.to_dict())
-
-
-def _needs_folder(storage: str, where: str) -> StudyError:
-    return StudyError(
-        f"a study in the database {without_password(storage)!r} needs a folder for its states.",
-        where=where,
-        fix="name a folder (`out=…`), or leave `storage` out.",
-    )
-
-
-def _strategy(
-    searcher: str | Searcher, scheduler: str | Scheduler, settings: Settings, *, space: Space
-) -> Strategy:
-    """Return the strategy, after a try that meets what is wrong before a folder is made."""
-    own = Strategy(
-        None if isinstance(searcher, str) else searcher,
-        None if isinstance(scheduler, str) else scheduler,
-    )
-    if isinstance(scheduler, str):
-        own.scheduler(settings, space)
-    return own
 
 
 def _find_job(

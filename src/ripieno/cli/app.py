@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ripieno.cli import doctor, predict, report, resume, show, tune
+from ripieno.cli import archive, doctor, predict, report, resume, show, studies, tune
 
 __all__ = ["app", "main"]
 
@@ -46,6 +46,11 @@ app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("predict")(predict.predict)
 app.command("doctor")(doctor.doctor)
+app.command("ls")(studies.ls)
+app.command("rm")(studies.rm)
+app.command("gc")(studies.gc)
+app.command("export")(archive.export)
+app.command("import")(archive.import_)
 
 
 def main() -> None:

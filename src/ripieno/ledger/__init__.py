@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ripieno.ledger.artifacts import FileArtifacts, MemoryArtifacts
+from ripieno.ledger.artifacts import FileArtifacts, MemoryArtifacts, StoredFile
 from ripieno.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ __all__ = [
     "Ledger",
     "MemoryArtifacts",
     "SqlLedger",
+    "StoredFile",
     "named",
     "study_of",
     "without_password",

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import stat
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,30 @@ from safetensors.numpy import save_file
 from ripieno.errors import ArtifactError
 from ripieno.records import Arrays
 
-__all__ = ["FileArtifacts", "MemoryArtifacts"]
+__all__ = ["FileArtifacts", "MemoryArtifacts", "StoredFile"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _DTYPE = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)")
 _KEY = re.compile(_NAME.pattern + r"-[0-9a-f]{16}")
+_HALF = re.compile(r"\." + _KEY.pattern + r"\.[0-9a-f]{32}")
+_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in a store's folder.
+
+    Args:
+        path: Where it lies.
+        key: The key that it holds; None for one that was not written to its end.
+        size_bytes: How long it is.
+        changed_at: When it was written, in seconds since 1970.
+    """
+
+    path: Path
+    key: str | None
+    size_bytes: int
+    changed_at: float
 
 
 class FileArtifacts:
@@ -84,6 +105,30 @@ class FileArtifacts:
         except OSError as error:
             raise _unwritable(path, error) from error
 
+    def files(self) -> list[StoredFile]:
+        """Return what lies in the folder by name, files of others left out."""
+        found = []
+        for path in sorted(self._folder.iterdir()):
+            key = path.name.removesuffix(_SUFFIX)
+            half = path.name.startswith(".")
+            ours = _HALF.fullmatch(path.name) if half else _is_file_of(path, key)
+            try:
+                facts = path.stat(follow_symlinks=False)
+            except FileNotFoundError:  # superseded by a study that is running
+                continue
+            if ours and stat.S_ISREG(facts.st_mode):
+                known = None if half else key
+                found.append(StoredFile(path, known, facts.st_size, facts.st_mtime))
+        return found
+
+    def discard(self, files: Iterable[StoredFile]) -> None:
+        """Remove files that :meth:`files` found; one that is gone already is no error."""
+        for file in files:
+            try:
+                file.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _unwritable(file.path, error) from error
+
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ArtifactError(
@@ -91,7 +136,7 @@ class FileArtifacts:
                 where=str(self._folder),
                 fix="use a key that `write` returned.",
             )
-        return self._folder / f"{key}.safetensors"
+        return self._folder / f"{key}{_SUFFIX}"
 
 
 class MemoryArtifacts:
@@ -133,6 +178,10 @@ class MemoryArtifacts:
                 fix="give the study a folder (`out=…`), or use workers=1.",
             )
         return self._kept
+
+
+def _is_file_of(path: Path, key: str) -> bool:
+    return path.name.endswith(_SUFFIX) and _KEY.fullmatch(key) is not None
 
 
 def _key(name: str, arrays: Arrays, facts: Mapping[str, Any]) -> str:

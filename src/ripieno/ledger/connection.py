@@ -19,6 +19,8 @@ _PRAGMAS = (
     # the last transactions with it, and never damages the file.
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
+    # A file may come from somebody else: what its schema says cannot call functions.
+    "PRAGMA trusted_schema = OFF",
 )
 _BUSY_SECONDS = 10.0
 _CONNECT_SECONDS = 10

@@ -19,6 +19,8 @@ from ripieno.records import Order, Outcome, Trial
 
 __all__ = ["SqlLedger"]
 
+_COPIED_AT_ONCE = 10_000
+
 
 class SqlLedger:
     """What happened in one study, in tables of SQLite or PostgreSQL.
@@ -115,6 +117,27 @@ class SqlLedger:
                 tables.metadata.drop_all(connection, checkfirst=False)
                 if namespace is not None and set(found) <= set(tables.metadata.tables):
                     connection.execute(DropSchema(namespace))
+        finally:
+            connection.close()
+
+    def copy_to(self, url: str | Path) -> None:
+        """Write the whole record, as it is at one moment, into a place that holds none.
+
+        Raises:
+            LedgerError: There is a study already, or nothing can be written there.
+        """
+        target = address(url)
+        where = spoken(target)
+        _make_folder(file_of(target))
+        connection = connect(target)
+        try:
+            with translated(where), connection.begin(), self._connection.begin():
+                _prepare_namespace(connection, target, where)
+                tables.metadata.create_all(connection, checkfirst=False)
+                for table in tables.metadata.sorted_tables:
+                    rows = self._connection.execute(select(table)).mappings()
+                    while part := [dict(row) for row in rows.fetchmany(_COPIED_AT_ONCE)]:
+                        connection.execute(insert(table), part)
         finally:
             connection.close()
 

@@ -1,7 +1,11 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
+from ripieno.study.archive import Archived, export_study, import_study
 from ripieno.study.diagnosing import diagnose_data
 from ripieno.study.fixing import read_values
+from ripieno.study.folder import remove_study
+from ripieno.study.keeping import Orphans, collect_orphans
+from ripieno.study.listing import StudyLine, list_studies
 from ripieno.study.models import Models, refit
 from ripieno.study.prediction import load_ensemble, predict_file
 from ripieno.study.results import BestTrial, EnsembleResult, Results
@@ -10,18 +14,26 @@ from ripieno.study.starting import open, search, starting_folder, tune  # noqa: 
 from ripieno.study.study import Study
 
 __all__ = [
+    "Archived",
     "BestTrial",
     "EnsembleResult",
     "Models",
+    "Orphans",
     "Results",
     "Settings",
     "Study",
+    "StudyLine",
+    "collect_orphans",
     "diagnose_data",
+    "export_study",
+    "import_study",
+    "list_studies",
     "load_ensemble",
     "open",
     "predict_file",
     "read_values",
     "refit",
+    "remove_study",
     "search",
     "starting_folder",
     "tune",

@@ -12,7 +12,7 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.ledger import SqlLedger, named, study_of, without_password
 
-__all__ = ["DEFAULT_PARENT", "Folder", "new_folder", "studies_in"]
+__all__ = ["DEFAULT_PARENT", "Folder", "new_folder", "remove_study", "studies_in"]
 
 DEFAULT_PARENT = Path("ripieno-studies")
 
@@ -197,6 +197,11 @@ class Folder:
                 fix="restore the file from a copy, or name the database with --storage / storage=.",
             ) from error
         return str(found)
+
+
+def remove_study(path: Path) -> list[str]:
+    """Remove the study in a folder; see :meth:`Folder.remove`."""
+    return Folder(path).remove()
 
 
 def studies_in(parent: Path) -> list[Folder]:

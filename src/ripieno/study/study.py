@@ -124,6 +124,11 @@ class Study:
         return config_by_epoch(self.trials, trial)
 
     @property
+    def seconds(self) -> float:
+        """Running time, over all its sessions."""
+        return self._ledger.clock
+
+    @property
     def finished(self) -> bool:
         """Whether no order is open and the scheduler has nothing more to give."""
         if self._reason is not None:

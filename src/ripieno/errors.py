@@ -10,6 +10,7 @@
     ├── StudyError(ValueError)        a study that cannot be started, opened or resumed
     ├── LedgerError(OSError)          the record of a study cannot be read or written
     │   └── ArtifactError             a stored state or prediction is missing or damaged
+    │       └── DiskLimitError        the room that a study was given is used up
     ├── EnsembleError(ValueError)     predictions that cannot be combined
     ├── ReportError(ValueError)       a page or picture that cannot be drawn
     ├── HypergradientError(ValueError) hyperparameters that cannot be tuned by gradient
@@ -24,6 +25,7 @@ where it was found, and how to mend it.
 __all__ = [
     "ArtifactError",
     "DataError",
+    "DiskLimitError",
     "EnsembleError",
     "HypergradientError",
     "LedgerError",
@@ -92,6 +94,10 @@ class LedgerError(RipienoError, OSError):
 
 class ArtifactError(LedgerError):
     """A stored state or prediction is missing or damaged."""
+
+
+class DiskLimitError(ArtifactError):
+    """The room that a study was given for its states and predictions is used up."""
 
 
 class EnsembleError(RipienoError, ValueError):

@@ -23,32 +23,9 @@ def test_a_server_that_is_not_there_is_told_and_leaves_no_folder(ripieno, tmp_pa
     assert not (ripieno.folder / "a").exists()
 
 
-def test_list_export_import_collect_and_remove(ripieno):
-    ripieno.json("tune", "digits", *SMALL, "--out", "studies/a")
-    exported = ripieno.json("export", "studies/a", "a.ripieno")
-    assert exported["trials"] == 3
-    imported = ripieno.json("import", "a.ripieno", "studies/b")
-    assert (imported["trials"], imported["runs"]) == (3, [])
-    first, second = ripieno.json("ls", "studies")["studies"]
-    assert (first["folder"], second["folder"]) == ("studies/a", "studies/b")
-    assert (
-        first["best"]
-        == second["best"]
-        == ripieno.json("show", "studies/b")["best"]["validation"]["log_loss"]
-    )
-    assert "3" in ripieno("ls", "studies").stdout
-    found = ripieno.json("gc", "studies/b", "--older-minutes", "0", "--dry-run")
-    assert (found["orphans"], found["deleted"]) == ([], False)
-    assert "say --yes" in ripieno.refused("rm", "studies/b")
-    assert ripieno.json("rm", "studies/b", "--yes") == {"removed": "studies/b", "left": []}
-    assert [line["folder"] for line in ripieno.json("ls", "studies")["studies"]] == ["studies/a"]
-
-
-def test_the_commands_refuse_what_is_no_study(ripieno):
-    (ripieno.folder / "notes").write_text("mine")
-    assert "there is no folder" in ripieno.refused("ls", "gone")
-    assert "holds no study" in ripieno.refused("rm", "gone", "--yes")
-    assert "holds no study" in ripieno.refused("gc", "gone")
-    assert "holds no study" in ripieno.refused("export", "gone", "file")
-    assert "cannot be read" in ripieno.refused("import", "notes", "new")
-    assert sorted(path.name for path in ripieno.folder.iterdir()) == ["notes"]
+def test_a_study_without_room_pauses_with_a_code_of_its_own_and_goes_on(ripieno):
+    said = ripieno("tune", "digits", *SMALL, "--out", "a", "--disk", "100kB", code=3).stderr
+    assert "Go on with: ripieno resume a" in said
+    assert "--disk" in said
+    results = ripieno.json("resume", "a", "--workers", "1", "--disk", "1GB")
+    assert (results["trials"], results["finished"]) == (3, True)

@@ -9,17 +9,20 @@ from typing import TextIO
 
 import typer
 
-from ripieno.errors import LedgerError, RipienoError, RipienoWarning, WorkerError
+from ripieno.errors import DiskLimitError, LedgerError, RipienoError, RipienoWarning, WorkerError
 
-__all__ = ["BAD_INPUT", "INTERRUPTED", "said_plainly"]
+__all__ = ["BAD_INPUT", "INTERRUPTED", "PAUSED", "said_plainly"]
 
 BAD_INPUT = 2
+PAUSED = 3
 INTERRUPTED = 130
 
 
 @contextmanager
 def said_plainly(folder: Path | None = None) -> Iterator[None]:
-    """Print an error of Ripieno's own in three parts and exit 2; exit 130 after Ctrl-C.
+    """Print an error of Ripieno's own in three parts and exit 2.
+
+    The exit code is 130 after Ctrl-C, and 3 where the room for a study's arrays is used up.
 
     Args:
         folder: The study's folder, to say how to resume an interrupted search.
@@ -31,7 +34,8 @@ def said_plainly(folder: Path | None = None) -> Iterator[None]:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - our output
         if folder is not None and isinstance(error, LedgerError | WorkerError):
             _say_how_to_go_on(folder)
-        raise typer.Exit(BAD_INPUT) from None
+        code = PAUSED if isinstance(error, DiskLimitError) else BAD_INPUT
+        raise typer.Exit(code) from None
     except KeyboardInterrupt:
         print("\nStopped. What was finished is recorded.", file=sys.stderr)  # noqa: T201
         if folder is not None:

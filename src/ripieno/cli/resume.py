@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ripieno.cli.errors import said_plainly
-from ripieno.cli.storage_option import Storage
+from ripieno.cli.storage_option import Disk, Storage
 
 __all__ = ["resume"]
 
@@ -26,6 +26,7 @@ def resume(
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
     storage: Storage = None,
+    disk: Disk = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results as one JSON object.")
     ] = False,
@@ -38,5 +39,5 @@ def resume(
     from ripieno.study import open as open_study
 
     with said_plainly(folder), open_study(folder, storage=storage) as study:
-        study.run(minutes=minutes, workers=workers)
+        study.run(minutes=minutes, workers=workers, disk=disk)
         print_results(study.finish(), as_json=as_json)

@@ -1,10 +1,10 @@
-"""The option that says where a study is recorded."""
+"""The options that say where a study is recorded, and what it may take."""
 
 from typing import Annotated
 
 import typer
 
-__all__ = ["Storage"]
+__all__ = ["Disk", "OrderMinutes", "Storage"]
 
 Storage = Annotated[
     str | None,
@@ -13,6 +13,26 @@ Storage = Annotated[
         help="The database that holds the study's record, such as "
         "postgresql://user@host/database; states stay in the study's folder "
         "[study.db in the folder].",
+        show_default=False,
+    ),
+]
+
+Disk = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="What stored states may take at most, such as 20GB; the search pauses before that, "
+        "with exit code 3 [no limit].",
+        show_default=False,
+    ),
+]
+
+OrderMinutes = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        help="End a worker that is silent for so long: it hangs. Its order is tried once more, "
+        "then it fails [never].",
         show_default=False,
     ),
 ]

@@ -21,7 +21,7 @@ from ripieno.cli.data_options import (
     Time,
 )
 from ripieno.cli.errors import said_plainly
-from ripieno.cli.storage_option import Storage
+from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
 
 __all__ = ["SchedulerName", "SearcherName", "tune"]
 
@@ -174,6 +174,8 @@ def tune(
         ),
     ] = None,
     storage: Storage = None,
+    disk: Disk = None,
+    order_minutes: OrderMinutes = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the study that --out holds.")
     ] = False,
@@ -235,6 +237,8 @@ def tune(
             seed=seed,
             out=folder,
             storage=storage,
+            disk=disk,
+            order_minutes=order_minutes,
             overwrite=overwrite,
         )
         with study:

@@ -1,5 +1,6 @@
 """An executor of worker processes on this machine."""
 
+import math
 import os
 import subprocess
 import sys
@@ -45,6 +46,8 @@ class _Worker:
         self.ready = False
         self.orders: dict[int, Order] = {}
         self.begun: set[int] = set()
+        self.heard_at = time.monotonic()
+        self.hangs = False
         self.process = process
         assert self.process.stdin is not None  # noqa: S101 - asked for above
         assert self.process.stdout is not None  # noqa: S101 - asked for above
@@ -69,6 +72,8 @@ class ProcessExecutor:
         artifacts: Where it stores states and predictions; each worker has a copy.
         workers: The number of processes, at least one.
         crew: Processes that have begun to start, to be taken first; at least as many.
+        silence_seconds: A worker that has work and says nothing for longer hangs; it is ended
+            and dealt with as one that died. None waits for ever.
 
     Raises:
         WorkerError: ``workers`` is below one.
@@ -81,6 +86,7 @@ class ProcessExecutor:
         *,
         workers: int,
         crew: Crew | None = None,
+        silence_seconds: float | None = None,
     ) -> None:
         if workers < 1:
             raise WorkerError(
@@ -92,6 +98,7 @@ class ProcessExecutor:
         self._artifacts = artifacts
         self._count = workers
         self._crew = crew
+        self._silence = silence_seconds
         # Guards everything below. Threads that listen to the workers keep the books, so
         # that Ctrl-C, which reaches the main thread alone, never leaves them half kept.
         self._changed = threading.Condition()
@@ -138,9 +145,7 @@ class ProcessExecutor:
             RipienoError: The runner raised it: an ArtifactError when the disk is full.
         """
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._finished or self._error is not None or not self._out(), timeout
-            )
+            self._wait(timeout)
             if self._error is not None and not self._finished:
                 raise self._error
             finished, self._finished = self._finished, []
@@ -239,6 +244,31 @@ class ProcessExecutor:
         self._waiting = [order for order in self._waiting if order.trial not in taken]
         return batch
 
+    def _wait(self, timeout: float | None) -> None:
+        """Wait until there is something to return, and look after the workers meanwhile."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        pause = None if self._silence is None else self._silence / 4
+        while True:
+            self._end_what_hangs()
+            left = max(0.0, deadline - time.monotonic())
+            steps = [step for step in (left, pause) if step is not None and step < math.inf]
+            if self._changed.wait_for(self._has_news, min(steps, default=None)):
+                return
+            if time.monotonic() >= deadline:
+                return
+
+    def _has_news(self) -> bool:
+        return bool(self._finished) or self._error is not None or not self._out()
+
+    def _end_what_hangs(self) -> None:
+        """End workers that were given work and have been silent for too long."""
+        if self._silence is None:
+            return
+        for worker in self._workers:
+            if worker.begun and time.monotonic() - worker.heard_at > self._silence:
+                worker.hangs = True
+                worker.process.kill()
+
     def _listen(self, worker: _Worker) -> None:
         """Keep the books of one worker until it is gone; a thread of its own."""
         try:
@@ -271,6 +301,7 @@ class ProcessExecutor:
                 self._changed.notify_all()
 
     def _note(self, worker: _Worker, message: object) -> None:
+        worker.heard_at = time.monotonic()
         match message:
             case Ready():
                 worker.ready = True
@@ -296,6 +327,8 @@ class ProcessExecutor:
     def _bury(self, worker: _Worker, status: int) -> None:
         """Deal with the orders of a worker that died."""
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if worker.hangs:
+            how = f"ended after {self._silence:g} s of silence"
         if self._stopping:
             self._give_up(worker)
             return

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ripieno.errors import ArtifactError
+from ripieno.errors import ArtifactError, DiskLimitError
 from ripieno.records import Arrays
 
 __all__ = ["FileArtifacts", "MemoryArtifacts", "StoredFile"]
@@ -55,14 +55,18 @@ class FileArtifacts:
 
     Args:
         folder: Where the files lie; made if it is missing.
+        limit_bytes: What they may take together; None for no limit. Processes that write
+            at the same moment can pass it by one file each.
 
     Raises:
         ArtifactError: The folder cannot be made.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, limit_bytes: int | None = None) -> None:
         # Absolute, because it is sent to other processes.
         self._folder = Path(folder).absolute()
+        self._limit = limit_bytes
+        self._unseen = 0.0
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -75,7 +79,10 @@ class FileArtifacts:
         hidden = self._folder / f".{key}.{uuid.uuid4().hex}"
         try:
             save_file(content, hidden, metadata={"facts": said})
+            self._make_sure_of_room(hidden.stat().st_size)
             hidden.replace(self._path(key))
+        except ArtifactError:
+            raise
         except (OSError, SafetensorError) as error:
             raise _unwritable(self._path(key), error) from error
         finally:
@@ -104,6 +111,29 @@ class FileArtifacts:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from error
+
+    def limited(self, limit_bytes: int) -> "FileArtifacts":
+        """Return the same store with a limit of its size."""
+        return FileArtifacts(self._folder, limit_bytes=limit_bytes)
+
+    def _make_sure_of_room(self, size_bytes: int) -> None:
+        """Raise where a file that was written, and is not counted yet, passes the limit."""
+        if self._limit is None:
+            return
+        self._unseen -= size_bytes
+        if self._unseen > 0:
+            return
+        # Looking at all files takes a while where there are many. Each process may write a
+        # small part of what is left before it looks again, so that even 16 of them together
+        # look in time.
+        room = self._limit - sum(file.size_bytes for file in self.files())
+        if room < 0:
+            raise DiskLimitError(
+                f"the arrays of the study would take more than {self._limit:,} bytes.",
+                where=str(self._folder),
+                fix="resume with more room (`--disk`); what was recorded before is kept.",
+            )
+        self._unseen = room / 32
 
     def files(self) -> list[StoredFile]:
         """Return what lies in the folder by name, files of others left out."""

@@ -20,6 +20,10 @@ class StopReason(StrEnum):
     """A trial reached the target value."""
     INTERRUPTED = "interrupted"
     """Ctrl-C."""
+    DISK = "disk"
+    """There is no more room than the running orders need to keep what they trained."""
+    FAILURES = "failures"
+    """One order after the other failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Budget:
         epochs: Epochs trained, over all trials. No order is given once the orders that are
             out would reach it; those are carried out to their end.
         target: A value of the objective that is good enough to stop.
+        failures: Orders that may fail one after the other, in one session.
 
     Raises:
         StudyError: A limit is not positive, or not a number.
@@ -39,9 +44,10 @@ class Budget:
     seconds: float | None = None
     epochs: int | None = None
     target: float | None = None
+    failures: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "epochs"):
+        for name in ("seconds", "epochs", "failures"):
             limit = getattr(self, name)
             if limit is not None and not 0 < limit < math.inf:
                 raise StudyError(

@@ -10,7 +10,7 @@ from ripieno.ledger import Ledger
 from ripieno.loop.budget import Budget, StopReason
 from ripieno.loop.ending import Ending
 from ripieno.loop.progress import Progress, Tracker
-from ripieno.records import ArtifactStore, Objective, Order, Outcome
+from ripieno.records import ArtifactStore, Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import Scheduler
 
 __all__ = ["run"]
@@ -28,6 +28,7 @@ def run(
     artifacts: ArtifactStore,
     budget: Budget | None = None,
     watch: Callable[[Progress], None] | None = None,
+    is_full: Callable[[int], bool] | None = None,
 ) -> StopReason:
     """Carry a study on until it is finished, its budget is spent, or it is interrupted.
 
@@ -43,6 +44,8 @@ def run(
         budget: Of the whole study, over all sessions.
         watch: Called with the progress after each batch of outcomes, and while it waits
             for an executor of other processes at least once a second.
+        is_full: Is asked, with the number of orders that are out, whether there is no more
+            room than these need to store what they trained; then the study pauses.
 
     Returns:
         Why it ended. After an interruption the study can be resumed.
@@ -64,6 +67,8 @@ def run(
                 watch(session.progress())
             if ending.reason is not None and session.has_waited_enough():
                 break
+            if ending.reason is None and is_full is not None and is_full(len(session.out)):
+                ending.call(StopReason.DISK)
             if ending.reason is None:
                 session.give()
             if not session.out:
@@ -71,6 +76,8 @@ def run(
             session.take(session.collect())
             if session.target_is_reached():
                 ending.call(StopReason.TARGET)
+            if session.fails_again_and_again():
+                ending.call(StopReason.FAILURES)
     ledger.record(clock=session.seconds)
     return ending.reason or session.finished()
 
@@ -97,6 +104,7 @@ class _Session:
         self._tracker = Tracker(ledger, objective)
         self._left_open = deque(ledger.open_orders())
         self._last: Outcome | None = None
+        self._failures = 0
         self._wait_until: float | None = None
         self._began = time.monotonic() - ledger.clock
         limit = self._budget.seconds
@@ -178,9 +186,16 @@ class _Session:
             superseded += self._tracker.take(outcome, seconds)
         for outcome in final:
             self._scheduler.tell(outcome)
+            failed = outcome.status is OutcomeStatus.FAILED
+            self._failures = self._failures + 1 if failed else 0
         for key in superseded:
             self._artifacts.delete(key)
         self._last = outcomes[-1]
+
+    def fails_again_and_again(self) -> bool:
+        """Say whether so many orders failed one after the other that it is not the configs."""
+        most = self._budget.failures
+        return most is not None and self._failures >= most
 
     def target_is_reached(self) -> bool:
         """Say whether the best trial is good enough to stop."""

@@ -13,6 +13,15 @@ __all__ = ["VERSION", "DataReference", "Settings"]
 
 VERSION = 1
 
+_LATER = {
+    "folds",
+    "seeds",
+    "metric_source",
+    "searcher_reason",
+    "disk_bytes",
+    "order_minutes",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class DataReference:
@@ -57,6 +66,8 @@ class Settings:
             single split.
         seeds: How many times a trial is trained on each fold, each with another seed.
         searcher_reason: Why this searcher, where the study chose it; else None.
+        disk_bytes: What states and predictions may take at most; None for no limit.
+        order_minutes: After how long of silence an order hangs; None never.
     """
 
     kind: Literal["tune", "search"]
@@ -78,6 +89,8 @@ class Settings:
     folds: int = 1
     seeds: int = 1
     searcher_reason: str | None = None
+    disk_bytes: int | None = None
+    order_minutes: float | None = None
     version: int = VERSION
 
     @property
@@ -109,7 +122,7 @@ class Settings:
         """
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
-        needed = known - {"folds", "seeds", "metric_source", "searcher_reason"}
+        needed = known - _LATER
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "

@@ -15,11 +15,13 @@ from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space, Value
 from ripieno.study.beginning import begin, make_strategy, needs_folder
+from ripieno.study.disk import read_size
 from ripieno.study.fixing import weigh_classes
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
 from ripieno.study.jobs import Job, SearchJob, TuneJob
-from ripieno.study.metric import MetricInput, find_aim, find_aim_again
+from ripieno.study.metric import MetricInput, find_aim
+from ripieno.study.origins import find_job
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy, name_searcher
 from ripieno.study.study import Study
@@ -67,6 +69,8 @@ def tune(
     seed: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
+    disk: int | str | None = None,
+    order_minutes: float | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Study:
@@ -137,6 +141,10 @@ def tune(
         storage: Where the study is recorded; ``study.db`` in the folder where absent. Such as
             ``postgresql+psycopg://user@host/database`` (``docs/storage.md``). States and
             predictions lie in the folder in any case.
+        disk: What states and predictions may take at most, in bytes or as ``"20GB"``. The
+            search pauses before that, and goes on with more room (``docs/storage.md``).
+        order_minutes: An order, or the stack of orders that it is trained in, that is silent
+            for longer hangs: its worker is ended and it is tried once more, then it fails.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
 
@@ -198,6 +206,8 @@ def tune(
         metric_source=aim.source,
         folds=len(read.parts),
         seeds=seeds,
+        disk_bytes=read_size(disk),
+        order_minutes=order_minutes,
     )
     strategy = make_strategy(searcher, scheduler, settings, space=searched)
     folder: Folder | None = None
@@ -234,6 +244,8 @@ def search(
     seed: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
+    disk: int | str | None = None,
+    order_minutes: float | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Study:
@@ -260,6 +272,9 @@ def search(
         workers: Processes; with 1 the function runs in this one.
         seed: Of the searcher.
         out: The study's folder; in memory where absent.
+        storage: Where the study is recorded, as for :func:`tune`.
+        disk: What the function may keep at most, as for :func:`tune`.
+        order_minutes: After how long of silence a call hangs, as for :func:`tune`.
         storage: Where the study is recorded; ``study.db`` in the folder where absent. Such as
             ``postgresql+psycopg://user@host/database`` (``docs/storage.md``). States and
             predictions lie in the folder in any case.
@@ -294,6 +309,8 @@ def search(
         tier=None,
         seed=seed,
         space=space.to_json(),
+        disk_bytes=read_size(disk),
+        order_minutes=order_minutes,
     )
     strategy = make_strategy(searcher, scheduler, settings, space=space)
     folder = Folder(Path(out), storage) if out is not None else None
@@ -347,7 +364,7 @@ def open(  # noqa: A001 - rp.open, as one says it
     space = space or settings.read_space()
     job: Job | None = SearchJob(objective) if objective is not None else None
     if settings.kind == "tune" and not read_only:
-        job = _find_job(settings, space, model=model, data=data, metric=metric)
+        job = find_job(settings, space, model=model, data=data, metric=metric)
         space = (job.recipe.space if job else None) or space
     return Study(
         settings=settings,
@@ -366,35 +383,3 @@ def starting_folder(data: str, out: Path | None) -> Path:
         return out
     path, _, name = data.rpartition(":")
     return new_folder(name if path.endswith(".py") else Path(data).absolute().stem).path
-
-
-def _find_job(
-    settings: Settings,
-    space: Space,
-    *,
-    model: ModelInput | None,
-    data: DataInput | None,
-    metric: MetricInput | None,
-) -> TuneJob | None:
-    """Return what a tuned study trains, or None where it cannot be found again."""
-    reference = settings.data
-    assert reference is not None  # noqa: S101 - a tuned study always has data
-    if settings.metric_source == "custom" and model is data is metric is None:
-        return None
-    model = model if model is not None else settings.recipe
-    data = data if data is not None else reference.source
-    if model == "custom" or model is None or data is None:
-        return None
-    reading = Reading.from_dict({**reference.reading, "target": reference.target})
-    read, _ = read_data(data, reading, seed=settings.seed, folds=settings.folds)
-    if read.fingerprint != reference.fingerprint:
-        raise StudyError(
-            "the data are not those that the study was begun with.",
-            where=f"data {reference.source or 'from Python'}",
-            fix="bring the original data back, or start a new study with the new ones.",
-        )
-    recipe, _, _ = read_recipe(
-        model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
-    )
-    aim = find_aim_again(settings, metric, recipe=recipe, data=read)
-    return TuneJob(aim.recipe, read, settings.seeds)

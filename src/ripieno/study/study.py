@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 from ripieno.diagnostics import Diagnosis
 from ripieno.ensembles import Ensemble
 from ripieno.errors import StudyError
-from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, usable_cores
+from ripieno.executors import Crew
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
-from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus, ancestry, config_by_epoch
+from ripieno.records import ArtifactStore, Trial, TrialStatus, ancestry, config_by_epoch
 from ripieno.reports import trainings, write_page
 from ripieno.schedulers import Scheduler
 from ripieno.space import Config, Space
 from ripieno.study.diagnosing import diagnose_study
+from ripieno.study.disk import Disk, read_size
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, Results
+from ripieno.study.running import MOST_FAILURES, all_failed, make_executor
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.summary import summarize
@@ -147,6 +149,7 @@ class Study:
         *,
         minutes: float | None = None,
         workers: int | Crew | None = None,
+        disk: int | str | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
     ) -> Self:
@@ -156,11 +159,15 @@ class Study:
             minutes: Wall time for this session; the study's own budget where absent.
             workers: Processes, or a crew of them that have begun to start; every usable
                 core where absent, 1 for a function.
+            disk: What states and predictions may take at most in this session, in bytes or as
+                ``"20GB"``; the study's own limit where absent.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
 
         Raises:
-            StudyError: The study was opened without its model, data or function.
+            StudyError: The study was opened without its model, data or function, or trial
+                after trial failed.
+            DiskLimitError: The room for states is used up; the study can go on with more.
             KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
         """
         if self._job is None:
@@ -174,8 +181,11 @@ class Study:
             scheduler = self._strategy.scheduler(self.settings, self.space)
             replay(scheduler, self._ledger)
         seconds = self._seconds(minutes, spent_seconds)
-        budget = Budget(seconds=seconds, target=self.settings.target)
-        executor = self._executor(self._job.runner(self.settings), workers)
+        budget = Budget(seconds=seconds, target=self.settings.target, failures=MOST_FAILURES)
+        room = Disk(self._artifacts, read_size(disk) or self.settings.disk_bytes)
+        executor = make_executor(
+            self._job.runner(self.settings), room.store, workers=workers, settings=self.settings
+        )
         watcher = make_watcher(self.settings.objective, show=progress, seconds=seconds)
         self._trials = self._evaluation = None
         self._chosen.clear()
@@ -189,12 +199,17 @@ class Study:
                     artifacts=self._artifacts,
                     budget=budget,
                     watch=watcher,
+                    is_full=room.is_full,
                 )
         finally:
             executor.close()
         self._scheduler, self._reason = scheduler, reason
         if reason is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
+        if reason is StopReason.DISK:
+            raise room.error()
+        if reason is StopReason.FAILURES:
+            raise all_failed(self.trials)
         return self
 
     def ensemble(self, *, rounds: int = 50, bags: int = 10) -> Ensemble:
@@ -310,19 +325,6 @@ class Study:
             until = clock + 60 * minutes
         # What is left may be nothing; then the loop records what it has and ends at once.
         return max(until - spent, clock + 0.001)
-
-    def _executor(self, runner: Runner, workers: int | Crew | None) -> Executor:
-        if isinstance(workers, Crew):
-            return ProcessExecutor(runner, self._artifacts, workers=workers.count, crew=workers)
-        if workers is None:
-            workers = usable_cores() if self.settings.kind == "tune" else 1
-        if workers < 1:
-            raise StudyError(
-                f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."
-            )
-        if workers == 1:
-            return InlineExecutor(runner, self._artifacts)
-        return ProcessExecutor(runner, self._artifacts, workers=workers)
 
     def _library(self) -> list[Trial]:
         """Return the trials that left predictions and did not end badly."""

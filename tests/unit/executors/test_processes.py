@@ -472,3 +472,21 @@ def test_no_worker_outlives_a_parent_that_is_killed(script, tmp_path, end):
     assert started
     assert alive == [True, True]
     assert wait_until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_an_order_that_hangs_is_ended_twice_and_fails_and_the_others_go_on(tmp_path):
+    def hang_for_odd_trials(config):
+        if config.x % 2:
+            time.sleep(600)
+        return config.x
+
+    runner = ObjectiveRunner(hang_for_odd_trials, "loss")
+    executor = ProcessExecutor(runner, FileArtifacts(tmp_path), workers=2, silence_seconds=1.0)
+    try:
+        executor.submit([order(0), order(1), order(2)])
+        first, hung, last = collect(executor, 3)
+    finally:
+        executor.close()
+    assert (first.status, last.status) == (OutcomeStatus.DONE, OutcomeStatus.DONE)
+    assert hung.status is OutcomeStatus.FAILED
+    assert "ended after 1 s of silence" in hung.error

@@ -18,6 +18,7 @@ def test_a_budget_without_limits_is_one():
         {"seconds": math.nan},
         {"seconds": math.inf},
         {"epochs": 0},
+        {"failures": 0},
     ],
 )
 def test_a_limit_that_leaves_nothing_to_do_is_refused(limits):
@@ -38,4 +39,6 @@ def test_the_reasons_have_the_names_that_are_written_down():
         "budget_epochs",
         "target",
         "interrupted",
+        "disk",
+        "failures",
     }

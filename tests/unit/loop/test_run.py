@@ -331,3 +331,43 @@ def test_a_ledger_that_cannot_be_written_ends_the_search(search):
             watch=lose,
         )
     assert [trial.status.value for trial in study.read("trials")][:2] == ["paused"] * 2
+
+
+def test_failures_one_after_the_other_end_a_session_and_the_next_one_counts_anew(search):
+    def broken(config):
+        raise RuntimeError("no")
+
+    study = search(broken, scheduler="full", trials=8)
+    assert study.session(budget=Budget(failures=3)) is StopReason.FAILURES
+    assert len(study.read("trials")) == 3
+    assert study.session(budget=Budget(failures=3)) is StopReason.FAILURES
+    assert len(study.read("trials")) == 6
+    assert study.session(budget=Budget(failures=3)) is StopReason.FINISHED
+
+
+def test_failures_with_others_between_them_end_nothing(search):
+    calls = []
+
+    def moody(config):
+        calls.append(config)
+        if len(calls) % 3:
+            raise RuntimeError("no")
+        return 1.0
+
+    study = search(moody, scheduler="full", trials=8)
+    assert study.session(budget=Budget(failures=3)) is StopReason.FINISHED
+
+
+def test_a_session_without_room_pauses_after_what_is_out_and_can_be_carried_on(search):
+    asked = []
+
+    def is_full(out):
+        asked.append(out)
+        return len(asked) > 3
+
+    study = search(scheduler="full", trials=8)
+    assert study.session(is_full=is_full) is StopReason.DISK
+    assert study.read("open_orders") == []
+    assert len(study.read("trials")) == 3
+    assert study.session() is StopReason.FINISHED
+    assert len(study.read("trials")) == 8

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ripieno.cli.errors import said_plainly
-from ripieno.cli.output import console
 from ripieno.cli.sizes import in_words
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def import_(
 
 
 def _say(found: "Archived", verb: str, *, as_json: bool) -> None:
+    from ripieno.cli.output import console
+
     if as_json:
         print(json.dumps(asdict(found)))  # noqa: T201 - our output
         return

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from ripieno.cli.errors import said_plainly
-from ripieno.cli.output import console, finite
 from ripieno.cli.sizes import in_words
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ripieno.study import StudyLine
 
 __all__ = ["gc", "ls", "rm"]
@@ -31,6 +31,7 @@ def ls(
     as_json: _AS_JSON = False,
 ) -> None:
     """List the studies in a folder: how far they are, the best value, their size."""
+    from ripieno.cli.output import console, finite
     from ripieno.study import list_studies
 
     with said_plainly():
@@ -52,6 +53,7 @@ def rm(
 
     What else lies in the folder stays, and so does the folder then.
     """
+    from ripieno.cli.output import console
     from ripieno.study import remove_study
 
     with said_plainly():
@@ -80,6 +82,7 @@ def gc(
     as_json: _AS_JSON = False,
 ) -> None:
     """Delete stored arrays that a study does not need: what a killed process left behind."""
+    from ripieno.cli.output import console
     from ripieno.study import collect_orphans
 
     with said_plainly():
@@ -113,7 +116,9 @@ def _ask(folder: Path) -> None:
     typer.confirm(f"Remove the study in {folder} for good?", abort=True)
 
 
-def _table(lines: "list[StudyLine]") -> Table:
+def _table(lines: "list[StudyLine]") -> "Table":
+    from rich.table import Table
+
     table = Table("study", "data", "trials", "epochs", "best", "hours", "size", box=None)
     for line in lines:
         size = in_words(line.size_bytes)

@@ -18,10 +18,12 @@ FOREIGN = {
     "jinja2": {"reports"},
     "typer": {"cli"},
     "cloudpickle": {"executors"},
+    "cmaes": {"searchers"},
     "PIL": {"recipes"},
     "pyarrow": {"recipes"},
     "sklearn": {"recipes"},
-    "torch": {"recipes", "population", "ensembles", "study", "diagnostics"},
+    "torch": {"recipes", "population", "ensembles", "study", "diagnostics", "searchers"},
+    "botorch": {"searchers"},
 }
 GROUND = {"space", "records"}
 

@@ -28,6 +28,8 @@ def print_results(results: Results, *, as_json: bool) -> None:
     out = console()
     state = "" if results.finished else " (the search is not finished)"
     out.print(f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}")
+    if results.searcher is not None:
+        out.print(f"searcher: {results.searcher}")
     if results.folds * results.seeds > 1:
         out.print(_models(results))
     if results.best is not None:

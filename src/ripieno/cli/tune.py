@@ -17,6 +17,7 @@ class SchedulerName(StrEnum):
     FULL = "full"
     HALVING = "halving"
     HYPERBAND = "hyperband"
+    BOHB = "bohb"
     ASHA = "asha"
     MEDIAN = "median"
     PBT = "pbt"
@@ -26,9 +27,16 @@ class SchedulerName(StrEnum):
 class SearcherName(StrEnum):
     """The searchers that the command knows by name."""
 
+    AUTO = "auto"
     RANDOM = "random"
     GRID = "grid"
     SOBOL = "sobol"
+    TREEPARZEN = "treeparzen"
+    GAUSSIANPROCESS = "gaussianprocess"
+    CMAES = "cmaes"
+    EVOLUTION = "evolution"
+    LOCALSEARCH = "localsearch"
+    REINFORCE = "reinforce"
 
 
 class NumericName(StrEnum):
@@ -67,7 +75,8 @@ def tune(
         SchedulerName,
         typer.Option(
             help="Who trains how long. [bold]hyperband[/bold]: many a little, the best on, the "
-            "same on any number of workers; [bold]halving[/bold]: one such round; "
+            "same on any number of workers; [bold]bohb[/bold]: with a searcher that learns; "
+            "[bold]halving[/bold]: one such round; "
             "[bold]asha[/bold]: likewise, but nobody waits; [bold]freezethaw[/bold]: whoever's "
             "curve promises most; [bold]median[/bold]: all, until worse than the median; "
             "[bold]pbt[/bold]: --trials models side by side, the worst become changed copies of "
@@ -75,7 +84,16 @@ def tune(
         ),
     ] = SchedulerName.HYPERBAND,
     searcher: Annotated[
-        SearcherName, typer.Option(help="Which configuration is tried next.")
+        SearcherName,
+        typer.Option(
+            help="Which configuration is tried next. [bold]random[/bold], [bold]sobol[/bold] "
+            "(evenly), [bold]grid[/bold] (all); [bold]treeparzen[/bold]: where the good ones are "
+            "dense; [bold]gaussianprocess[/bold]: a model, for trials that are dear; "
+            "[bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
+            "[bold]localsearch[/bold]: changed copies of good ones, for architectures; "
+            "[bold]reinforce[/bold]: a policy; [bold]auto[/bold]: by trials and space, and it "
+            "says why.",
+        ),
     ] = SearcherName.RANDOM,
     trials: Annotated[
         int | None,

@@ -18,7 +18,7 @@ from ripieno.space import Space
 
 __all__ = ["make_scheduler"]
 
-_NAMES = ("full", "halving", "hyperband", "asha", "median", "pbt", "freezethaw")
+_NAMES = ("full", "halving", "hyperband", "bohb", "asha", "median", "pbt", "freezethaw")
 _POPULATION = 20
 
 
@@ -36,9 +36,10 @@ def make_scheduler(
     """Return a scheduler with its usual settings.
 
     Args:
-        name: ``"full"``, ``"halving"``, ``"hyperband"``, ``"asha"``, ``"median"``, ``"pbt"`` or
-            ``"freezethaw"``.
-        searcher: What proposes the configs.
+        name: ``"full"``, ``"halving"``, ``"hyperband"``, ``"bohb"``, ``"asha"``, ``"median"``,
+            ``"pbt"`` or ``"freezethaw"``.
+        searcher: What proposes the configs; under ``"bohb"``, which is Hyperband, one that
+            learns.
         objective: What ranks the trials.
         epochs: The most epochs that a trial is trained for.
         trials: How many trials are started; None for no limit. For ``"pbt"`` the size of the
@@ -64,7 +65,7 @@ def make_scheduler(
                     fix='give a number of trials, or use the scheduler "hyperband".',
                 )
             return SuccessiveHalving(searcher, objective, epochs=epochs, trials=trials)
-        case "hyperband":
+        case "hyperband" | "bohb":
             return Hyperband(searcher, objective, epochs=epochs, trials=trials)
         case "asha":
             return Asha(searcher, objective, epochs=epochs, trials=trials)

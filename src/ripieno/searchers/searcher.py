@@ -1,11 +1,11 @@
 """The protocol of everything that proposes configs."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ripieno.records import Config, Trial
 
-__all__ = ["Searcher"]
+__all__ = ["Searcher", "SwappingSearcher"]
 
 
 class Searcher(Protocol):
@@ -22,3 +22,16 @@ class Searcher(Protocol):
 
     def observe(self, trials: Sequence[Trial]) -> None:
         """Learn from trials that were trained further, failed and diverged ones included."""
+
+
+@runtime_checkable
+class SwappingSearcher(Searcher, Protocol):
+    """A searcher that can be told that another config is tried than the one it suggested."""
+
+    def swap(self, suggested: Config, given: Config) -> None:
+        """Wait for ``given`` instead of ``suggested``, which may be suggested again.
+
+        Args:
+            suggested: The last suggestion.
+            given: Allowed, and neither suggested nor observed before.
+        """

@@ -66,6 +66,8 @@ class Results:
             metrics are means, ``<metric>_spread`` is their standard deviation over the models,
             and its test metrics are those of the models' mean probabilities.
         training: How the trials were trained, and why; empty where no runner said so.
+        searcher: The searcher's name, with the reason where the study chose it; None in
+            results that were stored before they said it.
     """
 
     trials: int
@@ -78,6 +80,7 @@ class Results:
     folds: int = 1
     seeds: int = 1
     training: list[Training] = field(default_factory=list)
+    searcher: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON-able values."""

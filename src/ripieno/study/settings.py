@@ -56,6 +56,7 @@ class Settings:
         folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
             single split.
         seeds: How many times a trial is trained on each fold, each with another seed.
+        searcher_reason: Why this searcher, where the study chose it; else None.
     """
 
     kind: Literal["tune", "search"]
@@ -76,12 +77,19 @@ class Settings:
     metric_source: str | None = None
     folds: int = 1
     seeds: int = 1
+    searcher_reason: str | None = None
     version: int = VERSION
 
     @property
     def objective(self) -> Objective:
         """The metric and its direction."""
         return Objective(self.metric, self.direction)
+
+    @property
+    def searcher_in_words(self) -> str:
+        """The searcher's name, with the reason where the study chose it."""
+        because = "" if self.searcher_reason is None else f" ({self.searcher_reason})"
+        return f"{self.searcher}{because}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
@@ -96,7 +104,7 @@ class Settings:
         """
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
-        needed = known - {"folds", "seeds", "metric_source"}
+        needed = known - {"folds", "seeds", "metric_source", "searcher_reason"}
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "

@@ -21,7 +21,7 @@ from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
-from ripieno.study.strategy import Strategy
+from ripieno.study.strategy import Strategy, name_searcher
 from ripieno.study.study import Study
 
 __all__ = ["open", "search", "starting_folder", "tune"]
@@ -77,9 +77,11 @@ def tune(
             function ``metric(y_true, predictions)`` beside a direction. Where absent,
             ``log_loss``, and ``rmse`` for a regression.
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
-        searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, ``asha``,
-            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
+        searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
+        scheduler: Who trains how long: ``hyperband``, ``bohb``, ``halving``, ``full``,
+            ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
             of the epochs that the recipe chooses (143 for 81 epochs).
         epochs: Epochs that a trial is trained for at most; where absent the recipe's own:
@@ -147,13 +149,15 @@ def tune(
     )
     if trials is None and minutes is None:
         whole = hyperband_trials(recipe.epochs) if epochs is None else 0
-        trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
+        trials = max(DEFAULT_TRIALS, whole if scheduler in {"hyperband", "bohb"} else 0)
     aim = find_aim(metric, direction, recipe=recipe, data=read)
+    named, reason = name_searcher(searcher, scheduler, space=searched, trials=trials)
     settings = Settings(
         kind="tune",
         metric=aim.objective.metric,
         direction=aim.objective.direction,
-        searcher=searcher if isinstance(searcher, str) else "custom",
+        searcher=named,
+        searcher_reason=reason,
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=recipe.epochs,
         epoch_rows=recipe.epoch_rows,
@@ -212,9 +216,11 @@ def search(
         space: What is searched.
         metric: The metric that the search is after; a plain number is called ``value``.
         direction: ``minimize`` or ``maximize``.
-        searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``asha``,
-            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
+        searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
+        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``bohb``,
+            ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.
         epochs: Epochs that a trial is run for at most.
         minutes: Wall time at most.
@@ -235,16 +241,19 @@ def search(
             where="search(objective, Space())",
             fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
         )
-    unlimited = trials is None and minutes is None and searcher != "grid"
+    if trials is None and minutes is None and searcher != "grid":
+        trials = DEFAULT_TRIALS
+    named, reason = name_searcher(searcher, scheduler, space=space, trials=trials)
     settings = Settings(
         kind="search",
         metric=metric,
         direction=direction,
-        searcher=searcher if isinstance(searcher, str) else "custom",
+        searcher=named,
+        searcher_reason=reason,
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=epochs,
         epoch_rows=None,
-        trials=DEFAULT_TRIALS if unlimited else trials,
+        trials=trials,
         minutes=minutes,
         target=target,
         tier=None,

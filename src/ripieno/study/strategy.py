@@ -3,17 +3,20 @@
 from ripieno.errors import StudyError
 from ripieno.population import deciding_names
 from ripieno.schedulers import Scheduler, make_scheduler
-from ripieno.searchers import Searcher, make_searcher
+from ripieno.searchers import Searcher, choose_searcher, make_searcher
 from ripieno.space import Space
 from ripieno.study.settings import Settings
 
-__all__ = ["Strategy", "changed_names"]
+__all__ = ["Strategy", "changed_names", "name_searcher"]
 
 _BLOCK = 9
 """Random suggestions of one architecture at most, where models are trained as stacks: a third
 of the largest bracket of 27 epochs, so that each rung of it still has several architectures."""
 _ARCHITECTURES = 8
 """Architectures that even a short search looks at, before any is looked at twice."""
+_RANDOM_SHARE = 1 / 3
+"""Random configs beside those of a model that learns from rungs, as in BOHB."""
+_RUNGS = frozenset({"halving", "hyperband", "bohb", "asha"})
 
 
 class Strategy:
@@ -48,8 +51,10 @@ class Strategy:
             settings.searcher,
             space,
             seed=settings.seed,
+            objective=settings.objective,
             shared=deciding_names(space) if stacked else (),
             block=max(1, min(block, _BLOCK)) if stacked else 1,
+            random_share=_RANDOM_SHARE if settings.scheduler in _RUNGS else 0.0,
         )
         return make_scheduler(
             settings.scheduler,
@@ -61,6 +66,27 @@ class Strategy:
             changed=None if settings.tier is None else changed_names(space),
             seed=settings.seed,
         )
+
+
+def name_searcher(
+    searcher: str | Searcher, scheduler: str | Scheduler, *, space: Space, trials: int | None
+) -> tuple[str, str | None]:
+    """Return the name of a study's searcher, and why it was chosen if the study chose it.
+
+    Args:
+        searcher: What the user asked for.
+        scheduler: Likewise; ``"bohb"`` is Hyperband with a searcher that learns.
+        space: What is searched.
+        trials: Trials at most, or None.
+    """
+    if not isinstance(searcher, str):
+        return "custom", None
+    if searcher == "auto":
+        choice = choose_searcher(space, trials=trials)
+        return choice.name, choice.reason
+    if searcher == "random" and scheduler == "bohb":
+        return "treeparzen", "BOHB is Hyperband with a searcher that learns"
+    return searcher, None
 
 
 def changed_names(space: Space) -> frozenset[str]:

@@ -224,6 +224,7 @@ class Study:
             folds=self.settings.folds,
             seeds=self.settings.seeds,
             training=list(trainings(self.trials)),
+            searcher=self.settings.searcher_in_words,
         )
         if self.folder is not None and self._job is not None:
             _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))

@@ -31,7 +31,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         trials=study.trials,
         space=study.space,
         scheduler=settings.scheduler,
-        searcher=settings.searcher,
+        searcher=settings.searcher_in_words,
         seed=settings.seed,
         seconds=results.seconds,
         stopped=None if results.finished else "the search is not finished",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ripieno.testing.cluster import Cluster, Simulation, simulate_cluster
     from ripieno.testing.executors import ExecutorContract
     from ripieno.testing.learner import Learner
+    from ripieno.testing.learning import LearningSearcherContract
     from ripieno.testing.ledgers import LedgerContract
     from ripieno.testing.schedulers import SchedulerContract
     from ripieno.testing.searchers import SearcherContract
@@ -35,6 +36,7 @@ __all__ = [
     "Event",
     "ExecutorContract",
     "Learner",
+    "LearningSearcherContract",
     "LedgerContract",
     "SchedulerContract",
     "SearcherContract",
@@ -56,6 +58,7 @@ _FILES = {
     "cluster": ("Cluster", "Simulation", "simulate_cluster"),
     "executors": ("ExecutorContract",),
     "learner": ("Learner",),
+    "learning": ("LearningSearcherContract",),
     "ledgers": ("LedgerContract",),
     "schedulers": ("SchedulerContract",),
     "searchers": ("SearcherContract",),

@@ -12,6 +12,7 @@ Optimization 75, 2019 (the closed form); S. Ament et al., NeurIPS 2023 (in logar
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -45,9 +46,12 @@ class Boxes:
             known: Shape ``(scenarios, points, objectives)``.
             reference: The worst that counts, shape ``(objectives,)``.
         """
-        from botorch.utils.multi_objective.box_decompositions.non_dominated import (
-            FastNondominatedPartitioning,
-        )
+        with warnings.catch_warnings():
+            # Of torch.jit.script, which a library below BoTorch still calls on import.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from botorch.utils.multi_objective.box_decompositions.non_dominated import (
+                FastNondominatedPartitioning,
+            )
 
         # BoTorch's boxes are for objectives of which more is better.
         bounds = [

@@ -96,9 +96,7 @@ class GaussianProcess:
             if config is None:
                 self._exhausted = True
                 break
-            unit = self._space.encode(config)
-            self._pending[key_of(unit)] = unit
-            self._tried.add(key_of(unit))
+            self._take(config)
             self._given += 1
             configs.append(config)
         return configs
@@ -114,6 +112,19 @@ class GaussianProcess:
             values = tuple(each.badness(trial.value(each)) for each in self._objectives)
             self._seen[trial.id, trial.epochs] = unit, values
             self._learnt = 0
+
+    def swap(self, suggested: Config, given: Config) -> None:
+        """Note that ``given`` is tried in the place of ``suggested``, which is new again."""
+        key = key_of(self._space.encode(suggested))
+        self._pending.pop(key, None)
+        self._tried.discard(key)
+        self._rest = None
+        self._take(given)
+
+    def _take(self, config: Config) -> None:
+        unit = self._space.encode(config)
+        self._pending[key_of(unit)] = unit
+        self._tried.add(key_of(unit))
 
     def _next(self) -> Config | None:
         """Return a config that was not tried; None where there is none."""

@@ -11,7 +11,7 @@ from ripieno.searchers.gaussian_process.kernel import Kernel
 from ripieno.searchers.gaussian_process.posterior import Posterior
 
 NUMBERS = torch.zeros(3, dtype=torch.bool)
-HYPER = Hyper(torch.tensor([0.3, 0.8, 2.0]).double(), scale=1.7, noise=0.05, mean=0.4)
+HYPER = Hyper(torch.tensor([0.3, 0.8, 2.0], dtype=torch.float64), scale=1.7, noise=0.05, mean=0.4)
 
 
 def points(count, seed, dims=3):

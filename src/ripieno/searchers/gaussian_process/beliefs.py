@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ripieno.space import Categorical, Space
+from ripieno.space import Categorical, Domain, Float, Int, Space
 
 __all__ = ["Beliefs"]
 
@@ -31,18 +31,10 @@ class Beliefs:
 
     def __init__(self, space: Space) -> None:
         domains = [space[name] for name in space.searched]
-        sure = [getattr(domain, "confidence", None) for domain in domains]
-        self._centers = torch.tensor([d.encode(d.center) for d in domains], dtype=torch.float64)
-        is_choice = [isinstance(domain, Categorical) for domain in domains]
-        pairs = list(zip(sure, is_choice, strict=True))
-        self._precision = torch.tensor(
-            [0.0 if s is None or choice else _SPREAD[s] ** -2 for s, choice in pairs],
-            dtype=torch.float64,
-        )
-        self._odds = torch.tensor(
-            [math.log(_TIMES[s]) if s is not None and choice else 0.0 for s, choice in pairs],
-            dtype=torch.float64,
-        )
+        centers = [domain.encode(domain.center) for domain in domains]
+        self._centers = torch.tensor(centers, dtype=torch.float64)
+        self._precision = torch.tensor([_precision(d) for d in domains], dtype=torch.float64)
+        self._odds = torch.tensor([_odds(d) for d in domains], dtype=torch.float64)
 
     def weight(self, points: Tensor, *, observed: int) -> Tensor:
         """Return what to add to the logarithm of an acquisition, shape ``(count,)``.
@@ -55,3 +47,19 @@ class Beliefs:
         apart = points - self._centers
         density = -0.5 * apart.square() @ self._precision + (apart == 0.0).double() @ self._odds
         return _BETA / max(observed, 1) * density  # Eq. (6)
+
+
+def _precision(domain: Domain) -> float:
+    """Return one over the variance of a number's density; 0.0 without a belief."""
+    match domain:
+        case Float(confidence=str(confidence)) | Int(confidence=str(confidence)):
+            return _SPREAD[confidence] ** -2
+    return 0.0
+
+
+def _odds(domain: Domain) -> float:
+    """Return the logarithm of how much likelier a choice's default is; 0.0 without a belief."""
+    match domain:
+        case Categorical(confidence=str(confidence)):
+            return math.log(_TIMES[confidence])
+    return 0.0

@@ -26,7 +26,7 @@ _NOISE_MEAN, _NOISE_SD = -9.0, 3.0
 _MEAN_SD = 1.0
 _LENGTHS = (1e-2, 1e3)
 _SCALES = (1e-2, 1e2)
-NOISES = (1e-6, 1.0)
+_NOISES = (1e-6, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def fit(
 
     evidence = _Evidence(points, targets, categorical)
     dims = points.shape[1]
-    ranges = [_LENGTHS] * dims + [_SCALES, NOISES]
+    ranges = [_LENGTHS] * dims + [_SCALES, _NOISES]
     bounds = [(math.log(low), math.log(high)) for low, high in ranges] + [(-4.0, 4.0)]
     found = [
         minimize(

@@ -86,7 +86,7 @@ class GaussianProcess:
         self._given = 0
         self._exhausted = False
         self._surrogate: Surrogate | None = None
-        self._learnt = 0
+        self._stale = True
 
     def suggest(self, count: int) -> list[Config]:
         """Return the next configs; fewer than ``count`` once a finite space is exhausted."""
@@ -111,7 +111,7 @@ class GaussianProcess:
             self._tried.add(key_of(unit))
             values = tuple(each.badness(trial.value(each)) for each in self._objectives)
             self._seen[trial.id, trial.epochs] = unit, values
-            self._learnt = 0
+            self._stale = True
 
     def swap(self, suggested: Config, given: Config) -> None:
         """Note that ``given`` is tried in the place of ``suggested``, which is new again."""
@@ -182,9 +182,9 @@ class GaussianProcess:
 
         if self._surrogate is None:
             self._surrogate = Surrogate(self._layout)
-        if self._learnt != len(self._seen):
+        if self._stale:
             self._surrogate.learn(self._rows().thinned(self._most_rows, seed=self._seed))
-            self._learnt = len(self._seen)
+            self._stale = False
         return self._surrogate
 
     def _rows(self) -> Rows:

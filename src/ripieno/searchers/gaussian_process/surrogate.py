@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ripieno.searchers.gaussian_process.beliefs import Beliefs
@@ -191,7 +192,7 @@ def _normals(count: int, *, seed: int) -> Tensor:
     return torch.special.ndtri(shares).T.contiguous()
 
 
-def _dominated(points: Tensor) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _dominated(points: Tensor) -> NDArray[np.bool_]:
     """Return which points others dominate, less being better, bool, shape ``(points,)``."""
     worse = (points[:, None] >= points[None]).all(2) & (points[:, None] > points[None]).any(2)
     return worse.any(1).numpy()

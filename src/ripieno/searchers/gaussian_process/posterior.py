@@ -94,6 +94,7 @@ def _root(covariance: Tensor) -> Tensor:
     """Return the lower root of a covariance that rounding may have made indefinite."""
     jitter = _JITTER * float(covariance.diagonal().max())
     for _ in range(8):
+        root: Tensor
         root, failed = torch.linalg.cholesky_ex(covariance)
         if not failed:
             return root

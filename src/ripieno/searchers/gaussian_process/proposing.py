@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ripieno.searchers.gaussian_process.climbing import climb
+from ripieno.searchers.gaussian_process.evenly import evenly_spread
 from ripieno.searchers.gaussian_process.layout import Layout, Units, key_of
 
 __all__ = ["Acquisition", "propose"]
@@ -37,10 +38,7 @@ def propose(
         incumbents: The best configs so far, shape ``(count, dims)``.
         rng: Decides where it looks.
     """
-    engine = torch.quasirandom.SobolEngine(
-        layout.space.dims, scramble=True, seed=int(rng.integers(2**31))
-    )
-    wide = engine.draw(_WIDE, dtype=torch.float64).numpy()
+    wide = evenly_spread(_WIDE, layout.space.dims, seed=int(rng.integers(2**31))).numpy()
     near = [point for unit in incumbents for point in _about(layout, unit, rng=rng)]
     pool = _Pool(acquisition, layout)
     pool.add([*wide, *near])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ripieno.searchers.gaussian_process.beliefs import Beliefs
+from ripieno.searchers.gaussian_process.evenly import evenly_spread
 from ripieno.searchers.gaussian_process.fitting import Hyper, fit
 from ripieno.searchers.gaussian_process.hypervolume import (
     Boxes,
@@ -187,9 +188,9 @@ class _Known:
 
 def _normals(count: int, *, seed: int) -> Tensor:
     """Return standard normal numbers that are evenly spread, shape ``(count, scenarios)``."""
-    engine = torch.quasirandom.SobolEngine(count, scramble=True, seed=seed)
-    shares = engine.draw(_SCENARIOS, dtype=torch.float64).clamp(1e-9, 1.0 - 1e-9)
-    return torch.special.ndtri(shares).T.contiguous()
+    shares = evenly_spread(_SCENARIOS, count, seed=seed).clamp(1e-9, 1.0 - 1e-9)
+    normals: Tensor = torch.special.ndtri(shares)
+    return normals.T.contiguous()
 
 
 def _dominated(points: Tensor) -> NDArray[np.bool_]:

@@ -28,7 +28,8 @@ def test_the_gradient_of_the_evidence_is_that_of_finite_differences():
 
 def test_the_evidence_is_the_density_of_the_targets():
     points, targets = data()
-    hyper = Hyper(torch.tensor([0.4, 2.0, 1.5], dtype=torch.float64), scale=1.2, noise=0.03, mean=0.1)
+    lengthscales = torch.tensor([0.4, 2.0, 1.5], dtype=torch.float64)
+    hyper = Hyper(lengthscales, scale=1.2, noise=0.03, mean=0.1)
     evidence = _Evidence(points, targets, MIXED)
     packed = np.log([0.4, 2.0, 1.5, 1.2, 0.03, 1.0])
     packed[-1] = 0.1

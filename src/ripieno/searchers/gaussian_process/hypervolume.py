@@ -88,14 +88,16 @@ def log_expected_hypervolume(means: Tensor, variances: Tensor, boxes: Boxes) -> 
 
 
 def reference_point(front: Tensor) -> Tensor:
-    """Return a point that is worse than a front by a tenth of its width in each objective.
+    """Return a point that is worse than a front by half of its width in each objective.
+
+    A front that is narrow yet is taken to be as wide as the targets' standard deviation: what
+    lies beyond the reference counts for nothing, and so its ends would never be looked for.
 
     Args:
-        front: Shape ``(points, objectives)``, less being better.
+        front: Standardised targets, shape ``(points, objectives)``, less being better.
     """
     worst, best = front.max(0).values, front.min(0).values
-    width = torch.where(worst > best, worst - best, 1.0)
-    return worst + 0.1 * width
+    return worst + 0.5 * (worst - best).clamp_min(1.0)
 
 
 def _log1mexp(gap: Tensor) -> Tensor:

@@ -59,10 +59,10 @@ class Layout:
             digit, where decoding each would be all that it is good for.
         """
         if not self._bound:
-            return self._stepped(np.array(points).reshape(-1, self.space.dims))
+            return self._stepped(np.array(points).reshape(len(points), self.space.dims))
         configs = [self.space.decode(point) for point in points]
         units = [self.space.encode(config) for config in configs if self.space.allows(config)]
-        return np.array(units).reshape(-1, self.space.dims)
+        return np.array(units).reshape(len(units), self.space.dims)
 
     def beside(self, unit: Units) -> list[Units]:
         """Return points that differ from a config in one choice or by one step of a number."""

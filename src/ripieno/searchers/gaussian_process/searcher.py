@@ -166,15 +166,13 @@ class GaussianProcess:
         rng = np.random.default_rng(sequence)
         with one_thread(), torch.no_grad():
             surrogate = self._taught()
-            pending = np.array(list(self._pending.values())[-_PENDING:])
+            waiting = list(self._pending.values())[-_PENDING:]
             acquisition = surrogate.acquisition(
-                pending.reshape(-1, self._space.dims),
+                np.array(waiting).reshape(len(waiting), self._space.dims),
                 observed=len({trial for trial, _ in self._seen}),
                 seed=int(rng.integers(2**31)),
             )
-            return propose(
-                acquisition, self._layout, surrogate.incumbents(_INCUMBENTS), rng=rng
-            )
+            return propose(acquisition, self._layout, surrogate.incumbents(_INCUMBENTS), rng=rng)
 
     def _taught(self) -> "Surrogate":
         """Return the model of all that was observed."""

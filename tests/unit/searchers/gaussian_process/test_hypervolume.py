@@ -80,7 +80,7 @@ def test_far_from_the_front_there_is_still_a_slope():
     assert (slope < 0.0).all()
 
 
-def test_the_reference_is_a_tenth_beyond_the_front():
+def test_the_reference_lies_half_a_width_beyond_the_front_or_half_a_deviation():
     front = torch.tensor([[0.0, 4.0], [1.0, 2.0]], dtype=torch.float64)
-    assert reference_point(front).tolist() == pytest.approx([1.1, 4.2])
-    assert reference_point(front[:1]).tolist() == pytest.approx([0.1, 4.1])
+    assert reference_point(front).tolist() == pytest.approx([1.5, 5.0])
+    assert reference_point(front[:1]).tolist() == pytest.approx([0.5, 4.5])

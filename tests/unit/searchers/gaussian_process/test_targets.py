@@ -20,7 +20,8 @@ def test_what_failed_is_as_bad_as_the_worst_that_did_not():
 def test_one_huge_number_does_not_make_the_others_alike():
     numbers = np.append(np.linspace(0.0, 1.0, 20), 1e9)
     targets = standardized(numbers)
-    assert np.ptp(targets[:20]) > 0.5
+    # Standardised alone, they would be 5e-9 apart.
+    assert np.ptp(targets[:20]) > 0.3
 
 
 def test_the_better_half_is_moved_and_stretched_and_not_bent():

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ripieno.searchers.gaussian_process.kernel import Kernel
 
-__all__ = ["Hyper", "fit"]
+__all__ = ["Evidence", "Hyper", "fit"]
 
 _ROOT = math.sqrt(5.0)
 _LENGTH_MEAN, _LENGTH_SD = math.sqrt(2.0), math.sqrt(3.0)
@@ -70,7 +70,7 @@ def fit(
     """
     from scipy.optimize import minimize
 
-    evidence = _Evidence(points, targets, categorical)
+    evidence = Evidence(points, targets, categorical)
     dims = points.shape[1]
     ranges = [_LENGTHS] * dims + [_SCALES, _NOISES]
     bounds = [(math.log(low), math.log(high)) for low, high in ranges] + [(-4.0, 4.0)]
@@ -89,7 +89,7 @@ def fit(
     return _unpack(best.x)
 
 
-class _Evidence:
+class Evidence:
     """The negative logarithm of the posterior density of the hyperparameters."""
 
     def __init__(self, points: Tensor, targets: Tensor, categorical: Tensor) -> None:
@@ -136,10 +136,10 @@ class _Evidence:
                 ],
             ]
         )
-        prior, slope = self._prior(packed)
+        prior, slope = self.prior(packed)
         return float(value) + prior, gradient + slope
 
-    def _prior(self, packed: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def prior(self, packed: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the negative logarithm of the prior density, and its gradient."""
         dims = self._dims
         means = np.array([self._length_mean] * dims + [0.0, _NOISE_MEAN, 0.0])

@@ -25,7 +25,8 @@ def standardized(badness: Column) -> Column:
         return np.zeros_like(badness)
     targets = _drawn_in(np.where(finite, badness, badness[finite].max()))
     spread = float(targets.std())
-    return (targets - targets.mean()) / (spread if spread > 0.0 else 1.0)
+    centered: Column = targets - targets.mean()
+    return centered / (spread if spread > 0.0 else 1.0)
 
 
 def _drawn_in(values: Column) -> Column:
@@ -34,5 +35,6 @@ def _drawn_in(values: Column) -> Column:
     reach = _REACH * (middle - float(values.min()))
     if reach <= 0.0:
         return values
-    beyond = np.maximum(values - middle, 0.0)
-    return np.minimum(values, middle) + reach * np.log1p(beyond / reach)
+    beyond: Column = np.maximum(values - middle, 0.0)
+    better: Column = np.minimum(values, middle)
+    return better + reach * np.log1p(beyond / reach)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.optimize import check_grad
 
-from ripieno.searchers.gaussian_process.fitting import Hyper, _Evidence, fit
+from ripieno.searchers.gaussian_process.fitting import Hyper, Evidence, fit
 from ripieno.searchers.gaussian_process.posterior import Posterior
 
 MIXED = torch.tensor([False, False, True])
@@ -17,7 +17,7 @@ def data(rows=40, seed=0):
 
 
 def test_the_gradient_of_the_evidence_is_that_of_finite_differences():
-    evidence = _Evidence(*data(), MIXED)
+    evidence = Evidence(*data(), MIXED)
     rng = np.random.default_rng(1)
     for _ in range(3):
         packed = rng.normal([-0.5, 0.5, 0.5, 0.0, -3.0, 0.0], 0.5)
@@ -30,7 +30,7 @@ def test_the_evidence_is_the_density_of_the_targets():
     points, targets = data()
     lengthscales = torch.tensor([0.4, 2.0, 1.5], dtype=torch.float64)
     hyper = Hyper(lengthscales, scale=1.2, noise=0.03, mean=0.1)
-    evidence = _Evidence(points, targets, MIXED)
+    evidence = Evidence(points, targets, MIXED)
     packed = np.log([0.4, 2.0, 1.5, 1.2, 0.03, 1.0])
     packed[-1] = 0.1
     posterior = Posterior.of(points, targets, kernel=hyper.kernel(MIXED), hyper=hyper)
@@ -39,7 +39,7 @@ def test_the_evidence_is_the_density_of_the_targets():
         torch.full((40,), 0.1, dtype=torch.float64), covariance
     )
     expected = -normal.log_prob(targets).item() - 20.0 * np.log(2.0 * np.pi)
-    assert evidence(packed)[0] - evidence._prior(packed)[0] == pytest.approx(expected, abs=1e-6)
+    assert evidence(packed)[0] - evidence.prior(packed)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_coordinate_that_does_not_matter_gets_a_long_lengthscale():

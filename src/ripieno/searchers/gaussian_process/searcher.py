@@ -41,9 +41,9 @@ class GaussianProcess:
     the less the more was observed.
 
     No config is suggested twice, nor one that was observed, as long as the space has others;
-    the searcher is exhausted when a finite space has none. A suggestion takes about a tenth
-    of a second (``docs/gaussian-process.md``), whatever the number of trials: of more
-    than ``most_rows`` results, the best, the latest and random others are modelled.
+    the searcher is exhausted when a finite space has none. The cost of a suggestion has a
+    bound: of more than ``most_rows`` results, the best, the latest and random others are
+    modelled (``docs/gaussian-process.md``).
 
     Trials that were forked are left out: what they gave is not the doing of their config
     alone.

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.optimize import check_grad
 
-from ripieno.searchers.gaussian_process.fitting import Hyper, Evidence, fit
+from ripieno.searchers.gaussian_process.fitting import Evidence, Hyper, fit
 from ripieno.searchers.gaussian_process.posterior import Posterior
 
 MIXED = torch.tensor([False, False, True])

@@ -18,10 +18,11 @@ _SHRINK = 0.25
 _LONGEST = 0.2
 _TRIES = 6
 _ENOUGH = 1e-4
-_FLAT = 1e-7
 
 
-def climb(function: Function, starts: Tensor, *, free: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+def climb(
+    function: Function, starts: Tensor, *, free: Tensor, steps: int, enough: float = 1e-7
+) -> tuple[Tensor, Tensor]:
     """Maximise a function from each start, all of them in one batch.
 
     Args:
@@ -30,6 +31,7 @@ def climb(function: Function, starts: Tensor, *, free: Tensor, steps: int) -> tu
         starts: Points of the unit cube, shape ``(count, dims)``.
         free: Which coordinates may be changed, bool, shape ``(count, dims)``.
         steps: Iterations at most.
+        enough: Stop where an iteration gains less than this in every climb.
 
     Returns:
         Where each climb ended, and the function's values there, none below its start's.
@@ -47,7 +49,7 @@ def climb(function: Function, starts: Tensor, *, free: Tensor, steps: int) -> tu
         gained = float((moved[1] - values).max())
         change, bend = moved[0] - points, torch.where(free, slopes - moved[2], 0.0)
         points, values, slopes = moved
-        if gained < _FLAT:
+        if gained < enough:
             break
         inverse, fresh = _update(inverse, fresh, change=change, bend=bend)
     return points, values

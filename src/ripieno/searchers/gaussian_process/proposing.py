@@ -20,6 +20,7 @@ _NEAR = 8
 _WIDTHS = (0.2, 0.05, 0.01)
 _CLIMBS = 8
 _STEPS = 40
+_ENOUGH = 1e-3
 _WALKS = 3
 _ROUNDS = 6
 
@@ -96,7 +97,11 @@ class _Pool:
         if not free.any():
             return
         ends, _ = climb(
-            self._acquisition, torch.from_numpy(starts), free=torch.from_numpy(free), steps=_STEPS
+            self._acquisition,
+            torch.from_numpy(starts),
+            free=torch.from_numpy(free),
+            steps=_STEPS,
+            enough=_ENOUGH,
         )
         self.add(ends.numpy())
 

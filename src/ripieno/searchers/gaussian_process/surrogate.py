@@ -25,7 +25,7 @@ from ripieno.searchers.gaussian_process.targets import standardized
 
 __all__ = ["Surrogate"]
 
-_SCENARIOS = 32
+_SCENARIOS = 16
 _BASELINE = 12
 _FRONT = 24
 _NOISELESS = 2e-5

@@ -2,11 +2,13 @@
 
 import pytest
 
+from ripieno.records import Objective
 from ripieno.searchers import (
     Blocks,
     CmaEs,
     Enqueued,
     Evolution,
+    GaussianProcess,
     Grid,
     LocalSearch,
     Random,
@@ -15,7 +17,13 @@ from ripieno.searchers import (
     TreeParzen,
     make_searcher,
 )
-from ripieno.testing import Learner, LearningSearcherContract, SearcherContract, finite_spaces
+from ripieno.testing import (
+    Learner,
+    LearningSearcherContract,
+    SearcherContract,
+    example_spaces,
+    finite_spaces,
+)
 from ripieno.testing.simulation import OBJECTIVE
 
 
@@ -66,6 +74,20 @@ class TestTreeParzen(LearningSearcherContract):
 class TestTreeParzenWithAShareOfRandomConfigs(LearningSearcherContract):
     def make(self, space, seed):
         return TreeParzen(space, OBJECTIVE, seed, startup=3, random_share=1 / 3)
+
+
+class TestGaussianProcess(LearningSearcherContract):
+    def make(self, space, seed):
+        return GaussianProcess(space, OBJECTIVE, seed)
+
+
+class TestGaussianProcessOfTwoObjectives(SearcherContract):
+    @pytest.fixture(params=["finite_nested"])
+    def space(self, request):
+        return example_spaces()[request.param]
+
+    def make(self, space, seed):
+        return GaussianProcess(space, [OBJECTIVE, Objective("accuracy", "maximize")], seed)
 
 
 class TestCmaEs(LearningSearcherContract):

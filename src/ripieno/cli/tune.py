@@ -46,6 +46,7 @@ class SearcherName(StrEnum):
     GRID = "grid"
     SOBOL = "sobol"
     TREEPARZEN = "treeparzen"
+    GAUSSIANPROCESS = "gaussianprocess"
     CMAES = "cmaes"
     EVOLUTION = "evolution"
     LOCALSEARCH = "localsearch"
@@ -87,7 +88,8 @@ def tune(
         typer.Option(
             help="Which configuration is tried next. [bold]random[/bold], [bold]sobol[/bold] "
             "(evenly), [bold]grid[/bold] (all); [bold]treeparzen[/bold]: where the good ones are "
-            "dense; [bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
+            "dense; [bold]gaussianprocess[/bold]: a model, for trials that are dear; "
+            "[bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
             "[bold]localsearch[/bold]: changed copies of good ones, for architectures; "
             "[bold]reinforce[/bold]: a policy; [bold]auto[/bold]: by trials and space, and it "
             "says why.",

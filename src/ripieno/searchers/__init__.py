@@ -5,6 +5,7 @@ from ripieno.searchers.choosing import Choice, choose_searcher
 from ripieno.searchers.cmaes import CmaEs
 from ripieno.searchers.enqueued import Enqueued
 from ripieno.searchers.evolution import Evolution
+from ripieno.searchers.gaussian_process import GaussianProcess
 from ripieno.searchers.grid import Grid
 from ripieno.searchers.local_search import LocalSearch
 from ripieno.searchers.making import make_searcher, searcher_names
@@ -20,6 +21,7 @@ __all__ = [
     "CmaEs",
     "Enqueued",
     "Evolution",
+    "GaussianProcess",
     "Grid",
     "LocalSearch",
     "Random",

@@ -87,8 +87,8 @@ def tune(
             ``log_loss``, and ``rmse`` for a regression.
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
         searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
-            ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or your own
-            (``docs/searchers.md``).
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
         scheduler: Who trains how long: ``hyperband``, ``bohb``, ``halving``, ``full``,
             ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
@@ -243,8 +243,8 @@ def search(
         metric: The metric that the search is after; a plain number is called ``value``.
         direction: ``minimize`` or ``maximize``.
         searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
-            ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or your own
-            (``docs/searchers.md``).
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
         scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``bohb``,
             ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.

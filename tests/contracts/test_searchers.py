@@ -2,7 +2,16 @@
 
 import pytest
 
-from ripieno.searchers import Enqueued, Grid, Random, Sobol, make_searcher
+from ripieno.records import Goal, Objective
+from ripieno.searchers import (
+    Enqueued,
+    Grid,
+    Random,
+    Scalarized,
+    Sobol,
+    Steered,
+    make_searcher,
+)
 from ripieno.testing import Learner, SearcherContract, finite_spaces
 
 
@@ -43,3 +52,16 @@ class TestEnqueuedBeforeALearner(SearcherContract):
 class TestSobolByName(SearcherContract):
     def make(self, space, seed):
         return make_searcher("sobol", space, seed=seed)
+
+
+class TestSteered(SearcherContract):
+    def make(self, space, seed):
+        searcher = Steered(lambda space, changes: Random(space, seed + changes), space)
+        searcher.enqueue([space.default()])
+        return searcher
+
+
+class TestScalarized(SearcherContract):
+    def make(self, space, seed):
+        goal = Goal((Objective("loss"), Objective("accuracy", "maximize")))
+        return Scalarized(Learner(space, seed), goal, seed=seed)

@@ -13,6 +13,7 @@ SAYS = {
     "own_loop.py": "config_momentum",
     "ensemble_of_a_search.py": "the whole",
     "fine_tuning.py": "blocks unfrozen",
+    "two_objectives.py": "the front",
 }
 
 

@@ -103,14 +103,41 @@ def tune(
         float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
     ] = None,
     metric: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="What the search is after, on the validation part: log_loss, accuracy, "
             "balanced_accuracy, f1_macro, auroc, rmse, mae, r2, pinball_0.9, …, or FILE.py:NAME "
-            "(a rp.Metric) [log_loss; rmse for a regression].",
+            "(a rp.Metric) [log_loss; rmse for a regression]. What a model costs: parameters, "
+            "flops, latency_ms. Repeatable: the search is then after the front of all of them.",
             show_default=False,
         ),
     ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LIMIT",
+            help="What a trial has to keep to be the best, such as "
+            '[bold]"latency_ms<=5"[/bold] or [bold]"accuracy>=0.9"[/bold]; repeatable.',
+            show_default=False,
+        ),
+    ] = None,
+    enqueue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Configurations to try first: a JSON object, or a list of them.",
+            show_default=False,
+        ),
+    ] = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A study whose trials the searcher learns from.", show_default=False
+        ),
+    ] = None,
+    warm_best: Annotated[
+        int, typer.Option(min=0, help="So many of that study's best trials are tried here too.")
+    ] = 0,
     target: Annotated[
         str | None,
         typer.Option(help="The column to predict, of a table.", show_default=False),
@@ -224,6 +251,7 @@ def tune(
     The search can be stopped at any moment, with Ctrl-C or harder, and goes on with
     [bold]ripieno resume[/bold].
     """
+    from ripieno.cli.inputs import read_configs
     from ripieno.cli.output import print_results
     from ripieno.recipes import image_size as read_size
     from ripieno.study import starting_folder
@@ -241,7 +269,11 @@ def tune(
             epochs=epochs,
             epoch_rows=epoch_rows,
             minutes=minutes,
-            metric=metric,
+            metric=metric or None,
+            constraints=require or (),
+            enqueue=() if enqueue is None else read_configs(enqueue),
+            warm_start=warm_start,
+            warm_best=warm_best,
             target_column=target,
             groups=groups,
             time_column=time,
@@ -260,4 +292,4 @@ def tune(
             overwrite=overwrite,
         )
         with study:
-            print_results(study.finish(), as_json=as_json)
+            print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)

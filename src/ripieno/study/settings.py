@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
-from ripieno.records import Direction, Objective
+from ripieno.records import Direction, Goal, Limit, Objective
 from ripieno.space import Space
 
-__all__ = ["VERSION", "DataReference", "Settings"]
+__all__ = ["VERSION", "DataReference", "FurtherMetric", "Settings"]
 
 VERSION = 1
 
@@ -29,6 +29,15 @@ class DataReference:
     target: str | None
     fingerprint: str
     reading: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherMetric:
+    """A metric that a search is after beside its first one; see :class:`Settings`."""
+
+    metric: str
+    direction: Direction
+    metric_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class Settings:
         folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
             single split.
         seeds: How many times a trial is trained on each fold, each with another seed.
+        further: The metrics that the search is after beside the first one.
+        limits: What a trial has to keep.
     """
 
     kind: Literal["tune", "search"]
@@ -76,12 +87,25 @@ class Settings:
     metric_source: str | None = None
     folds: int = 1
     seeds: int = 1
+    further: tuple[FurtherMetric, ...] = ()
+    limits: tuple[Limit, ...] = ()
     version: int = VERSION
 
     @property
     def objective(self) -> Objective:
-        """The metric and its direction."""
+        """The first metric and its direction."""
         return Objective(self.metric, self.direction)
+
+    @property
+    def goal(self) -> Goal:
+        """All metrics with their directions, and the limits."""
+        further = (Objective(each.metric, each.direction) for each in self.further)
+        return Goal((self.objective, *further), self.limits)
+
+    @property
+    def sources(self) -> tuple[str | None, ...]:
+        """Where each metric of the goal is found again, as ``metric_source`` says."""
+        return (self.metric_source, *(each.metric_source for each in self.further))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
@@ -96,7 +120,7 @@ class Settings:
         """
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
-        needed = known - {"folds", "seeds", "metric_source"}
+        needed = known - {"folds", "seeds", "metric_source", "further", "limits"}
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "
@@ -105,7 +129,12 @@ class Settings:
                 fix="open it with the Ripieno that wrote it, or start a new study.",
             )
         data = values["data"]
-        return cls(**{**values, "data": DataReference(**data) if data else None})
+        parts = {
+            "data": DataReference(**data) if data else None,
+            "further": tuple(FurtherMetric(**each) for each in values.get("further", ())),
+            "limits": tuple(Limit(**each) for each in values.get("limits", ())),
+        }
+        return cls(**{**values, **parts})
 
     def read_space(self) -> Space:
         """Return the space; functions in its constraints are lost (see ``Space.where``)."""

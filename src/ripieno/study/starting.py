@@ -1,8 +1,5 @@
 """The three ways to a study: tune a model, search with a function, open a folder."""
 
-import atexit
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,14 +9,22 @@ from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
-from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space
+from ripieno.study.aims import (
+    Constraints,
+    DirectionInputs,
+    MetricInputs,
+    find_aims,
+    find_aims_again,
+    read_goal,
+)
+from ripieno.study.beginning import Wishes, begin, further_metrics, make_strategy
+from ripieno.study.changing import ConfigInput, WarmStart
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
-from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.study import Study
@@ -35,8 +40,9 @@ def tune(
     data: DataInput,
     space: Space | None = None,
     *,
-    metric: MetricInput | None = None,
-    direction: Direction | None = None,
+    metric: MetricInputs | None = None,
+    direction: DirectionInputs | None = None,
+    constraints: Constraints = (),
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "hyperband",
     trials: int | None = None,
@@ -58,6 +64,9 @@ def tune(
     tier: str = "auto",
     workers: int | None = None,
     seed: int = 0,
+    enqueue: Sequence[ConfigInput] = (),
+    warm_start: WarmStart | None = None,
+    warm_best: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -75,8 +84,10 @@ def tune(
         metric: What the search is after, on the validation part: a name such as
             ``balanced_accuracy`` or ``mae``, ``"FILE.py:NAME"``, a ``rp.Metric``, or a
             function ``metric(y_true, predictions)`` beside a direction. Where absent,
-            ``log_loss``, and ``rmse`` for a regression.
+            ``log_loss``, and ``rmse`` for a regression. Several are a list; ``parameters``,
+            ``flops`` and ``latency_ms`` are known too (``docs/objectives.md``).
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
+        constraints: What a trial has to keep: ``{"latency_ms": ("<=", 5)}``.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
         scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, ``asha``,
             ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
@@ -115,6 +126,10 @@ def tune(
             on any number of workers, where stacks are the same up to rounding.
         workers: Processes, each with one thread; every usable core where absent.
         seed: Of the split, the searcher and every trial.
+        enqueue: Configs that are tried first.
+        warm_start: A study, its folder, or trials for the searcher to learn from
+            (``docs/warm-start.md``).
+        warm_best: So many of the best of those are tried here too, first.
         out: The study's folder; a new one under ``ripieno-studies`` where absent.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
@@ -148,11 +163,11 @@ def tune(
     if trials is None and minutes is None:
         whole = hyperband_trials(recipe.epochs) if epochs is None else 0
         trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
-    aim = find_aim(metric, direction, recipe=recipe, data=read)
+    aims = find_aims(metric, direction, constraints, recipe=recipe, data=read)
     settings = Settings(
         kind="tune",
-        metric=aim.objective.metric,
-        direction=aim.objective.direction,
+        metric=aims.goal.first.metric,
+        direction=aims.goal.first.direction,
         searcher=searcher if isinstance(searcher, str) else "custom",
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=recipe.epochs,
@@ -165,19 +180,23 @@ def tune(
         space=searched.to_json(),
         recipe=name,
         data=reference,
-        metric_source=aim.source,
+        metric_source=aims.sources[0],
         folds=len(read.parts),
         seeds=seeds,
+        further=further_metrics(aims.goal, aims.sources),
+        limits=aims.goal.limits,
     )
-    strategy = _strategy(searcher, scheduler, settings, space=searched)
+    wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
+    strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)
     folder = Folder(Path(out)) if out is not None else new_folder(read.name)
     folder.create(overwrite=overwrite)
-    study = _begin(
+    study = begin(
         settings,
-        job=TuneJob(aim.recipe, read, seeds),
+        job=TuneJob(aims.recipe, read, seeds),
         space=searched,
         strategy=strategy,
         folder=folder,
+        wishes=wishes,
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -187,8 +206,9 @@ def search(
     objective: Callable[..., Any],
     space: Space,
     *,
-    metric: str = "value",
-    direction: Direction = "minimize",
+    metric: str | Sequence[str] = "value",
+    direction: DirectionInputs = "minimize",
+    constraints: Constraints = (),
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "full",
     trials: int | None = None,
@@ -197,6 +217,9 @@ def search(
     target: float | None = None,
     workers: int = 1,
     seed: int = 0,
+    enqueue: Sequence[ConfigInput] = (),
+    warm_start: WarmStart | None = None,
+    warm_best: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: bool = False,
@@ -210,8 +233,10 @@ def search(
             ``report.save(**arrays)`` and ``report.load()`` let it continue instead of
             starting anew.
         space: What is searched.
-        metric: The metric that the search is after; a plain number is called ``value``.
-        direction: ``minimize`` or ``maximize``.
+        metric: The metric that the search is after, or a list of them; a plain number is
+            called ``value``.
+        direction: ``minimize`` or ``maximize``, of all metrics or a list of one for each.
+        constraints: What a trial has to keep: ``{"latency": ("<=", 5)}``.
         searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
         scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``asha``,
             ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
@@ -221,6 +246,9 @@ def search(
         target: Stop as soon as the metric is this good.
         workers: Processes; with 1 the function runs in this one.
         seed: Of the searcher.
+        enqueue: Configs that are tried first.
+        warm_start: A study, its folder, or trials for the searcher to learn from.
+        warm_best: So many of the best of those are tried here too, first.
         out: The study's folder; in memory where absent.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
@@ -235,11 +263,12 @@ def search(
             where="search(objective, Space())",
             fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
         )
+    goal = read_goal(metric, direction, constraints)
     unlimited = trials is None and minutes is None and searcher != "grid"
     settings = Settings(
         kind="search",
-        metric=metric,
-        direction=direction,
+        metric=goal.first.metric,
+        direction=goal.first.direction,
         searcher=searcher if isinstance(searcher, str) else "custom",
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=epochs,
@@ -250,13 +279,16 @@ def search(
         tier=None,
         seed=seed,
         space=space.to_json(),
+        further=further_metrics(goal, (None,) * len(goal.objectives)),
+        limits=goal.limits,
     )
-    strategy = _strategy(searcher, scheduler, settings, space=space)
+    wishes = Wishes.read(enqueue, warm_start, warm_best, space=space, goal=goal)
+    strategy = make_strategy(searcher, scheduler, settings, space=space, wishes=wishes)
     folder = Folder(Path(out)) if out is not None else None
     if folder is not None:
         folder.create(overwrite=overwrite)
     job = SearchJob(objective)
-    study = _begin(settings, job=job, space=space, strategy=strategy, folder=folder)
+    study = begin(settings, job=job, space=space, strategy=strategy, folder=folder, wishes=wishes)
     return study.run(workers=workers, progress=progress)
 
 
@@ -265,7 +297,7 @@ def open(  # noqa: A001 - rp.open, as one says it
     *,
     model: ModelInput | None = None,
     data: DataInput | None = None,
-    metric: MetricInput | None = None,
+    metric: MetricInputs | None = None,
     objective: Callable[..., Any] | None = None,
     space: Space | None = None,
     searcher: Searcher | None = None,
@@ -281,9 +313,9 @@ def open(  # noqa: A001 - rp.open, as one says it
         path: The folder.
         model: The model function or recipe, if it was a Python object.
         data: The data, if they were Python objects.
-        metric: The metric, if it was a Python object.
+        metric: The metric, or the list of them, if it was a Python object.
         objective: The function, of a study that ``search`` began.
-        space: The space, if its constraints are functions.
+        space: The space that the study was begun with, if its constraints are functions.
         searcher: A fresh searcher, if it was your own.
         scheduler: A fresh scheduler, if it was your own.
         read_only: Leave model and data alone; the study can be read, not run.
@@ -320,55 +352,18 @@ def starting_folder(data: str, out: Path | None) -> Path:
     return new_folder(name if path.endswith(".py") else Path(data).absolute().stem).path
 
 
-def _begin(
-    settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder | None
-) -> Study:
-    """Return a study that has recorded nothing but its settings."""
-    url = folder.url if folder else "sqlite://"
-    return Study(
-        settings=settings,
-        space=space,
-        ledger=SqlLedger.create(url, settings.to_dict()),
-        # Not in memory: worker processes must reach what `report.save` keeps.
-        artifacts=FileArtifacts(folder.artifacts if folder else _scratch()),
-        job=job,
-        folder=folder,
-        strategy=strategy,
-    )
-
-
-def _scratch() -> Path:
-    """Return a folder that lives as long as this process."""
-    path = tempfile.mkdtemp(prefix="ripieno-")
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return Path(path)
-
-
-def _strategy(
-    searcher: str | Searcher, scheduler: str | Scheduler, settings: Settings, *, space: Space
-) -> Strategy:
-    """Return the strategy, after a try that meets what is wrong before a folder is made."""
-    own = Strategy(
-        None if isinstance(searcher, str) else searcher,
-        None if isinstance(scheduler, str) else scheduler,
-    )
-    if isinstance(scheduler, str):
-        own.scheduler(settings, space)
-    return own
-
-
 def _find_job(
     settings: Settings,
     space: Space,
     *,
     model: ModelInput | None,
     data: DataInput | None,
-    metric: MetricInput | None,
+    metric: MetricInputs | None,
 ) -> TuneJob | None:
     """Return what a tuned study trains, or None where it cannot be found again."""
     reference = settings.data
     assert reference is not None  # noqa: S101 - a tuned study always has data
-    if settings.metric_source == "custom" and model is data is metric is None:
+    if "custom" in settings.sources and model is data is metric is None:
         return None
     model = model if model is not None else settings.recipe
     data = data if data is not None else reference.source
@@ -385,5 +380,5 @@ def _find_job(
     recipe, _, _ = read_recipe(
         model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
     )
-    aim = find_aim_again(settings, metric, recipe=recipe, data=read)
-    return TuneJob(aim.recipe, read, settings.seeds)
+    aims = find_aims_again(settings, metric, recipe=recipe, data=read)
+    return TuneJob(aims.recipe, read, settings.seeds)

@@ -1,0 +1,60 @@
+"""What one session of a study runs on, and for how long."""
+
+import os
+
+from ripieno.errors import StudyError
+from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
+from ripieno.records import ArtifactStore, Runner
+from ripieno.study.settings import Settings
+
+__all__ = ["make_executor", "session_end", "usable_cores"]
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def make_executor(
+    runner: Runner, artifacts: ArtifactStore, *, workers: int | None, settings: Settings
+) -> Executor:
+    """Return an executor in this process for one worker, else one of processes.
+
+    Args:
+        runner: What carries orders out.
+        artifacts: Where states and predictions lie.
+        workers: Processes; None for every usable core, and for 1 where a function is called.
+        settings: The study's settings.
+
+    Raises:
+        StudyError: There are no workers.
+    """
+    if workers is None:
+        workers = usable_cores() if settings.kind == "tune" else 1
+    if workers < 1:
+        raise StudyError(
+            f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."
+        )
+    if workers == 1:
+        return InlineExecutor(runner, artifacts)
+    return ProcessExecutor(runner, artifacts, workers=workers)
+
+
+def session_end(
+    settings: Settings, *, clock: float, minutes: float | None, spent: float
+) -> float | None:
+    """Return the study time in seconds at which to stop; None for no limit.
+
+    Args:
+        settings: The study's settings.
+        clock: Seconds that it has been running, sessions before this one included.
+        minutes: Wall time of this session; None for the study's own budget.
+        spent: Seconds that this session has spent of its time already.
+    """
+    if minutes is None and settings.minutes is None:
+        return None
+    until = clock + 60 * minutes if minutes is not None else 60 * (settings.minutes or 0.0)
+    # What is left may be nothing; then the loop records what it has and ends at once.
+    return max(until - spent, clock + 0.001)

@@ -17,7 +17,7 @@ def test_two_metrics_a_limit_and_more_trials_from_the_shell(ripieno):
     assert set(results["front"][0]) == {"trial", "config", "validation"}
     assert ripieno.json("show", "study", "--trial", "0")["config"]["width"] == 24
     shown = ripieno("show", "study").stdout
-    assert "trials that no other one beats" in shown
+    assert f"the front: {len(results['front'])} of 4 trials" in shown
     assert "parameters" in shown
     with rp.open(ripieno.folder / "study", read_only=True) as study:
         space = study.space

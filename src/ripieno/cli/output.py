@@ -18,6 +18,7 @@ __all__ = ["console", "finite", "print_results", "print_trials"]
 
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
+_MOST_OF_FRONT = 20
 
 
 def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = ()) -> None:
@@ -41,8 +42,10 @@ def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = (
     if results.best is not None:
         out.print(f"best config: {_config(results.best.config)}")
     if results.front:
-        out.print(f"{len(results.front)} trials that no other one beats in every metric:")
+        out.print(f"the front: {len(results.front)} of {results.trials} trials")
         out.print(_front(results, metrics))
+        if len(results.front) > _MOST_OF_FRONT:
+            out.print(f"and {len(results.front) - _MOST_OF_FRONT} more, which --json has too")
     if results.ensemble is not None and results.ensemble.gain:
         out.print(_gain(results.ensemble.gain))
     if results.out is not None:
@@ -96,7 +99,7 @@ def _scores(results: Results) -> Table:
 def _front(results: Results, metrics: Sequence[str]) -> Table:
     """Return a line for each trial of the front, the best by the first metric first."""
     table = Table("trial", *metrics, "config", box=None, pad_edge=False)
-    for one in results.front:
+    for one in results.front[:_MOST_OF_FRONT]:
         numbers = (_number(one.validation, name) for name in metrics)
         table.add_row(str(one.trial), *numbers, _config(one.config))
     return table

@@ -72,8 +72,8 @@ def _front(summary: Summary) -> Finding | None:
     goal = summary.goal
     if goal is None or len(goal.objectives) < 2 or summary.best is None:
         return None
-    merits = goal.merits(summary.trials)
-    chosen = [trial for trial in summary.trials if trial.id in front(merits)]
+    numbers = set(front(goal.merits(summary.trials)))
+    chosen = [trial for trial in summary.trials if trial.id in numbers]
     ranges = [
         f"{style.words(name)} {style.number(min(values))} to {style.number(max(values))}"
         for name in goal.names

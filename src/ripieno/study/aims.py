@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ripieno.errors import StudyError
-from ripieno.recipes import COSTS, Data, Metric, Recipe, complete
+from ripieno.recipes import COSTS, Data, Recipe, complete
 from ripieno.records import Direction, Goal, Limit, Objective
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings

@@ -40,7 +40,9 @@ def front(trials: Sequence[Trial], goal: Goal, *, across: int = 1) -> go.Figure:
     # The line is a staircase in two metrics; among more it would join what does not belong.
     mode = "lines+markers" if len(goal.names) == 2 else "markers"
     ordered = sorted((by_number[n] for n in best), key=lambda trial: trial.metrics[x])
-    _add(figure, ordered, (x, y), name="the front", mode=mode)
+    # What is reached at least as well in x as a point of the line is reached no better in y.
+    shape = "hv" if goal.objectives[across].direction == "minimize" else "vh"
+    _add(figure, ordered, (x, y), name="the front", mode=mode, shape=shape)
     for axis, name in (("xaxis", x), ("yaxis", y)):
         values = [trial.metrics[name] for trial in valued]
         objective = goal.objectives[goal.names.index(name)]
@@ -76,6 +78,7 @@ def _add(
     *,
     name: str,
     mode: str = "markers",
+    shape: str = "linear",
 ) -> None:
     """Add trials as points that tell their number and config."""
     if not trials:
@@ -89,7 +92,7 @@ def _add(
         y=[trial.metrics[y] for trial in shown],
         mode=mode,
         name=f"{name} ({style.plural(len(trials), 'trial')})",
-        line={"color": color, "width": 1.5, "shape": "vh"},
+        line={"color": color, "width": 1.5, "shape": shape},
         marker={"color": color, "size": 8, "symbol": symbol},
         customdata=[[trial.id, style.escape(_words(trial))] for trial in shown],
         hovertemplate=(

@@ -27,7 +27,7 @@ def test_the_front_is_a_line_and_the_others_are_told_apart():
     assert "parameters&lt;=90" in figure.layout.title.subtitle.text
     line = trace(figure, "the front")
     assert (list(line.x), list(line.y)) == ([10.0, 50.0], [0.4, 0.1])
-    assert line.mode == "lines+markers"
+    assert (line.mode, line.line.shape) == ("lines+markers", "hv")
     assert line.customdata[0] == [1, "lr 0.2"]
     assert list(trace(figure, "beaten").x) == [60.0]
     assert list(trace(figure, "breaks").x) == [95.0]

@@ -196,6 +196,8 @@ def test_a_warm_start_is_in_the_record_and_needs_the_other_study_no_more(tmp_pat
     assert [trial.id for trial in change.observed] == [-3]
     with pytest.raises(StudyError, match="none of 1 trials can be learned from"):
         study.warm_start(trials[3:])
+    with pytest.raises(StudyError, match="holds no study"):
+        begin(tmp_path / "t", warm_start=tmp_path / "nowhere")
     with pytest.raises(StudyError, match="warm_best = 2"):
         begin(tmp_path / "t", warm_best=2)
     assert not (tmp_path / "t").exists()

@@ -251,45 +251,49 @@ def tune(
     The search can be stopped at any moment, with Ctrl-C or harder, and goes on with
     [bold]ripieno resume[/bold].
     """
-    from ripieno.cli.inputs import read_configs
-    from ripieno.cli.output import print_results
-    from ripieno.recipes import image_size as read_size
-    from ripieno.study import starting_folder
-    from ripieno.study import tune as start
+    from ripieno.executors import gather
 
-    with said_plainly():
-        folder = starting_folder(data, out)
-    with said_plainly(folder):
-        study = start(
-            recipe,
-            data,
-            scheduler=scheduler.value,
-            searcher=searcher.value,
-            trials=trials,
-            epochs=epochs,
-            epoch_rows=epoch_rows,
-            minutes=minutes,
-            metric=metric or None,
-            constraints=require or (),
-            enqueue=() if enqueue is None else read_configs(enqueue),
-            warm_start=warm_start,
-            warm_best=warm_best,
-            target_column=target,
-            groups=groups,
-            time_column=time,
-            drop=drop or (),
-            categorical=categorical or (),
-            numeric=None if numeric is None else numeric.value,
-            image_size=None if image_size is None else read_size(image_size),
-            task=None if task is None else task.value,
-            scale_targets=not raw_targets,
-            folds=folds,
-            seeds=seeds,
-            tier=tier,
-            workers=workers,
-            seed=seed,
-            out=folder,
-            overwrite=overwrite,
-        )
-        with study:
-            print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)
+    # First of all: processes load torch while this one does.
+    with said_plainly(), gather(workers, loads=("ripieno.population",)) as crew:
+        from ripieno.cli.inputs import read_configs
+        from ripieno.cli.output import print_results
+        from ripieno.recipes import image_size as read_size
+        from ripieno.study import starting_folder
+        from ripieno.study import tune as start
+
+        with said_plainly():
+            folder = starting_folder(data, out)
+        with said_plainly(folder):
+            study = start(
+                recipe,
+                data,
+                scheduler=scheduler.value,
+                searcher=searcher.value,
+                trials=trials,
+                epochs=epochs,
+                epoch_rows=epoch_rows,
+                minutes=minutes,
+                metric=metric or None,
+                constraints=require or (),
+                enqueue=() if enqueue is None else read_configs(enqueue),
+                warm_start=warm_start,
+                warm_best=warm_best,
+                target_column=target,
+                groups=groups,
+                time_column=time,
+                drop=drop or (),
+                categorical=categorical or (),
+                numeric=None if numeric is None else numeric.value,
+                image_size=None if image_size is None else read_size(image_size),
+                task=None if task is None else task.value,
+                scale_targets=not raw_targets,
+                folds=folds,
+                seeds=seeds,
+                tier=tier,
+                workers=crew,
+                seed=seed,
+                out=folder,
+                overwrite=overwrite,
+            )
+            with study:
+                print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)

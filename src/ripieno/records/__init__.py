@@ -3,7 +3,7 @@
 from ripieno.records.ancestry import ancestry, config_by_epoch, history_by_epoch
 from ripieno.records.change import Change
 from ripieno.records.goal import Goal, Limit, Merit
-from ripieno.records.objective import Direction, Objective
+from ripieno.records.objective import Direction, Objective, Target
 from ripieno.records.order import Order
 from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
 from ripieno.records.protocols import Arrays, ArtifactStore, Runner
@@ -27,6 +27,7 @@ __all__ = [
     "Outcome",
     "OutcomeStatus",
     "Runner",
+    "Target",
     "Trial",
     "TrialStatus",
     "ancestry",

@@ -36,6 +36,9 @@ class Hyperband:
             None goes on until the searcher is exhausted.
         eta: One trial in ``eta`` goes on from a rung to the next, at least one.
         min_epochs: The fewest epochs that a trial is trained for.
+        head_start: How many of the first trials are trained to the end in one go. The first
+            trial of a study is its default config, which is a good model more often than not,
+            and so it is soon there. None in the source.
 
     Raises:
         SearchError: A number is out of range.
@@ -50,9 +53,10 @@ class Hyperband:
         trials: int | None = None,
         eta: int = 3,
         min_epochs: int = 1,
+        head_start: int = 0,
     ) -> None:
         self._epochs, self._eta, self._min_epochs = epochs, eta, min_epochs
-        self._trials = trials
+        self._trials, self._head_start = trials, head_start
         self._brackets = Brackets(Nursery(searcher), Goal.of(objective), plans=self._plans(trials))
 
     def ask(self, slots: int) -> list[Order]:
@@ -87,6 +91,7 @@ class Hyperband:
             epochs=self._epochs,
             eta=self._eta,
             min_epochs=self._min_epochs,
+            head_start=self._head_start,
             skip=skip,
         )
         return plans if trials is None else list(plans)

@@ -65,7 +65,7 @@ def make_scheduler(
                 )
             return SuccessiveHalving(searcher, objective, epochs=epochs, trials=trials)
         case "hyperband":
-            return Hyperband(searcher, objective, epochs=epochs, trials=trials)
+            return Hyperband(searcher, objective, epochs=epochs, trials=trials, head_start=1)
         case "asha":
             return Asha(searcher, objective, epochs=epochs, trials=trials)
         case "median":

@@ -96,7 +96,13 @@ def halving_plan(*, trials: int, epochs: int, eta: int, min_epochs: int) -> Plan
 
 
 def hyperband_plans(
-    *, trials: int | None, epochs: int, eta: int, min_epochs: int, skip: int = 0
+    *,
+    trials: int | None,
+    epochs: int,
+    eta: int,
+    min_epochs: int,
+    head_start: int = 0,
+    skip: int = 0,
 ) -> Iterator[Plan]:
     """Return Hyperband's brackets, the most exploratory first, over and over.
 
@@ -106,7 +112,9 @@ def hyperband_plans(
         epochs: The most epochs that a trial is trained for, R in the source.
         eta: One trial in ``eta`` goes on.
         min_epochs: The fewest epochs that a trial is trained for.
-        skip: Leave out so many brackets; ``trials`` counts those of the others.
+        head_start: Trials that are trained to the end in one go, before all others.
+        skip: Leave out so many brackets, those of the head start included; ``trials`` counts
+            the trials of the others.
 
     Raises:
         SearchError: A number is out of range.
@@ -114,6 +122,7 @@ def hyperband_plans(
     where = f"Hyperband({epochs=}, {trials=}, {eta=}, {min_epochs=})"
     if trials is not None:
         check_count("trials", trials, where=where)
+    check_count("head_start", head_start, least=0, where=where)
     check_rungs(epochs=epochs, eta=eta, min_epochs=min_epochs, where=where)
     rungs = levels(epochs=epochs, eta=eta, min_epochs=min_epochs)
     most = len(rungs) - 1  # s_max
@@ -122,8 +131,9 @@ def hyperband_plans(
         Plan(-(-(most + 1) * eta**s // (s + 1)), rungs[most - s :], eta)
         for s in range(most, -1, -1)
     ]
-    endless = itertools.islice(itertools.cycle(cycle), skip, None)
-    return endless if trials is None else _cut(endless, trials)
+    alone = itertools.repeat(Plan(1, (epochs,), eta), head_start)
+    plans = itertools.islice(itertools.chain(alone, itertools.cycle(cycle)), skip, None)
+    return plans if trials is None else _cut(plans, trials)
 
 
 def hyperband_trials(epochs: int, *, eta: int = 3) -> int:

@@ -49,13 +49,14 @@ class TuneJob:
 
     def _trainer(self, settings: Settings) -> Runner:
         if settings.tier is None:
-            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds)
+            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds, settings.ending)
         return PopulationRunner(
             self.recipe,
             self.data,
             settings.seed,
             seeds=self.seeds,
             tier=check_tier(settings.tier),
+            target=settings.ending,
         )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ripieno.ensembles import Ensemble
@@ -85,6 +84,8 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
             arrays["files"] = np.array(files)
         np.savez(buffer, allow_pickle=False, **arrays)
         return _write(out, buffer.getvalue())
+    import pandas as pd
+
     table = pd.DataFrame(_columns(arrays, ensemble.classes))
     if files is not None:
         table.insert(0, "file", files)

@@ -1,36 +1,34 @@
 """What one session of a study runs on, and for how long."""
 
-import os
-
 from ripieno.errors import StudyError
-from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
+from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, usable_cores
 from ripieno.records import ArtifactStore, Runner
 from ripieno.study.settings import Settings
 
-__all__ = ["make_executor", "session_end", "usable_cores"]
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+__all__ = ["make_executor", "session_end"]
 
 
 def make_executor(
-    runner: Runner, artifacts: ArtifactStore, *, workers: int | None, settings: Settings
+    runner: Runner,
+    artifacts: ArtifactStore,
+    *,
+    workers: int | Crew | None,
+    settings: Settings,
 ) -> Executor:
     """Return an executor in this process for one worker, else one of processes.
 
     Args:
         runner: What carries orders out.
         artifacts: Where states and predictions lie.
-        workers: Processes; None for every usable core, and for 1 where a function is called.
+        workers: Processes, or a crew of them that have begun to start; None for every usable
+            core, and for 1 where a function is called.
         settings: The study's settings.
 
     Raises:
         StudyError: There are no workers.
     """
+    if isinstance(workers, Crew):
+        return ProcessExecutor(runner, artifacts, workers=workers.count, crew=workers)
     if workers is None:
         workers = usable_cores() if settings.kind == "tune" else 1
     if workers < 1:

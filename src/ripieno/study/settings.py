@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
-from ripieno.records import Direction, Goal, Limit, Objective
+from ripieno.records import Direction, Goal, Limit, Objective, Target
 from ripieno.space import Space
 
 __all__ = ["VERSION", "DataReference", "FurtherMetric", "Settings"]
@@ -106,6 +106,16 @@ class Settings:
     def sources(self) -> tuple[str | None, ...]:
         """Where each metric of the goal is found again, as ``metric_source`` says."""
         return (self.metric_source, *(each.metric_source for each in self.further))
+
+    @property
+    def ending(self) -> Target | None:
+        """What ends a trial in the middle of an order, and the search with it, or None.
+
+        Where a trial has limits to keep, a good value alone is no reason to end it.
+        """
+        if self.target is None or self.limits:
+            return None
+        return Target(self.objective, self.target)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""

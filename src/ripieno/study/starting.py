@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
+from ripieno.executors import Crew, gather
 from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
@@ -62,7 +63,7 @@ def tune(
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
-    workers: int | None = None,
+    workers: int | Crew | None = None,
     seed: int = 0,
     enqueue: Sequence[ConfigInput] = (),
     warm_start: WarmStart | None = None,
@@ -124,7 +125,8 @@ def tune(
             ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
             ``loop`` trains one model after the other: slower, and the same to the last bit
             on any number of workers, where stacks are the same up to rounding.
-        workers: Processes, each with one thread; every usable core where absent.
+        workers: Processes, each with one thread, or a crew of them that have begun to start;
+            every usable core where absent.
         seed: Of the split, the searcher and every trial.
         enqueue: Configs that are tried first.
         warm_start: A study, its folder, or trials for the searcher to learn from
@@ -144,62 +146,63 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
-    check_seeds(seeds, "tune(seeds=…)")
-    reading = Reading(
-        target=target_column,
-        groups=groups,
-        time=time_column,
-        drop=drop,
-        categorical=categorical,
-        numeric=numeric,
-        image_size=image_size,
-        task=task,
-        scale_targets=scale_targets,
-    )
-    read, reference = read_data(data, reading, seed=seed, folds=folds)
-    recipe, searched, name = read_recipe(
-        model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
-    )
-    if trials is None and minutes is None:
-        whole = hyperband_trials(recipe.epochs) if epochs is None else 0
-        trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
-    aims = find_aims(metric, direction, constraints, recipe=recipe, data=read)
-    settings = Settings(
-        kind="tune",
-        metric=aims.goal.first.metric,
-        direction=aims.goal.first.direction,
-        searcher=searcher if isinstance(searcher, str) else "custom",
-        scheduler=scheduler if isinstance(scheduler, str) else "custom",
-        epochs=recipe.epochs,
-        epoch_rows=recipe.epoch_rows,
-        trials=trials,
-        minutes=minutes,
-        target=target,
-        tier=check_tier(tier),
-        seed=seed,
-        space=searched.to_json(),
-        recipe=name,
-        data=reference,
-        metric_source=aims.sources[0],
-        folds=len(read.parts),
-        seeds=seeds,
-        further=further_metrics(aims.goal, aims.sources),
-        limits=aims.goal.limits,
-    )
-    wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
-    strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)
-    folder = Folder(Path(out)) if out is not None else new_folder(read.name)
-    folder.create(overwrite=overwrite)
-    study = begin(
-        settings,
-        job=TuneJob(aims.recipe, read, seeds),
-        space=searched,
-        strategy=strategy,
-        folder=folder,
-        wishes=wishes,
-    )
-    spent = time.perf_counter() - begun
-    return study.run(workers=workers, progress=progress, spent_seconds=spent)
+    with gather(workers, loads=("ripieno.population",)) as crew:
+        check_seeds(seeds, "tune(seeds=…)")
+        reading = Reading(
+            target=target_column,
+            groups=groups,
+            time=time_column,
+            drop=drop,
+            categorical=categorical,
+            numeric=numeric,
+            image_size=image_size,
+            task=task,
+            scale_targets=scale_targets,
+        )
+        read, reference = read_data(data, reading, seed=seed, folds=folds)
+        recipe, searched, name = read_recipe(
+            model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
+        )
+        if trials is None and minutes is None:
+            whole = hyperband_trials(recipe.epochs) if epochs is None else 0
+            trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
+        aims = find_aims(metric, direction, constraints, recipe=recipe, data=read)
+        settings = Settings(
+            kind="tune",
+            metric=aims.goal.first.metric,
+            direction=aims.goal.first.direction,
+            searcher=searcher if isinstance(searcher, str) else "custom",
+            scheduler=scheduler if isinstance(scheduler, str) else "custom",
+            epochs=recipe.epochs,
+            epoch_rows=recipe.epoch_rows,
+            trials=trials,
+            minutes=minutes,
+            target=target,
+            tier=check_tier(tier),
+            seed=seed,
+            space=searched.to_json(),
+            recipe=name,
+            data=reference,
+            metric_source=aims.sources[0],
+            folds=len(read.parts),
+            seeds=seeds,
+            further=further_metrics(aims.goal, aims.sources),
+            limits=aims.goal.limits,
+        )
+        wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
+        strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)
+        folder = Folder(Path(out)) if out is not None else new_folder(read.name)
+        folder.create(overwrite=overwrite)
+        study = begin(
+            settings,
+            job=TuneJob(aims.recipe, read, seeds),
+            space=searched,
+            strategy=strategy,
+            folder=folder,
+            wishes=wishes,
+        )
+        spent = time.perf_counter() - begun
+        return study.run(workers=crew, progress=progress, spent_seconds=spent)
 
 
 def search(

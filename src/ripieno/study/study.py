@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from ripieno.diagnostics import Diagnosis
 from ripieno.ensembles import Ensemble
 from ripieno.errors import StudyError
+from ripieno.executors import Crew
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, run
 from ripieno.records import ArtifactStore, Trial
@@ -19,7 +20,7 @@ from ripieno.study.course import Course
 from ripieno.study.diagnosing import diagnose_study
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
 from ripieno.study.finding import best_of, front_of, table_of
-from ripieno.study.folder import Folder
+from ripieno.study.folder import Folder, write_whole
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, FrontTrial, Results
@@ -116,8 +117,7 @@ class Study:
     def front(self) -> tuple[Trial, ...]:
         """The trials that keep all limits and that no other one dominates.
 
-        They come in the sequence of the first metric, its best one first. Of a study after
-        one metric these are the trials with the best value.
+        They come in the sequence of the first metric, its best one first.
         """
         return front_of(self.trials, self.settings.goal)
 
@@ -139,7 +139,7 @@ class Study:
         *,
         minutes: float | None = None,
         trials: int | None = None,
-        workers: int | None = None,
+        workers: int | Crew | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
     ) -> Self:
@@ -148,7 +148,8 @@ class Study:
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
             trials: Trials at most in all, from now on; as many as before where absent.
-            workers: Processes; every usable core where absent, 1 for a function.
+            workers: Processes, or a crew of them that have begun to start; every usable
+                core where absent, 1 for a function.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
 
@@ -202,8 +203,7 @@ class Study:
         """Let configs be tried next, in this sequence, before anything is suggested.
 
         They count among the study's trials: one that has done all of its own needs
-        ``run(trials=…)`` for them. The record keeps them, so that a study that is killed
-        tries them too.
+        ``run(trials=…)`` for them.
 
         Args:
             configs: Of the study's space; a hyperparameter that is left out takes its default.
@@ -284,7 +284,7 @@ class Study:
             front=self._front(),
         )
         if self.folder is not None and self._job is not None:
-            _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))
+            write_whole(self.folder.results, json.dumps(results.to_dict(), indent=2))
         return results
 
     def finish(self) -> Results:
@@ -391,10 +391,3 @@ class Study:
         results = Results.read(self.folder.results)
         now = (len(self.trials), sum(len(trial.history) for trial in self.trials))
         return results if (results.trials, results.epochs) == now else None
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file that is either the old one or the whole new one."""
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(text)
-    scratch.replace(path)

@@ -104,3 +104,15 @@ def test_the_searcher_observes_every_rung_with_its_epochs_as_bohb_needs_it():
     sizes = [len(batch) for batch in watched.observed]
     seen = sorted((tuple(epochs), size) for epochs, size in zip(rungs, sizes, strict=True))
     assert seen == [((1,), 9), ((3,), 3), ((3,), 5), ((9,), 1), ((9,), 1), ((9,), 3)]
+
+
+def test_trials_with_a_head_start_go_to_the_end_at_once_and_the_others_as_ever():
+    trials = orders_by_trial(simulate(hyperband(epochs=27, trials=50, head_start=1), workers=3))
+    found = {trial: [(o.start, o.stop) for o in orders] for trial, orders in trials.items()}
+    assert found.pop(0) == [(0, 27)]
+    assert [len(found[trial]) >= 1 and found[trial][0] for trial in (1, 27, 28, 40, 46)] == [
+        (0, 1), (0, 1), (0, 3), (0, 9), (0, 27),
+    ]  # fmt: skip
+    assert (
+        hyperband(epochs=27, trials=50, head_start=1).planned == sum(map(len, found.values())) + 1
+    )

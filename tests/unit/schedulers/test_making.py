@@ -25,7 +25,7 @@ def make(name, **settings):
 
 @pytest.mark.parametrize(
     ("name", "kind", "planned"),
-    [("full", FullBudget, 27), ("halving", SuccessiveHalving, 40), ("hyperband", Hyperband, 40)],
+    [("full", FullBudget, 27), ("halving", SuccessiveHalving, 40), ("hyperband", Hyperband, 38)],
 )
 def test_each_name_gives_its_scheduler_with_eta_three_from_one_epoch(name, kind, planned):
     scheduler = make(name, epochs=27, trials=27)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ripieno.records import Objective
+from ripieno.records import Goal, Objective
 from ripieno.searchers import (
     Blocks,
     CmaEs,
@@ -13,7 +13,9 @@ from ripieno.searchers import (
     LocalSearch,
     Random,
     Reinforce,
+    Scalarized,
     Sobol,
+    Steered,
     TreeParzen,
     make_searcher,
 )
@@ -126,3 +128,16 @@ class TestBlocksByName(SearcherContract):
         return make_searcher(
             "treeparzen", space, seed=seed, objective=OBJECTIVE, shared=space.searched[:1], block=4
         )
+
+
+class TestSteered(SearcherContract):
+    def make(self, space, seed):
+        searcher = Steered(lambda space, changes: Random(space, seed + changes), space)
+        searcher.enqueue([space.default()])
+        return searcher
+
+
+class TestScalarized(SearcherContract):
+    def make(self, space, seed):
+        goal = Goal((Objective("loss"), Objective("accuracy", "maximize")))
+        return Scalarized(Learner(space, seed), goal, seed=seed)

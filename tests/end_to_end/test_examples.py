@@ -16,6 +16,7 @@ SAYS = {
     "fine_tuning.py": "blocks unfrozen",
     "hypergradient.py": "found its size by itself",
     "from_grid_search_cv.py": "over three folds",
+    "two_objectives.py": "the front",
 }
 
 

@@ -121,14 +121,41 @@ def tune(
         float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
     ] = None,
     metric: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="What the search is after, on the validation part: log_loss, accuracy, "
             "balanced_accuracy, f1_macro, auroc, rmse, mae, r2, pinball_0.9, …, or FILE.py:NAME "
-            "(a rp.Metric) [log_loss; rmse for a regression].",
+            "(a rp.Metric) [log_loss; rmse for a regression]. What a model costs: parameters, "
+            "flops, latency_ms. Repeatable: the search is then after the front of all of them.",
             show_default=False,
         ),
     ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LIMIT",
+            help="What a trial has to keep to be the best, such as "
+            '[bold]"latency_ms<=5"[/bold] or [bold]"accuracy>=0.9"[/bold]; repeatable.',
+            show_default=False,
+        ),
+    ] = None,
+    enqueue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Configurations to try first: a JSON object, or a list of them.",
+            show_default=False,
+        ),
+    ] = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A study whose trials the searcher learns from.", show_default=False
+        ),
+    ] = None,
+    warm_best: Annotated[
+        int, typer.Option(min=0, help="So many of that study's best trials are tried here too.")
+    ] = 0,
     target: Target = None,
     groups: Groups = None,
     time: Time = None,
@@ -197,6 +224,7 @@ def tune(
         begun = gather(workers, loads=("ripieno.population",))
         crew = context.with_resource(begun)
 
+    from ripieno.cli.inputs import read_configs
     from ripieno.cli.output import print_results
     from ripieno.study import starting_folder
     from ripieno.study import tune as start
@@ -226,7 +254,11 @@ def tune(
             epochs=epochs,
             epoch_rows=epoch_rows,
             minutes=minutes,
-            metric=metric,
+            metric=metric or None,
+            constraints=require or (),
+            enqueue=() if enqueue is None else read_configs(enqueue),
+            warm_start=warm_start,
+            warm_best=warm_best,
             **words.keywords(),
             folds=folds,
             seeds=seeds,
@@ -237,4 +269,4 @@ def tune(
             overwrite=overwrite,
         )
         with study:
-            print_results(study.finish(), as_json=as_json)
+            print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)

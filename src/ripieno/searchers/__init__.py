@@ -11,11 +11,14 @@ from ripieno.searchers.local_search import LocalSearch
 from ripieno.searchers.making import make_searcher, searcher_names
 from ripieno.searchers.random import Random
 from ripieno.searchers.reinforce import Reinforce
+from ripieno.searchers.scalarized import SCALARIZED, Scalarized
 from ripieno.searchers.searcher import Searcher, SwappingSearcher
 from ripieno.searchers.sobol import Sobol
+from ripieno.searchers.steered import Steered
 from ripieno.searchers.tree_parzen import TreeParzen
 
 __all__ = [
+    "SCALARIZED",
     "Blocks",
     "Choice",
     "CmaEs",
@@ -26,8 +29,10 @@ __all__ = [
     "LocalSearch",
     "Random",
     "Reinforce",
+    "Scalarized",
     "Searcher",
     "Sobol",
+    "Steered",
     "SwappingSearcher",
     "TreeParzen",
     "choose_searcher",

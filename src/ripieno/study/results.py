@@ -8,7 +8,7 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.reports import Training
 
-__all__ = ["BestTrial", "EnsembleResult", "Results"]
+__all__ = ["BestTrial", "EnsembleResult", "FrontTrial", "Results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,21 @@ class BestTrial:
     config: dict[str, Any]
     validation: dict[str, float]
     test: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontTrial:
+    """A trial that no other one beats in one metric without being beaten in another.
+
+    Args:
+        trial: Its number.
+        config: Its hyperparameters.
+        validation: Metrics on the validation part (of a search: what the function reported).
+    """
+
+    trial: int
+    config: dict[str, Any]
+    validation: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,8 @@ class Results:
         training: How the trials were trained, and why; empty where no runner said so.
         searcher: The searcher's name, with the reason where the study chose it; None in
             results that were stored before they said it.
+        front: The trials that nothing dominates, the best by the first metric first; empty
+            for a search after one metric.
     """
 
     trials: int
@@ -84,6 +101,7 @@ class Results:
     seeds: int = 1
     training: list[Training] = field(default_factory=list)
     searcher: str | None = None
+    front: list[FrontTrial] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON-able values."""
@@ -103,6 +121,7 @@ class Results:
                 "best": BestTrial(**best) if best else None,
                 "ensemble": EnsembleResult(**ensemble) if ensemble else None,
                 "training": [Training(**one) for one in values.get("training", ())],
+                "front": [FrontTrial(**one) for one in values.get("front", ())],
             }
             return cls(**{**values, **parts})
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -40,6 +40,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         answers=_answers(evaluation),
         **diagnosed(study),
         fit_metric=_fit_metric(study),
+        goal=None if settings.goal.is_plain else settings.goal,
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),

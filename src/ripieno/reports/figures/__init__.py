@@ -3,6 +3,7 @@
 from ripieno.reports.figures.answers import confusion, reliability
 from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
+from ripieno.reports.figures.front import front
 from ripieno.reports.figures.hyperparameters import parallel_coordinates
 from ripieno.reports.figures.labels import labels
 from ripieno.reports.figures.learning_rate import learning_rate_range
@@ -14,6 +15,7 @@ __all__ = [
     "confusion",
     "ensemble_weights",
     "fit",
+    "front",
     "gain",
     "labels",
     "learning_curves",

@@ -26,7 +26,7 @@ from ripieno.ensembles.predictions import Predictions
 from ripieno.errors import EnsembleError
 from ripieno.recipes import TaskName
 
-__all__ = ["greedy_selection"]
+__all__ = ["greedy_selection", "of_truth"]
 
 _SMALLEST_BAG = 5
 _BLOCKS = 8
@@ -134,7 +134,7 @@ def _library(predictions: Predictions, metric: SelectionMetric) -> _Library:
         return _Library(predictions.probabilities - predictions.targets, _rmse, False)
     if metric == "log_loss":
         # The log loss of a mean looks at the true class alone: classes-fold less work.
-        return _Library(_of_truth(predictions), _log_losses, prefers_longer=False)
+        return _Library(of_truth(predictions), _log_losses, prefers_longer=False)
     targets = predictions.targets
     stack = predictions.probabilities
     if metric == "accuracy":
@@ -161,7 +161,8 @@ def _rmse(sums: Floats, count: int) -> NDArray[np.float64]:
     return roots
 
 
-def _of_truth(predictions: Predictions) -> NDArray[np.float64]:
+def of_truth(predictions: Predictions) -> NDArray[np.float64]:
+    """Return the probability of what is true of each row (or label), ``(members, rows)``."""
     if predictions.task == "multilabel":
         # What is true of each label is a row of its own: the mean over both is one mean.
         truths = label_truths(predictions.probabilities, predictions.targets)
@@ -173,7 +174,7 @@ def _of_truth(predictions: Predictions) -> NDArray[np.float64]:
 
 
 def _own_log_losses(predictions: Predictions) -> NDArray[np.float64]:
-    return _log_losses(_of_truth(predictions), 1)
+    return _log_losses(of_truth(predictions), 1)
 
 
 def _log_losses(sums: Floats, count: int) -> NDArray[np.float64]:

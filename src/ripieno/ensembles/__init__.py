@@ -21,6 +21,19 @@ from ripieno.ensembles.calibrators import (
     calibrate,
     calibrated,
 )
+from ripieno.ensembles.combination import Combination, Combiner, fit_combiner
+from ripieno.ensembles.combiners import (
+    COMBINERS,
+    RULES,
+    CombinerName,
+    GeometricVote,
+    GreedySelection,
+    HardVote,
+    MedianVote,
+    SoftVote,
+    WeightedVote,
+    make_combiner,
+)
 from ripieno.ensembles.conformal import (
     ConformalIntervals,
     ConformalSets,
@@ -40,8 +53,13 @@ from ripieno.ensembles.diversity import (
 )
 from ripieno.ensembles.ensemble import Ensemble
 from ripieno.ensembles.gain import Gain, gain_interval
+from ripieno.ensembles.limits import Costs, Limits
+from ripieno.ensembles.local_rule import DynamicSelection, LocalRule
 from ripieno.ensembles.metrics import accuracy, brier, confusion_matrix, log_loss
+from ripieno.ensembles.mixture import GaussianMixture, MixtureRule, mixture_moments
+from ripieno.ensembles.nested import nested_answers, nested_gain
 from ripieno.ensembles.predictions import Predictions
+from ripieno.ensembles.rules import GeometricRule, HardRule, MedianRule, Rule, SoftRule
 from ripieno.ensembles.selection import greedy_selection
 from ripieno.ensembles.set_diversity import (
     interrater_agreement,
@@ -49,21 +67,48 @@ from ripieno.ensembles.set_diversity import (
     mutual_information,
     vote_entropy,
 )
+from ripieno.ensembles.stacking import Blending, StackedRule, Stacking
+from ripieno.ensembles.weighting import simplex_weights
 
 __all__ = [
     "CALIBRATORS",
+    "COMBINERS",
+    "RULES",
+    "Blending",
     "CalibrationName",
+    "Combination",
+    "Combiner",
+    "CombinerName",
     "ConformalIntervals",
     "ConformalSets",
+    "Costs",
     "Decomposition",
+    "DynamicSelection",
     "Ensemble",
     "Gain",
+    "GaussianMixture",
+    "GeometricRule",
+    "GeometricVote",
+    "GreedySelection",
+    "HardRule",
+    "HardVote",
     "Isotonic",
     "KappaError",
+    "Limits",
+    "LocalRule",
+    "MedianRule",
+    "MedianVote",
+    "MixtureRule",
     "Predictions",
     "ReliabilityCurve",
+    "Rule",
+    "SoftRule",
+    "SoftVote",
+    "StackedRule",
+    "Stacking",
     "Temperature",
     "Vector",
+    "WeightedVote",
     "accuracy",
     "ambiguity",
     "brier",
@@ -79,6 +124,7 @@ __all__ = [
     "disagreement",
     "double_fault",
     "expected_calibration_error",
+    "fit_combiner",
     "fit_intervals",
     "fit_sets",
     "gain_interval",
@@ -88,8 +134,13 @@ __all__ = [
     "kappa_error",
     "kohavi_wolpert",
     "log_loss",
+    "make_combiner",
+    "mixture_moments",
     "mutual_information",
+    "nested_answers",
+    "nested_gain",
     "q_statistic",
     "reliability_curve",
+    "simplex_weights",
     "vote_entropy",
 ]

@@ -60,7 +60,7 @@ class Temperature(Fitted):
     @classmethod
     def fit(cls, scores: Tensor, targets: NDArray[np.int64], task: TaskName) -> "Temperature":
         """Find the temperature of the lowest log loss: where the slope in ``1/T`` is zero."""
-        truth = torch.from_numpy(targets)
+        truth = torch.tensor(targets)
 
         def slope(log_beta: float) -> float:
             # The loss is convex in beta = 1/T; its slope is E[z] - z(y), a row's expectation.
@@ -115,7 +115,7 @@ class Vector(Fitted):
         The penalty, towards a scale of 1 and a shift of 0, keeps few rows of a good model from
         asking for infinite scales.
         """
-        truth, outputs = torch.from_numpy(targets), scores.shape[1]
+        truth, outputs = torch.tensor(targets), scores.shape[1]
         start = np.concatenate([np.ones(outputs), np.zeros(outputs)])
 
         def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -26,7 +26,7 @@ from ripieno.ensembles.predictions import Predictions
 from ripieno.errors import EnsembleError
 from ripieno.recipes import TaskName
 
-__all__ = ["greedy_selection", "of_truth"]
+__all__ = ["greedy_selection", "of_truth", "own_losses"]
 
 _SMALLEST_BAG = 5
 _BLOCKS = 8
@@ -102,6 +102,12 @@ def greedy_selection(
         if library.loss(weights) <= alone.min() + _NOISE:
             return weights
     return select(ranking)
+
+
+def own_losses(predictions: Predictions) -> NDArray[np.float64]:
+    """Return each member's own loss by the task's first metric, shape ``(members,)``."""
+    library = _library(predictions, first_metric(predictions.task))
+    return _candidate_losses(library, np.zeros(library.stack.shape[1:]), 1)
 
 
 @dataclass(frozen=True, slots=True)

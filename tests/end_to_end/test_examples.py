@@ -12,6 +12,7 @@ SAYS = {
     "own_model.py": "test accuracy",
     "own_loop.py": "config_momentum",
     "ensemble_of_a_search.py": "the whole",
+    "own_combiner.py": "gain over",
     "fine_tuning.py": "blocks unfrozen",
 }
 

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from ripieno.records import Metrics, Objective, Trial, spread_name, spread_of
 from ripieno.reports import trained
-from ripieno.study import Results, Study
+from ripieno.study import Combined, Results, Study
 
-__all__ = ["console", "finite", "print_results", "print_trials"]
+__all__ = ["console", "finite", "print_ensemble", "print_results", "print_trials"]
 
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
@@ -41,6 +41,25 @@ def print_results(results: Results, *, as_json: bool) -> None:
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
         ]
         out.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
+
+
+def print_ensemble(found: Combined, *, as_json: bool) -> None:
+    """Print what an ensemble is made of and what it gives."""
+    if as_json:
+        print(json.dumps(finite(found.to_dict())))  # noqa: T201 - our output
+        return
+    out, result = console(), found.result
+    pairs = zip(result.members, result.weights, strict=True)
+    out.print(f"{found.method}: " + ", ".join(f"trial {m} {w:.1%}" for m, w in pairs))
+    for part, numbers in (("validation", result.validation), ("test", result.test)):
+        if numbers:
+            told = ", ".join(f"{name} {_digits(value)}" for name, value in numbers.items())
+            out.print(f"{part}: {told}")
+    if result.nested_gain:
+        out.print(_gain(result.nested_gain, "validation"))
+    if result.gain:
+        out.print(_gain(result.gain))
+    out.print("in " + ", ".join(found.paths))
 
 
 def print_trials(study: Study, count: int) -> None:
@@ -123,17 +142,16 @@ def _config(config: Mapping[str, Any]) -> str:
     )
 
 
-def _gain(gain: Mapping[str, float]) -> str:
+def _gain(gain: Mapping[str, float], part: str = "test") -> str:
     low, high = gain["low"], gain["high"]
     span = f"95 % interval {_digits(low, high)} to {_digits(high, low)}"
     metric = next(name for name in gain if name not in {"low", "high"})
     word = metric.replace("_", " ")
     if low <= 0 <= high:
-        return f"no certain gain of the ensemble in test {word} ({span})"
+        return f"no certain gain of the ensemble in {part} {word} ({span})"
     change = "lower" if gain[metric] > 0 else "higher"
-    return (
-        f"test {word} of the ensemble is {_digits(abs(gain[metric]), low, high)} {change} ({span})"
-    )
+    size = _digits(abs(gain[metric]), low, high)
+    return f"{part} {word} of the ensemble is {size} {change} ({span})"
 
 
 def console() -> Console:

@@ -8,7 +8,7 @@ import typer
 
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["NumericName", "SchedulerName", "SearcherName", "TaskName", "tune"]
+__all__ = ["EnsembleName", "NumericName", "SchedulerName", "SearcherName", "TaskName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -29,6 +29,29 @@ class SearcherName(StrEnum):
     RANDOM = "random"
     GRID = "grid"
     SOBOL = "sobol"
+
+
+class EnsembleName(StrEnum):
+    """The ways of combining trials that the command knows by name."""
+
+    GREEDY = "greedy"
+    SOFT = "soft"
+    HARD = "hard"
+    GEOMETRIC = "geometric"
+    WEIGHTED = "weighted"
+    STACKING = "stacking"
+    BLENDING = "blending"
+    DYNAMIC = "dynamic"
+    MEDIAN = "median"
+    MIXTURE = "mixture"
+    NONE = "none"
+
+
+class ObjectiveName(StrEnum):
+    """What trials are compared by."""
+
+    METRIC = "metric"
+    ENSEMBLE = "ensemble"
 
 
 class NumericName(StrEnum):
@@ -201,6 +224,21 @@ def tune(
             "the last bit on any number of workers.",
         ),
     ] = "auto",
+    ensemble: Annotated[
+        EnsembleName,
+        typer.Option(
+            help="How the trials are combined at the end: a vote (greedy, soft, weighted, hard, "
+            "geometric), a model on top (stacking, blending), a choice row by row (dynamic), of "
+            "values median or mixture; none for the best trial alone.",
+        ),
+    ] = EnsembleName.GREEDY,
+    objective: Annotated[
+        ObjectiveName,
+        typer.Option(
+            help="What trials are compared by: their metric, or what they would add to the "
+            "ensemble of the trials that were trained to the end before."
+        ),
+    ] = ObjectiveName.METRIC,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -254,6 +292,8 @@ def tune(
             folds=folds,
             seeds=seeds,
             tier=tier,
+            ensemble=ensemble.value,
+            objective=objective.value,
             workers=workers,
             seed=seed,
             out=folder,

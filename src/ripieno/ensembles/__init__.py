@@ -21,6 +21,7 @@ from ripieno.ensembles.calibrators import (
     calibrate,
     calibrated,
 )
+from ripieno.ensembles.card import EnsembleCard
 from ripieno.ensembles.combination import Combination, Combiner, fit_combiner
 from ripieno.ensembles.combiners import (
     COMBINERS,
@@ -33,6 +34,7 @@ from ripieno.ensembles.combiners import (
     SoftVote,
     WeightedVote,
     make_combiner,
+    methods_of,
 )
 from ripieno.ensembles.conformal import (
     ConformalIntervals,
@@ -41,6 +43,8 @@ from ripieno.ensembles.conformal import (
     fit_intervals,
     fit_sets,
 )
+from ripieno.ensembles.contribution import Contribution
+from ripieno.ensembles.distilling import distill
 from ripieno.ensembles.diversity import (
     KappaError,
     correctness_disagreement,
@@ -52,7 +56,9 @@ from ripieno.ensembles.diversity import (
     q_statistic,
 )
 from ripieno.ensembles.ensemble import Ensemble
+from ripieno.ensembles.exporting import export
 from ripieno.ensembles.gain import Gain, gain_interval
+from ripieno.ensembles.grouped_rule import GroupedRule
 from ripieno.ensembles.limits import Costs, Limits
 from ripieno.ensembles.local_rule import DynamicSelection, LocalRule
 from ripieno.ensembles.metrics import accuracy, brier, confusion_matrix, log_loss
@@ -81,15 +87,18 @@ __all__ = [
     "CombinerName",
     "ConformalIntervals",
     "ConformalSets",
+    "Contribution",
     "Costs",
     "Decomposition",
     "DynamicSelection",
     "Ensemble",
+    "EnsembleCard",
     "Gain",
     "GaussianMixture",
     "GeometricRule",
     "GeometricVote",
     "GreedySelection",
+    "GroupedRule",
     "HardRule",
     "HardVote",
     "Isotonic",
@@ -122,8 +131,10 @@ __all__ = [
     "decompose",
     "deep_ensemble_equivalent",
     "disagreement",
+    "distill",
     "double_fault",
     "expected_calibration_error",
+    "export",
     "fit_combiner",
     "fit_intervals",
     "fit_sets",
@@ -135,6 +146,7 @@ __all__ = [
     "kohavi_wolpert",
     "log_loss",
     "make_combiner",
+    "methods_of",
     "mixture_moments",
     "mutual_information",
     "nested_answers",

@@ -128,6 +128,15 @@ class Combination:
             metric=metric, task=predictions.task, seed=seed,
         )  # fmt: skip
 
+    def sorted(self) -> "Combination":
+        """Return the same with the members that count most first, where the rule allows it."""
+        order = sorted(range(len(self.members)), key=lambda place: -self.rule.shares[place])
+        if order == list(range(len(order))):
+            return self
+        members = tuple(self.members[place] for place in order)
+        ids = tuple(self.ids[place] for place in order) if self.ids else ()
+        return replace(self, members=members, rule=self.rule.keep(order), ids=ids)
+
     def trimmed(self) -> "Combination":
         """Return the same without members of no weight."""
         kept = [place for place, share in enumerate(self.rule.shares) if share > 0]

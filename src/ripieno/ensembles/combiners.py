@@ -19,6 +19,7 @@ from ripieno.ensembles.selection import greedy_selection
 from ripieno.ensembles.stacking import Blending, StackedRule, Stacking
 from ripieno.ensembles.weighting import simplex_weights
 from ripieno.errors import EnsembleError
+from ripieno.recipes import TaskName
 
 __all__ = [
     "COMBINERS",
@@ -31,6 +32,7 @@ __all__ = [
     "SoftVote",
     "WeightedVote",
     "make_combiner",
+    "methods_of",
 ]
 
 CombinerName = Literal[
@@ -38,6 +40,9 @@ CombinerName = Literal[
     "median", "mixture",
 ]  # fmt: skip
 
+_OF_VALUES: tuple[CombinerName, ...] = (
+    "greedy", "soft", "weighted", "stacking", "median", "mixture",
+)  # fmt: skip
 _TOP = 10
 """Members of a plain vote: on few rows the ten best with equal weights are hard to beat."""
 
@@ -193,6 +198,13 @@ RULES: Mapping[str, type[Rule]] = MappingProxyType(
     }
 )  # fmt: skip
 """Every rule that an ensemble is stored with, by name."""
+
+
+def methods_of(task: TaskName) -> tuple[CombinerName, ...]:
+    """Return the methods that combine answers of a task."""
+    if task == "regression":
+        return _OF_VALUES
+    return tuple(name for name in COMBINERS if name not in {"median", "mixture"})
 
 
 def make_combiner(method: CombinerName | Combiner, *, size: int | None = None) -> Combiner:

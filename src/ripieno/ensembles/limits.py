@@ -69,16 +69,12 @@ class Limits:
         Raises:
             EnsembleError: A cost is not known for every model, or no model fits.
         """
-        table, room = self._table(library, costs)
+        table, room = self._table(library.members, costs)
         if not room.size:
             return select(library)
         fitting = np.flatnonzero((table <= room[:, None]).all(axis=0))
         if not fitting.size:
-            raise EnsembleError(
-                f"none of {library.members} models is within {self}.",
-                where="GreedySelection",
-                fix="allow more, or train smaller models.",
-            )
+            raise self._too_small(library.members)
         part = library.subset(fitting)
         kept = fit_within(select(part), own_losses(part), table[:, fitting], room=room)
         chosen = fitting[kept]
@@ -86,28 +82,45 @@ class Limits:
         weights[chosen] = select(library.subset(chosen), bags=0)
         return weights
 
-    def _table(
-        self, library: Predictions, costs: Costs
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def heaviest(self, weights: NDArray[np.float64], costs: Costs) -> tuple[int, ...]:
+        """Return the heaviest members that keep within the limits together, in their order.
+
+        Raises:
+            EnsembleError: A cost is not known for every member, or no member fits.
+        """
+        table, room = self._table(len(weights), costs)
+        fitting = np.flatnonzero((table <= room[:, None]).all(axis=0))
+        if not fitting.size:
+            raise self._too_small(len(weights))
+        own = weights[fitting]
+        found = fit_within(own, np.zeros(len(own)), table[:, fitting], room=room)
+        return tuple(int(member) for member in fitting[found])
+
+    def _too_small(self, models: int) -> EnsembleError:
+        return EnsembleError(
+            f"none of {models} models is within {self}.",
+            where="Limits",
+            fix="allow more, or train smaller models.",
+        )
+
+    def _table(self, members: int, costs: Costs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return costs ``(limits, members)`` and how much of each there may be."""
         known = {
-            "members": [1.0] * library.members,
+            "members": [1.0] * members,
             "parameters": list(costs.parameters),
             "latency_ms": list(costs.latency_ms),
         }
         limited = [name for name in known if getattr(self, name) is not None]
         for name in limited:
-            if len(known[name]) != library.members:
+            if len(known[name]) != members:
                 raise EnsembleError(
                     f"{name} is limited, and the cost of {len(known[name])} of "
-                    f"{library.members} models is known.",
+                    f"{members} models is known.",
                     where="GreedySelection(limits=…, costs=…)",
                     fix=f"pass Costs({name}=[…]) with one number a model.",
                 )
         room = np.array([float(getattr(self, name)) for name in limited])
-        return np.array([known[name] for name in limited]).reshape(
-            len(limited), library.members
-        ), room
+        return np.array([known[name] for name in limited]).reshape(len(limited), members), room
 
 
 def fit_within(

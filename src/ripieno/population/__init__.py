@@ -1,13 +1,16 @@
 """Many models trained as one: stacks, member-aware leaves, stacked optimizers, tiers."""
 
+from ripieno.population.answering import StackedAnswers, stack_answers
 from ripieno.population.deciding import TierName, check_tier, deciding_names
 from ripieno.population.memory import keep_freed_memory
 from ripieno.population.runner import PopulationRunner
 
 __all__ = [
     "PopulationRunner",
+    "StackedAnswers",
     "TierName",
     "check_tier",
     "deciding_names",
     "keep_freed_memory",
+    "stack_answers",
 ]

@@ -1,5 +1,6 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
+from ripieno.study.combining import Combined, combine
 from ripieno.study.diagnosing import diagnose_data
 from ripieno.study.prediction import load_ensemble, predict_file
 from ripieno.study.results import BestTrial, EnsembleResult, Results
@@ -9,10 +10,12 @@ from ripieno.study.study import Study
 
 __all__ = [
     "BestTrial",
+    "Combined",
     "EnsembleResult",
     "Results",
     "Settings",
     "Study",
+    "combine",
     "diagnose_data",
     "load_ensemble",
     "open",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ripieno.errors import StudyError
 
-__all__ = ["Folder", "new_folder"]
+__all__ = ["Folder", "new_folder", "write_text"]
 
 DEFAULT_PARENT = Path("ripieno-studies")
 
@@ -119,3 +119,10 @@ def new_folder(name: str) -> Folder:
     while (path := DEFAULT_PARENT / f"{name}-{number}").exists():
         number += 1
     return Folder(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is either the old one or the whole new one."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(text)
+    scratch.replace(path)

@@ -55,6 +55,9 @@ class Settings:
             for one that is known by its name.
         folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
             single split.
+        ensemble: How the trials are combined at the end; ``none`` for the best one alone.
+        judged_by: What a scheduler compares trials by: their ``metric``, or what they add to
+            the ``ensemble`` so far.
         seeds: How many times a trial is trained on each fold, each with another seed.
     """
 
@@ -76,6 +79,8 @@ class Settings:
     metric_source: str | None = None
     folds: int = 1
     seeds: int = 1
+    ensemble: str = "greedy"
+    judged_by: str = "metric"
     version: int = VERSION
 
     @property
@@ -96,7 +101,7 @@ class Settings:
         """
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
-        needed = known - {"folds", "seeds", "metric_source"}
+        needed = known - {"folds", "seeds", "metric_source", "ensemble", "judged_by"}
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "

@@ -19,6 +19,8 @@ from ripieno.space import Space
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
 from ripieno.study.jobs import Job, SearchJob, TuneJob
+from ripieno.study.judging import check_judging
+from ripieno.study.methods import check_method
 from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
@@ -56,6 +58,8 @@ def tune(
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
+    ensemble: str = "greedy",
+    objective: str = "metric",
     workers: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -113,6 +117,11 @@ def tune(
             ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
             ``loop`` trains one model after the other: slower, and the same to the last bit
             on any number of workers, where stacks are the same up to rounding.
+        ensemble: How the trials are combined at the end: ``greedy``, ``soft``, ``hard``,
+            ``geometric``, ``weighted``, ``stacking``, ``blending``, ``dynamic``, ``median``,
+            ``mixture``, or ``none`` (``docs/ensembles.md``).
+        objective: What trials are compared by: their ``metric``, or what they would add to the
+            ``ensemble`` of the trials that were trained to the end before.
         workers: Processes, each with one thread; every usable core where absent.
         seed: Of the split, the searcher and every trial.
         out: The study's folder; a new one under ``ripieno-studies`` where absent.
@@ -168,6 +177,8 @@ def tune(
         metric_source=aim.source,
         folds=len(read.parts),
         seeds=seeds,
+        ensemble=check_method(ensemble, read.task),
+        judged_by=check_judging(objective, scheduler if isinstance(scheduler, str) else "custom"),
     )
     strategy = _strategy(searcher, scheduler, settings, space=searched)
     folder = Folder(Path(out)) if out is not None else new_folder(read.name)

@@ -2,9 +2,11 @@
 
 from ripieno.errors import StudyError
 from ripieno.population import deciding_names
+from ripieno.records import Objective
 from ripieno.schedulers import Scheduler, make_scheduler
 from ripieno.searchers import Searcher, make_searcher
 from ripieno.space import Space
+from ripieno.study.judging import JUDGED
 from ripieno.study.settings import Settings
 
 __all__ = ["Strategy", "changed_names"]
@@ -54,7 +56,7 @@ class Strategy:
         return make_scheduler(
             settings.scheduler,
             searcher,
-            settings.objective,
+            Objective(JUDGED) if settings.judged_by == "ensemble" else settings.objective,
             epochs=settings.epochs,
             trials=settings.trials,
             space=space,

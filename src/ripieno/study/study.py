@@ -1,43 +1,36 @@
 """The object that a user holds: run and resume, best, trials, ensemble, report."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ripieno.diagnostics import Diagnosis
-from ripieno.ensembles import Ensemble
+from ripieno.ensembles import CalibrationName, Combiner, CombinerName, Ensemble
 from ripieno.errors import StudyError
-from ripieno.executors import Executor, InlineExecutor, ProcessExecutor
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason, replay, run
-from ripieno.records import ArtifactStore, Runner, Trial, TrialStatus
+from ripieno.records import ArtifactStore, Trial, TrialStatus
 from ripieno.reports import trainings, write_page
 from ripieno.schedulers import Scheduler
 from ripieno.space import Space
 from ripieno.study.diagnosing import diagnose_study
 from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
-from ripieno.study.folder import Folder
+from ripieno.study.folder import Folder, write_text
 from ripieno.study.jobs import Job, TuneJob
+from ripieno.study.methods import find_combiner
 from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, Results
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.summary import summarize
+from ripieno.study.working import make_executor
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Study", "usable_cores"]
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+__all__ = ["Study"]
 
 
 class Study:
@@ -66,7 +59,7 @@ class Study:
         self._job = job
         self._strategy = strategy or Strategy()
         self._trials: tuple[Trial, ...] | None = None
-        self._chosen: dict[tuple[int, int], Chosen] = {}
+        self._chosen: dict[tuple[object, ...], Chosen] = {}
         self._evaluation: Evaluation | None = None
         # Where the record ends, after a run: a user's own object cannot be replayed twice.
         self._scheduler: Scheduler | None = None
@@ -169,7 +162,13 @@ class Study:
             replay(scheduler, self._ledger)
         seconds = self._seconds(minutes, spent_seconds)
         budget = Budget(seconds=seconds, target=self.settings.target)
-        executor = self._executor(self._job.runner(self.settings), workers)
+        executor = make_executor(
+            self._job,
+            self.settings,
+            ledger=self._ledger,
+            artifacts=self._artifacts,
+            workers=workers,
+        )
         watcher = make_watcher(self.settings.objective, show=progress, seconds=seconds)
         self._trials = self._evaluation = None
         self._chosen.clear()
@@ -191,17 +190,40 @@ class Study:
             raise KeyboardInterrupt
         return self
 
-    def ensemble(self, *, rounds: int = 50, bags: int = 10) -> Ensemble:
-        """Return the ensemble of the search's trials.
+    def ensemble(
+        self,
+        method: CombinerName | Combiner | None = None,
+        *,
+        size: int | None = None,
+        calibration: CalibrationName | None = None,
+    ) -> Ensemble:
+        """Return an ensemble of the search's trials; no model is trained.
 
-        Greedy selection with replacement by log loss over the validation predictions that
-        every trial left behind, and soft voting with the weights it finds; nothing is
-        trained. Source: Caruana et al. 2004, Ensemble selection from libraries of models.
+        It is fitted on the validation predictions that every trial left behind.
+
+        Args:
+            method: ``greedy`` (selection with replacement by log loss, and a soft vote with the
+                weights it finds), ``soft``, ``hard``, ``geometric``, ``weighted``,
+                ``stacking``, ``blending``, ``dynamic``; for a regression ``median`` and
+                ``mixture`` too; or an object with ``fit(library)``. The study's own where
+                absent.
+            size: Trials in it at most; the method's own choice where absent.
+            calibration: ``temperature``, ``vector`` or ``isotonic``, fitted on answers to
+                validation rows by combinations that had not seen those rows.
 
         Raises:
             StudyError: The study is a search over a function, or no trial has predictions.
+            EnsembleError: There is no such method, or it does not suit the task.
         """
-        return self._choose(rounds=rounds, bags=bags).build()
+        return self.choose(method, size=size, calibration=calibration).build()
+
+    def measure(self, chosen: Chosen) -> Evaluation:
+        """Return what an ensemble and the best trial give on the test part.
+
+        Every look at the test part makes it a little less of one: choose a method on the
+        validation part (``chosen.estimated_gain()``), and measure one.
+        """
+        return evaluate(chosen, self.best)
 
     def results(self) -> Results:
         """Return the numbers of the study; the first call measures on the test part.
@@ -226,7 +248,7 @@ class Study:
             training=list(trainings(self.trials)),
         )
         if self.folder is not None and self._job is not None:
-            _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))
+            write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))
         return results
 
     def finish(self) -> Results:
@@ -304,17 +326,6 @@ class Study:
         # What is left may be nothing; then the loop records what it has and ends at once.
         return max(until - spent, clock + 0.001)
 
-    def _executor(self, runner: Runner, workers: int | None) -> Executor:
-        if workers is None:
-            workers = usable_cores() if self.settings.kind == "tune" else 1
-        if workers < 1:
-            raise StudyError(
-                f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."
-            )
-        if workers == 1:
-            return InlineExecutor(runner, self._artifacts)
-        return ProcessExecutor(runner, self._artifacts, workers=workers)
-
     def _library(self) -> list[Trial]:
         """Return the trials that left predictions and did not end badly."""
         good = {TrialStatus.PAUSED, TrialStatus.RUNNING}
@@ -323,8 +334,14 @@ class Study:
     def _can_evaluate(self) -> bool:
         return isinstance(self._job, TuneJob) and bool(self._library())
 
-    def _choose(self, *, rounds: int = 50, bags: int = 10) -> Chosen:
-        """Return the ensemble that these options select, selected once."""
+    def choose(
+        self,
+        method: CombinerName | Combiner | None = None,
+        *,
+        size: int | None = None,
+        calibration: CalibrationName | None = None,
+    ) -> Chosen:
+        """Return the ensemble that these options select, not built yet; see :meth:`ensemble`."""
         if self.settings.kind != "tune":
             raise StudyError(
                 "a search over a function leaves no predictions to combine.",
@@ -344,21 +361,22 @@ class Study:
                 where=repr(self),
                 fix="run the study for longer.",
             )
-        if (rounds, bags) not in self._chosen:
-            self._chosen[rounds, bags] = choose(
+        key = (method, size, calibration)
+        if key not in self._chosen:
+            self._chosen[key] = choose(
                 self._job,
                 library,
                 self._artifacts,
                 reference=self.settings.recipe or "custom",
-                rounds=rounds,
-                bags=bags,
+                combiner=find_combiner(method, self.settings, size=size, best=self.best),
+                calibration=calibration,
             )
-        return self._chosen[rounds, bags]
+        return self._chosen[key]
 
     def _evaluate(self) -> Evaluation:
         """Return what the ensemble and the best trial give on the test part, measured once."""
         if self._evaluation is None:
-            self._evaluation = evaluate(self._choose(), self.best)
+            self._evaluation = evaluate(self.choose(), self.best)
         return self._evaluation
 
     def _measured(self) -> tuple[BestTrial | None, Evaluation | None]:
@@ -378,10 +396,3 @@ class Study:
         results = Results.read(self.folder.results)
         now = (len(self.trials), sum(len(trial.history) for trial in self.trials))
         return results if (results.trials, results.epochs) == now else None
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file that is either the old one or the whole new one."""
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(text)
-    scratch.replace(path)

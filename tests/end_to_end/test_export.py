@@ -58,8 +58,8 @@ def rows(count, seed=0):
 def fitted(method, task="classification"):
     """Members of two architectures under a fitted rule."""
     coding = Coding(task, (1.0,) * 3, (2.0,) * 3) if task == "regression" else Coding(task)
-    members = [cnn(0), mlp(1), cnn(2)]
-    every = Ensemble(members, [1.0] * 3, classes="abc", coding=coding).eval()
+    members = [cnn(0), mlp(1)]
+    every = Ensemble(members, [1.0] * 2, classes="abc", coding=coding).eval()
     rng = np.random.default_rng(1)
     y = rng.integers(3, size=60) if task == "classification" else rng.normal(size=(60, 3))
     found = fit_combiner(make_combiner(method), every.predictions(Split(rows(60, 1), y)))

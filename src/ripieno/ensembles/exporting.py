@@ -1,6 +1,8 @@
 """An ensemble as one graph that runs without Ripieno: ``torch.export`` and ONNX."""
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,13 +51,7 @@ def export(ensemble: "Ensemble", path: str | PathLike[str], example: Tensor | No
         with torch.no_grad(), warnings.catch_warnings():
             # Of torch's own code, which the reader can do nothing about.
             warnings.simplefilter("ignore")
-            _write(ensemble, inputs, target)
-    except OSError as error:
-        raise ArtifactError(
-            f"the ensemble cannot be written: {error.strerror or error}.",
-            where=str(target),
-            fix="name a file in a folder that exists and that you may write to.",
-        ) from error
+            write = _graph(ensemble, inputs, target)
     except ImportError as error:
         raise EnsembleError(
             f"ONNX cannot be written: {error}.",
@@ -73,21 +69,29 @@ def export(ensemble: "Ensemble", path: str | PathLike[str], example: Tensor | No
     finally:
         for part, training in modes:
             part.training = training
+    try:
+        write()
+    except (OSError, RuntimeError) as error:  # torch says with the latter what it cannot write
+        raise ArtifactError(
+            f"the ensemble cannot be written: {error}.",
+            where=str(target),
+            fix="name a file in a folder that exists and that you may write to.",
+        ) from error
 
 
-def _write(ensemble: "Ensemble", inputs: tuple[Tensor, ...], target: Path) -> None:
+def _graph(ensemble: "Ensemble", inputs: tuple[Tensor, ...], target: Path) -> Callable[[], None]:
+    """Return what writes the ensemble as a graph."""
     rows = torch.export.Dim("rows", min=1)
     shapes: tuple[Any, ...] = ({0: rows},)
     if len(inputs) > 1:
         shapes = ({0: rows}, tuple({0: rows} for _ in inputs[1:]))
     program = torch.export.export(ensemble, inputs, dynamic_shapes=shapes)
     if target.suffix == ".pt2":
-        torch.export.save(program, target)
-        return
+        return partial(torch.export.save, program, target)
     names = ["x", *(f"x_{number}" for number in range(1, len(inputs)))]
     written = torch.onnx.export(
         program, inputs, dynamo=True, input_names=names, output_names=["scores"], verbose=False
     )
     assert written is not None  # noqa: S101 - with dynamo=True there is a program
     # In the file itself, not beside it: an ensemble is one thing.
-    written.save(target, external_data=False)
+    return partial(written.save, target, external_data=False)

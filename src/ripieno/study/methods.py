@@ -1,12 +1,18 @@
 """By which method a study combines its trials, unless told."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ripieno.ensembles import Combiner, CombinerName, Predictions, make_combiner, methods_of
+from ripieno.ensembles import (
+    COMBINERS,
+    Combiner,
+    CombinerName,
+    Predictions,
+    make_combiner,
+    methods_of,
+)
 from ripieno.errors import StudyError
 from ripieno.recipes import TaskName
 from ripieno.records import Trial
@@ -67,5 +73,7 @@ def find_combiner(
         return _Alone(str(best.id))
     if method is not None:
         return make_combiner(method, size=size)
-    own = next((name for name in get_args(CombinerName) if name == settings.ensemble), "greedy")
-    return make_combiner(own, size=size)
+    for name in COMBINERS:
+        if name == settings.ensemble:
+            return make_combiner(name, size=size)
+    return make_combiner("greedy", size=size)

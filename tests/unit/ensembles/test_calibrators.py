@@ -57,6 +57,15 @@ def test_a_model_that_is_always_right_gets_a_temperature_that_is_finite():
 
 
 @pytest.mark.parametrize("method", CALIBRATORS)
+def test_a_true_class_that_was_found_impossible_is_calibrated_all_the_same(method):
+    # Its logarithm is minus infinity, which would leave no slope to follow.
+    p, y = overconfident(200)
+    p[:3] = np.eye(3)[(y[:3] + 1) % 3]
+    q = calibrated(calibrate(p, y, method=method), p)
+    assert np.isfinite(np.log(q[np.arange(200), y])).all()
+
+
+@pytest.mark.parametrize("method", CALIBRATORS)
 def test_calibration_lowers_the_log_loss_on_new_rows(method):
     p, y = overconfident(2000)
     found = calibrate(p[:1000], y[:1000], method=method)

@@ -36,6 +36,8 @@ def print_results(results: Results, *, as_json: bool) -> None:
         out.print(f"best config: {_config(results.best.config)}")
     if results.ensemble is not None and results.ensemble.gain:
         out.print(_gain(results.ensemble.gain))
+    elif results.ensemble is not None and results.ensemble.nested_gain:
+        out.print(f"in nested folds: {_gain(results.ensemble.nested_gain, 'validation')}")
     if results.out is not None:
         there = [
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
@@ -56,7 +58,7 @@ def print_ensemble(found: Combined, *, as_json: bool) -> None:
             told = ", ".join(f"{name} {_digits(value)}" for name, value in numbers.items())
             out.print(f"{part}: {told}")
     if result.nested_gain:
-        out.print(_gain(result.nested_gain, "validation"))
+        out.print(f"in nested folds: {_gain(result.nested_gain, 'validation')}")
     if result.gain:
         out.print(_gain(result.gain))
     out.print("in " + ", ".join(found.paths))

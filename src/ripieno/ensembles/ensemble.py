@@ -1,12 +1,13 @@
 """Several models that answer as one: made from a search, calibrated, pruned, stored, exported."""
 
+import hashlib
 from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ripieno.ensembles import folders
@@ -76,12 +77,17 @@ class Ensemble(PooledModel):
         Raises:
             EnsembleError: There are no targets, or a member cannot read the rows.
         """
-        truth = self._truth(x, y)
-        parts = self._each_batch(x, lambda scores, _: as_answers(scores, self.task))
+        truth, mark = self._truth(x, y), hashlib.sha256()
+
+        def answer(scores: Tensor, views: tuple[Tensor, ...]) -> NDArray[Any]:
+            mark.update(views[0].cpu().numpy().tobytes())
+            return as_answers(scores, self.task)
+
+        parts = self._each_batch(x, answer)
         told = self.facts["members"] if self.facts else [{"id": "member"}] * len(self.members)
         ids = tuple(f"{number}: {each['id']}" for number, each in enumerate(told))
-        mark = folders.fingerprint(truth)
-        return Predictions(np.concatenate(parts, axis=1), truth, ids, f"rows {mark}", self.task)
+        rows = f"rows {mark.hexdigest()[:16]}"
+        return Predictions(np.concatenate(parts, axis=1), truth, ids, rows, self.task)
 
     def calibrate(
         self,
@@ -192,7 +198,9 @@ class Ensemble(PooledModel):
         }  # fmt: skip
         if "members" in changes and "reads" not in changes and len(self.preprocesses) < 2:
             arguments["reads"] = None
-        return Ensemble(**arguments).train(self.training)
+        made = Ensemble(**arguments)
+        made.training = self.training  # and not `train()`: members may be frozen in evaluation mode
+        return made
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``ensemble.json`` and ``members.safetensors`` into a folder.

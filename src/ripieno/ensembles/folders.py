@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -20,7 +18,7 @@ from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
 from ripieno.errors import ArtifactError, EnsembleError
 from ripieno.recipes import Coding
 
-__all__ = ["fingerprint", "read", "write"]
+__all__ = ["read", "write"]
 
 _VERSION = 1
 _OF_FOLDS = 2
@@ -182,12 +180,6 @@ def _states(
         owner, _, name = key.partition("/")
         (parts[owner] if owner in parts else states[int(owner)])[name] = tensor
     return states, parts
-
-
-def fingerprint(targets: NDArray[Any]) -> str:
-    """Return a digest of rows by their targets, in their order."""
-    plain = np.ascontiguousarray(targets)
-    return hashlib.sha256(repr(plain.shape).encode() + plain.tobytes()).hexdigest()[:16]
 
 
 def _standing_alone(value: object, name: str) -> Tensor:

@@ -361,7 +361,8 @@ class Study:
                 where=repr(self),
                 fix="run the study for longer.",
             )
-        key = (method, size, calibration)
+        # By identity: a user's own may not be hashable. What is kept holds on to it.
+        key = (method if isinstance(method, str | None) else id(method), size, calibration)
         if key not in self._chosen:
             self._chosen[key] = choose(
                 self._job,

@@ -1,6 +1,7 @@
 """The trials of a study, combined in every way."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -44,7 +45,10 @@ def test_an_ensemble_by_any_method_answers_as_it_was_measured(study, method, tmp
     np.testing.assert_array_equal(again.answers(test), ensemble.answers(test))
 
 
+@dataclass
 class TopTwo:
+    """Compared by value, and so without a hash."""
+
     def fit(self, library):
         losses = [-np.log(p[np.arange(library.rows), library.targets]).mean()
                   for p in library.probabilities]  # fmt: skip

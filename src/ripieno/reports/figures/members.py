@@ -137,7 +137,9 @@ def ambiguity(selection: Selection, answers: Answers) -> go.Figure:
     """
     from ripieno.ensembles import decompose
 
-    found = decompose(members_of(selection, answers), selection.weights)
+    # Weights that are told are rounded, and shares have the sum 1.
+    shares = np.array(selection.weights) / sum(selection.weights)
+    found = decompose(members_of(selection, answers), shares)
     loss = "squared error" if answers.task == "regression" else "log loss"
     share = found.ambiguity / found.members if found.members > 0 else 0.0
     figure = style.blank(

@@ -62,6 +62,13 @@ def test_the_bars_are_the_loss_taken_apart(answers):
     np.testing.assert_allclose(bars.base, [0, found.ensemble, 0])
 
 
+def test_weights_that_were_rounded_are_shares_all_the_same(answers):
+    rounded = Selection((7, 3, 5), (0.333333, 0.333333, 0.333333))
+    (bars,) = ambiguity(rounded, answers).data
+    np.testing.assert_allclose(bars.x[0] - bars.x[1], bars.x[2])
+    assert len(gain_by_size(rounded, answers).data[0].y) == 3
+
+
 def test_values_are_taken_apart_too():
     rng = np.random.default_rng(1)
     y, votes = rng.normal(size=(30, 1)), rng.normal(size=(3, 30, 1))

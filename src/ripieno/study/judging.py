@@ -27,7 +27,7 @@ JUDGED = "ensemble_loss"
 
 _SCHEDULERS = ("full", "halving", "hyperband", "asha")
 
-Key = tuple[int, int, int]
+Key = tuple[int, int]
 
 
 def check_judging(objective: str, scheduler: str) -> str:
@@ -85,7 +85,9 @@ class Judge:
 
     def judge(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose last row of metrics says what the trial would add."""
-        if outcome.predictions is None or not outcome.metrics:
+        is_done = outcome.status is OutcomeStatus.DONE
+        # One that was stopped will go on, and no scheduler is told of it.
+        if not is_done or outcome.predictions is None or not outcome.metrics:
             return outcome
         own = self._read(outcome.order.trial, outcome.predictions)
         ensemble = self._ensemble(self._before.get(_key(outcome.order), ()))
@@ -149,4 +151,5 @@ class JudgingExecutor:
 
 
 def _key(order: Order) -> Key:
-    return order.trial, order.start, order.stop
+    # Not where it starts: a stopped order may go on from further along.
+    return order.trial, order.stop

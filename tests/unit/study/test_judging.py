@@ -1,22 +1,21 @@
 """A search whose trials are judged by what they add to the ensemble so far."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import ripieno as rp
 from ripieno.ensembles import Contribution, Predictions, greedy_selection, log_loss
 from ripieno.errors import StudyError
-from ripieno.study.judging import JUDGED
+from ripieno.ledger import SqlLedger
+from ripieno.records import Order, Outcome, OutcomeStatus
+from ripieno.study.judging import JUDGED, Judge
 
 OPTIONS = {
     "scheduler": "hyperband", "epochs": 3, "workers": 1, "progress": False, "tier": "loop",
     "objective": "ensemble",
 }  # fmt: skip
-
-
-def rows(study):
-    return [(t.id, dict(t.config), t.epochs, [dict(row) for row in t.history])
-            for t in study.trials]  # fmt: skip
 
 
 def test_the_last_epoch_of_every_order_is_judged(arrays, factory, space, tmp_path):
@@ -34,17 +33,39 @@ def test_the_last_epoch_of_every_order_is_judged(arrays, factory, space, tmp_pat
         assert study.best.metrics["log_loss"] == min(t.metrics["log_loss"] for t in study.trials)
 
 
-def test_a_search_that_goes_on_gives_the_same_trials(arrays, factory, space, tmp_path):
-    with rp.tune(factory, arrays, space, trials=8, out=tmp_path / "a", **OPTIONS) as whole:
-        expected = rows(whole)
-    stopped = rp.tune(factory, arrays, space, trials=8, minutes=1e-9, out=tmp_path / "b", **OPTIONS)
-    stopped.close()
-    with rp.open(tmp_path / "b", model=factory, data=arrays, space=space) as study:
-        for _ in range(40):
-            study.run(minutes=0.002, workers=1, progress=False)
-            if study.finished:
-                break
-        assert rows(study) == expected
+def test_a_judge_that_is_made_from_the_record_says_what_was_recorded(
+    arrays, factory, space, tmp_path
+):
+    rp.tune(factory, arrays, space, trials=8, out=tmp_path / "s", **OPTIONS).close()
+    with rp.open(tmp_path / "s", model=factory, data=arrays, space=space) as study:
+        assert study.finished  # the scheduler, replayed, gives the recorded orders
+        ledger = SqlLedger.open(study.folder.url)
+        events = list(ledger.events())
+        ledger.close()
+        compared = 0
+        for place, event in enumerate(events):
+            last = isinstance(event, Outcome) and event.order.stop == 3 and event.predictions
+            if not last:
+                continue  # predictions of earlier epochs have been replaced since
+            judge = Judge(study.job, study.artifacts, epochs=3, events=events[:place])
+            *rows, told = event.metrics
+            plain = {name: value for name, value in told.items() if name != JUDGED}
+            again = judge.judge(replace(event, metrics=(*rows, plain)))
+            assert again.metrics[-1][JUDGED] == told[JUDGED]
+            compared += 1
+        assert compared >= 3
+
+
+def test_a_stopped_order_is_judged_when_it_has_come_to_its_end(tuned):
+    judge = Judge(tuned.job, tuned.artifacts, epochs=3)
+    trial = next(t for t in tuned.trials if t.predictions)
+    order = Order(trial=trial.id, config=trial.config, start=0, stop=trial.epochs)
+    stopped = Outcome(
+        order, OutcomeStatus.STOPPED, trial.history, predictions=trial.predictions
+    )
+    assert judge.judge(stopped) is stopped
+    done = judge.judge(replace(stopped, status=OutcomeStatus.DONE))
+    assert done.metrics[-1][JUDGED] == pytest.approx(trial.metrics["log_loss"], rel=1e-5)
 
 
 def test_what_a_model_adds_is_the_loss_of_the_ensemble_with_it():

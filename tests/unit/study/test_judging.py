@@ -60,9 +60,7 @@ def test_a_stopped_order_is_judged_when_it_has_come_to_its_end(tuned):
     judge = Judge(tuned.job, tuned.artifacts, epochs=3)
     trial = next(t for t in tuned.trials if t.predictions)
     order = Order(trial=trial.id, config=trial.config, start=0, stop=trial.epochs)
-    stopped = Outcome(
-        order, OutcomeStatus.STOPPED, trial.history, predictions=trial.predictions
-    )
+    stopped = Outcome(order, OutcomeStatus.STOPPED, trial.history, predictions=trial.predictions)
     assert judge.judge(stopped) is stopped
     done = judge.judge(replace(stopped, status=OutcomeStatus.DONE))
     assert done.metrics[-1][JUDGED] == pytest.approx(trial.metrics["log_loss"], rel=1e-5)

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from ripieno.records import Metrics, Objective, Trial, ranked, spread_name, spread_of
 from ripieno.reports import trained
-from ripieno.study import EnsembleResult, Results, Study
+from ripieno.study import Combined, EnsembleResult, Results, Study
 
-__all__ = ["console", "finite", "print_results", "print_trials"]
+__all__ = ["console", "finite", "print_ensemble", "print_results", "print_trials"]
 
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
@@ -49,7 +49,7 @@ def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = (
         if len(results.front) > _MOST_OF_FRONT:
             out.print(f"and {len(results.front) - _MOST_OF_FRONT} more, which --json has too")
     if results.ensemble is not None:
-        _print_ensemble(results.ensemble)
+        _say_gains(results.ensemble)
     if results.out is not None:
         there = [
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
@@ -57,13 +57,34 @@ def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = (
         out.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
 
 
-def _print_ensemble(found: EnsembleResult) -> None:
+def _say_gains(found: EnsembleResult) -> None:
     """Say what the ensemble was selected by, and what it gains."""
     out = console()
     if found.selected_by is not None:
         out.print(f"ensemble selected by validation {found.selected_by.replace('_', ' ')}")
     if found.gain:
         out.print(_gain(found.gain))
+    elif found.nested_gain:
+        out.print(f"in nested folds: {_gain(found.nested_gain, 'validation')}")
+
+
+def print_ensemble(found: Combined, *, as_json: bool) -> None:
+    """Print what an ensemble is made of and what it gives."""
+    if as_json:
+        print(json.dumps(finite(found.to_dict())))  # noqa: T201 - our output
+        return
+    out, result = console(), found.result
+    pairs = zip(result.members, result.weights, strict=True)
+    out.print(f"{found.method}: " + ", ".join(f"trial {m} {w:.1%}" for m, w in pairs))
+    for part, numbers in (("validation", result.validation), ("test", result.test)):
+        if numbers:
+            told = ", ".join(f"{name} {_digits(value)}" for name, value in numbers.items())
+            out.print(f"{part}: {told}")
+    if result.nested_gain:
+        out.print(f"in nested folds: {_gain(result.nested_gain, 'validation')}")
+    if result.gain:
+        out.print(_gain(result.gain))
+    out.print("in " + ", ".join(found.paths))
 
 
 def print_trials(study: Study, count: int) -> None:
@@ -157,17 +178,16 @@ def _config(config: Mapping[str, Any]) -> str:
     )
 
 
-def _gain(gain: Mapping[str, float]) -> str:
+def _gain(gain: Mapping[str, float], part: str = "test") -> str:
     low, high = gain["low"], gain["high"]
     span = f"95 % interval {_digits(low, high)} to {_digits(high, low)}"
     metric = next(name for name in gain if name not in {"low", "high"})
     word = metric.replace("_", " ")
     if low <= 0 <= high:
-        return f"no certain gain of the ensemble in test {word} ({span})"
+        return f"no certain gain of the ensemble in {part} {word} ({span})"
     change = "lower" if gain[metric] > 0 else "higher"
-    return (
-        f"test {word} of the ensemble is {_digits(abs(gain[metric]), low, high)} {change} ({span})"
-    )
+    size = _digits(abs(gain[metric]), low, high)
+    return f"{part} {word} of the ensemble is {size} {change} ({span})"
 
 
 def console() -> Console:

@@ -22,7 +22,7 @@ from ripieno.cli.data_options import (
 )
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["SchedulerName", "SearcherName", "tune"]
+__all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -51,6 +51,29 @@ class SearcherName(StrEnum):
     EVOLUTION = "evolution"
     LOCALSEARCH = "localsearch"
     REINFORCE = "reinforce"
+
+
+class EnsembleName(StrEnum):
+    """The ways of combining trials that the command knows by name."""
+
+    GREEDY = "greedy"
+    SOFT = "soft"
+    HARD = "hard"
+    GEOMETRIC = "geometric"
+    WEIGHTED = "weighted"
+    STACKING = "stacking"
+    BLENDING = "blending"
+    DYNAMIC = "dynamic"
+    MEDIAN = "median"
+    MIXTURE = "mixture"
+    NONE = "none"
+
+
+class ObjectiveName(StrEnum):
+    """What trials are compared by."""
+
+    METRIC = "metric"
+    ENSEMBLE = "ensemble"
 
 
 def tune(
@@ -194,6 +217,21 @@ def tune(
             "the last bit on any number of workers.",
         ),
     ] = "auto",
+    ensemble: Annotated[
+        EnsembleName,
+        typer.Option(
+            help="How the trials are combined at the end: a vote (greedy, soft, weighted, hard, "
+            "geometric), a model on top (stacking, blending), a choice row by row (dynamic), of "
+            "values median or mixture; none for the best trial alone.",
+        ),
+    ] = EnsembleName.GREEDY,
+    objective: Annotated[
+        ObjectiveName,
+        typer.Option(
+            help="What trials are compared by: their metric, or what they would add to the "
+            "ensemble of the trials that were trained to the end before."
+        ),
+    ] = ObjectiveName.METRIC,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -263,6 +301,8 @@ def tune(
             folds=folds,
             seeds=seeds,
             tier=tier,
+            ensemble=ensemble.value,
+            objective=objective.value,
             workers=crew,
             seed=seed,
             out=folder,

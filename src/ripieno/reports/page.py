@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from ripieno.errors import ReportError
 from ripieno.reports import figures
 from ripieno.reports.figures import style
-from ripieno.reports.summary import Answers, Summary, last_value, lost
+from ripieno.reports.summary import Answers, Selection, Summary, last_value, lost
 from ripieno.reports.training import trainings
 from ripieno.reports.words import config_words, findings
 
@@ -148,7 +148,19 @@ def _ensemble_panels(summary: Summary) -> list[_Panel]:
         panels.append(
             _panel("gain", lambda: figures.gain(single, ensemble.scores, members=ensemble.members))
         )
-    return panels
+    return panels + _member_panels(ensemble, summary.answers)
+
+
+def _member_panels(ensemble: Selection, answers: Answers | None) -> list[_Panel]:
+    """Return what is shown of an ensemble's members beside each other."""
+    if answers is None or answers.votes is None or len(answers.votes) < 2:
+        return []
+    drawn: dict[str, Callable[[Selection, Answers], Any]] = {"gain-by-size": figures.gain_by_size}
+    if answers.task == "classification":
+        drawn |= {"diversity": figures.diversity, "kappa-error": figures.kappa_error}
+    if answers.task != "multilabel":
+        drawn["ambiguity"] = figures.ambiguity
+    return [_panel(key, partial(draw, ensemble, answers)) for key, draw in drawn.items()]
 
 
 def _answer_panels(answers: Answers | None) -> list[_Panel]:
@@ -166,10 +178,11 @@ def _answer_panels(answers: Answers | None) -> list[_Panel]:
         ]
     if answers.task == "multilabel":
         return [_panel("labels", lambda: figures.labels(models, targets, names))]
-    return [
-        _panel("reliability", lambda: figures.reliability(models, targets)),
-        _panel("confusion", lambda: figures.confusion(last, targets, names)),
-    ]
+    panels = [_panel("reliability", lambda: figures.reliability(models, targets))]
+    before, after = answers.ensemble, answers.calibrated
+    if before is not None and after is not None:
+        panels.append(_panel("calibration", lambda: figures.calibration(before, after, targets)))
+    return [*panels, _panel("confusion", lambda: figures.confusion(last, targets, names))]
 
 
 def _panel(key: str, draw: Callable[[], Any]) -> _Panel:

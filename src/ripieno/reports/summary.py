@@ -74,6 +74,9 @@ class Answers:
         classes: Names of the classes, labels or columns; their numbers where absent.
         part: What the rows are: ``"test"`` if nothing was chosen on them.
         task: ``classification``, ``multilabel`` or ``regression``.
+        votes: What each member of the ensemble answered, in the order of the selection, shape
+            ``(members, rows, outputs)``; None if it is not shown.
+        calibrated: The ensemble's probabilities after a calibration, if there was one.
     """
 
     targets: NDArray[Any]
@@ -82,6 +85,8 @@ class Answers:
     classes: tuple[str, ...] = ()
     part: str = "test"
     task: Literal["classification", "multilabel", "regression"] = "classification"
+    votes: NDArray[np.floating[Any]] | None = None
+    calibrated: NDArray[np.floating[Any]] | None = None
 
     def __post_init__(self) -> None:
         shape = self.single.shape
@@ -90,6 +95,8 @@ class Answers:
             problem = f"targets of shape {self.targets.shape} beside answers of shape {shape}."
         elif self.ensemble is not None and self.ensemble.shape != shape:
             problem = f"the ensemble's answers have the shape {self.ensemble.shape}, not {shape}."
+        elif self.votes is not None and self.votes.shape[1:] != shape:
+            problem = f"the members' answers have the shape {self.votes.shape}, not (…, {shape})."
         elif self.classes and len(self.classes) != shape[1]:
             problem = f"there are {len(self.classes)} names for {shape[1]} classes."
         else:

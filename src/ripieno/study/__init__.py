@@ -1,5 +1,6 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
+from ripieno.study.combining import Combined, combine
 from ripieno.study.diagnosing import diagnose_data
 from ripieno.study.fixing import read_values
 from ripieno.study.models import Models, refit
@@ -12,12 +13,14 @@ from ripieno.study.study import Study
 
 __all__ = [
     "BestTrial",
+    "Combined",
     "EnsembleResult",
     "FrontTrial",
     "Models",
     "Results",
     "Settings",
     "Study",
+    "combine",
     "diagnose_data",
     "load_ensemble",
     "open",

@@ -1,51 +1,83 @@
-"""Which trials can be combined into an ensemble, and what stands against it."""
+"""Another ensemble of a study's trials, left in its folder."""
 
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
+from ripieno.ensembles import CalibrationName, CombinerName
 from ripieno.errors import StudyError
-from ripieno.records import Goal, Trial, TrialStatus
-from ripieno.study.jobs import Job, TuneJob
+from ripieno.study.evaluation import describe
+from ripieno.study.results import EnsembleResult
 
-__all__ = ["check_combinable", "library_of"]
+if TYPE_CHECKING:
+    from ripieno.study.study import Study
 
-
-def library_of(trials: Sequence[Trial], goal: Goal) -> list[Trial]:
-    """Return the trials that left predictions, did not end badly and keep the limits."""
-    good = {TrialStatus.PAUSED, TrialStatus.RUNNING}
-    left = [t for t in trials if t.predictions and t.state and t.status in good]
-    return [trial for trial in left if goal.violation(trial.metrics) == 0.0]
+__all__ = ["Combined", "combine"]
 
 
-def check_combinable(
-    job: Job | None, library: Sequence[Trial], *, kind: str, where: str
-) -> TuneJob:
-    """Return the job whose trials are to be combined.
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """An ensemble that was made of a study's trials.
 
     Args:
-        job: What the study trains, if that is at hand.
-        library: What :func:`library_of` found.
-        kind: ``tune`` or ``search``.
-        where: The study, in words.
+        method: How they are combined.
+        result: Members, weights and numbers.
+        paths: What was written.
+    """
+
+    method: str
+    result: EnsembleResult
+    paths: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        return asdict(self)
+
+
+def combine(
+    study: "Study",
+    method: str,
+    *,
+    size: int | None = None,
+    calibration: CalibrationName | None = None,
+    out: Path | None = None,
+    export: Path | None = None,
+    test: bool = False,
+) -> Combined:
+    """Combine a study's trials and write the ensemble.
+
+    Args:
+        study: A study with its model and data at hand.
+        method: Name of the method.
+        size: Trials at most.
+        calibration: How its probabilities are calibrated.
+        out: The folder; ``ensemble-<method>`` in the study's where absent.
+        export: A ``.pt2`` or ``.onnx`` file to be written too.
+        test: Whether the test part is looked at.
 
     Raises:
-        StudyError: There is nothing to combine.
+        StudyError: There is no such method, no folder to write to, or nothing to combine.
+        EnsembleError: The method does not suit the task, or the ensemble cannot be exported.
     """
-    if kind != "tune":
+    name = next((known for known in get_args(CombinerName) if known == method), None)
+    if name is None:
         raise StudyError(
-            "a search over a function leaves no predictions to combine.",
-            where="Study.ensemble()",
-            fix="use rp.tune with a model, whose trials leave their predictions behind.",
+            f"{method!r} is no way to combine trials.",
+            where="ripieno ensemble --method",
+            fix=f"use one of {', '.join(get_args(CombinerName))}.",
         )
-    if not isinstance(job, TuneJob):
-        raise StudyError(
-            "the study was opened without its model and data.",
-            where=where,
-            fix="pass them: rp.open(path, model=…, data=…).",
-        )
-    if not library:
-        raise StudyError(
-            "no trial has left predictions yet, or none of those keeps the limits.",
-            where=where,
-            fix="run the study for longer.",
-        )
-    return job
+    if out is None:
+        if study.folder is None:
+            raise StudyError(
+                "the study lives in memory and has no folder for an ensemble.",
+                where="combine(study, …)",
+                fix="name one: out=….",
+            )
+        out = study.folder.path / f"ensemble-{method}"
+    chosen = study.choose(name, size=size, calibration=calibration)
+    result = study.measure(chosen).result if test else describe(chosen)
+    ensemble = chosen.build()
+    ensemble.save(out)
+    if export is not None:
+        ensemble.export(export)
+    return Combined(method, result, tuple(str(p) for p in (out, export) if p is not None))

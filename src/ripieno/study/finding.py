@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from ripieno.errors import StudyError
 from ripieno.records import Goal, Limit, Trial, front
+from ripieno.study.folder import Folder
+from ripieno.study.results import FrontTrial, Results
+from ripieno.study.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["best_of", "front_of", "table_of"]
+__all__ = ["best_of", "front_of", "front_results", "stored_results", "table_of"]
 
 
 def best_of(trials: Sequence[Trial], goal: Goal) -> Trial:
@@ -63,3 +66,20 @@ def _none_keeps(limits: Sequence[Limit], count: int) -> StudyError:
         where=", ".join(map(str, limits)),
         fix="loosen a limit in a new study, or run this one for longer.",
     )
+
+
+def front_results(trials: Sequence[Trial], settings: Settings) -> list[FrontTrial]:
+    """Return the front for the results; nothing for a study after one metric."""
+    if not settings.further:
+        return []
+    found = front_of(trials, settings.goal)
+    return [FrontTrial(t.id, dict(t.config), dict(t.metrics)) for t in found]
+
+
+def stored_results(folder: Folder | None, trials: Sequence[Trial]) -> Results | None:
+    """Return the results in the folder, if they are of the search's present state."""
+    if folder is None or not folder.results.is_file():
+        return None
+    results = Results.read(folder.results)
+    now = (len(trials), sum(len(trial.history) for trial in trials))
+    return results if (results.trials, results.epochs) == now else None

@@ -2,35 +2,50 @@
 
 from ripieno.errors import StudyError
 from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, usable_cores
+from ripieno.ledger import Ledger
 from ripieno.records import ArtifactStore, Runner
+from ripieno.study.jobs import Job, TuneJob
+from ripieno.study.judging import Judge, JudgingExecutor
 from ripieno.study.settings import Settings
 
 __all__ = ["make_executor", "session_end"]
 
 
 def make_executor(
-    runner: Runner,
-    artifacts: ArtifactStore,
-    *,
-    workers: int | Crew | None,
+    job: Job,
     settings: Settings,
+    *,
+    ledger: Ledger,
+    artifacts: ArtifactStore,
+    workers: int | Crew | None,
 ) -> Executor:
     """Return an executor in this process for one worker, else one of processes.
 
     Args:
-        runner: What carries orders out.
+        job: What the orders train.
+        settings: The study's.
+        ledger: What happened so far, for a study whose trials are judged by the ensemble.
         artifacts: Where states and predictions lie.
         workers: Processes, or a crew of them that have begun to start; None for every usable
             core, and for 1 where a function is called.
-        settings: The study's settings.
 
     Raises:
         StudyError: There are no workers.
     """
+    executor = _hosts(job.runner(settings), artifacts, workers=workers, kind=settings.kind)
+    if settings.judged_by == "metric" or not isinstance(job, TuneJob):
+        return executor
+    judge = Judge(job, artifacts, epochs=settings.epochs, events=ledger.events())
+    return JudgingExecutor(executor, judge)
+
+
+def _hosts(
+    runner: Runner, artifacts: ArtifactStore, *, workers: int | Crew | None, kind: str
+) -> Executor:
     if isinstance(workers, Crew):
         return ProcessExecutor(runner, artifacts, workers=workers.count, crew=workers)
     if workers is None:
-        workers = usable_cores() if settings.kind == "tune" else 1
+        workers = usable_cores() if kind == "tune" else 1
     if workers < 1:
         raise StudyError(
             f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."

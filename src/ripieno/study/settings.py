@@ -64,6 +64,9 @@ class Settings:
             for one that is known by its name.
         folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
             single split.
+        ensemble: How the trials are combined at the end; ``none`` for the best one alone.
+        judged_by: What a scheduler compares trials by: their ``metric``, or what they add to
+            the ``ensemble`` so far.
         seeds: How many times a trial is trained on each fold, each with another seed.
         searcher_reason: Why this searcher, where the study chose it; else None.
         further: The metrics that the search is after beside the first one.
@@ -91,6 +94,8 @@ class Settings:
     searcher_reason: str | None = None
     further: tuple[FurtherMetric, ...] = ()
     limits: tuple[Limit, ...] = ()
+    ensemble: str = "greedy"
+    judged_by: str = "metric"
     version: int = VERSION
 
     @property
@@ -139,7 +144,8 @@ class Settings:
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
         needed = known - {
-            "folds", "seeds", "metric_source", "searcher_reason", "further", "limits",
+            "folds", "seeds", "metric_source", "searcher_reason", "further", "limits", "ensemble",
+            "judged_by",
         }  # fmt: skip
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(

@@ -25,6 +25,8 @@ from ripieno.study.fixing import weigh_classes
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
 from ripieno.study.jobs import SearchJob, TuneJob
+from ripieno.study.judging import check_judging
+from ripieno.study.methods import check_method
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import name_searcher
 from ripieno.study.study import Study
@@ -69,6 +71,8 @@ def tune(
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
+    ensemble: str = "greedy",
+    objective: str = "metric",
     workers: int | Crew | None = None,
     seed: int = 0,
     enqueue: Sequence[ConfigInput] = (),
@@ -139,6 +143,11 @@ def tune(
             ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
             ``loop`` trains one model after the other: slower, and the same to the last bit
             on any number of workers, where stacks are the same up to rounding.
+        ensemble: How the trials are combined at the end: ``greedy``, ``soft``, ``hard``,
+            ``geometric``, ``weighted``, ``stacking``, ``blending``, ``dynamic``, ``median``,
+            ``mixture``, or ``none`` (``docs/ensembles.md``).
+        objective: What trials are compared by: their ``metric``, or what they would add to the
+            ``ensemble`` of the trials that were trained to the end before.
         workers: Processes, each with one thread, or a crew of them that have begun to start;
             every usable core where absent.
         seed: Of the split, the searcher and every trial.
@@ -211,6 +220,8 @@ def tune(
         seeds=seeds,
         further=further_metrics(aims.goal, aims.sources),
         limits=aims.goal.limits,
+        ensemble=check_method(ensemble, read.task),
+        judged_by=check_judging(objective, scheduler if isinstance(scheduler, str) else "custom"),
     )
     wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
     strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ripieno.errors import StudyError
 from ripieno.population import deciding_names
-from ripieno.records import Change
+from ripieno.records import Change, Goal, Objective
 from ripieno.schedulers import Scheduler, make_scheduler
 from ripieno.searchers import (
     SCALARIZED,
@@ -15,6 +15,7 @@ from ripieno.searchers import (
     make_searcher,
 )
 from ripieno.space import Space
+from ripieno.study.judging import JUDGED
 from ripieno.study.settings import Settings
 from ripieno.study.steering import Steering
 
@@ -73,7 +74,7 @@ class Strategy:
         scheduler = make_scheduler(
             settings.scheduler,
             searcher,
-            settings.goal,
+            _judged(settings),
             epochs=settings.epochs,
             trials=settings.trials,
             space=space,
@@ -133,6 +134,11 @@ def name_searcher(
     if searcher == "random" and scheduler == "bohb":
         return "treeparzen", "BOHB is Hyperband with a searcher that learns"
     return searcher, None
+
+
+def _judged(settings: Settings) -> Goal | Objective:
+    """Return what a scheduler compares trials by."""
+    return Objective(JUDGED) if settings.judged_by == "ensemble" else settings.goal
 
 
 def changed_names(space: Space) -> frozenset[str]:

@@ -2,11 +2,10 @@
 
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ripieno.diagnostics import Diagnosis
-from ripieno.ensembles import Ensemble
+from ripieno.ensembles import CalibrationName, Combiner, CombinerName, Ensemble
 from ripieno.errors import StudyError
 from ripieno.executors import Crew
 from ripieno.ledger import Ledger
@@ -15,15 +14,15 @@ from ripieno.records import ArtifactStore, Trial, ancestry, config_by_epoch
 from ripieno.reports import trainings, write_page
 from ripieno.space import Config, Space
 from ripieno.study.changing import ConfigInput, WarmStart
-from ripieno.study.combining import check_combinable, library_of
 from ripieno.study.course import Course
 from ripieno.study.diagnosing import diagnose_study
-from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
-from ripieno.study.finding import best_of, front_of, table_of
+from ripieno.study.evaluation import Chosen, Evaluation, evaluate
+from ripieno.study.finding import best_of, front_of, front_results, stored_results, table_of
 from ripieno.study.folder import Folder, write_whole
 from ripieno.study.jobs import Job, TuneJob
+from ripieno.study.library import Choices, check_combinable, library_of
 from ripieno.study.progress import make_watcher
-from ripieno.study.results import BestTrial, FrontTrial, Results
+from ripieno.study.results import BestTrial, Results
 from ripieno.study.running import make_executor, session_end
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
@@ -60,19 +59,14 @@ class Study:
         self._job = job
         self._course = Course(settings, space, ledger=ledger, strategy=strategy or Strategy())
         self._trials: tuple[Trial, ...] | None = None
-        self._chosen: dict[tuple[int, int], Chosen] = {}
+        self._choices = Choices(artifacts)
         self._evaluation: Evaluation | None = None
         self._reason: StopReason | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -115,10 +109,7 @@ class Study:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """The trials that keep all limits and that no other one dominates.
-
-        They come in the sequence of the first metric, its best one first.
-        """
+        """The trials that keep all limits and that none dominates, best by the first metric."""
         return front_of(self.trials, self.settings.goal)
 
     def lineage(self, trial: int) -> tuple[Trial, ...]:
@@ -180,14 +171,15 @@ class Study:
         )
         budget = Budget(seconds=seconds, target=self.settings.target)
         executor = make_executor(
-            self._job.runner(self.settings),
-            self._artifacts,
+            self._job,
+            self.settings,
+            ledger=self._ledger,
+            artifacts=self._artifacts,
             workers=workers,
-            settings=self.settings,
         )
         watcher = make_watcher(self.settings.objective, show=progress, seconds=seconds)
         self._trials = self._evaluation = None
-        self._chosen.clear()
+        self._choices.clear()
         try:
             with watcher:
                 reason = run(
@@ -256,17 +248,34 @@ class Study:
         self._reason = None
         return self
 
-    def ensemble(self, *, rounds: int = 50, bags: int = 10) -> Ensemble:
-        """Return the ensemble of the search's trials.
+    def ensemble(
+        self,
+        method: CombinerName | Combiner | None = None,
+        *,
+        size: int | None = None,
+        calibration: CalibrationName | None = None,
+    ) -> Ensemble:
+        """Return an ensemble of the trials, fitted on the predictions that they left behind.
 
-        Greedy selection with replacement by log loss over the validation predictions that
-        every trial left behind, and soft voting with the weights it finds; nothing is
-        trained. Source: Caruana et al. 2004, Ensemble selection from libraries of models.
+        Args:
+            method: ``greedy`` (selection with replacement by log loss, and a soft vote with the
+                weights it finds), ``soft``, ``hard``, ``geometric``, ``weighted``,
+                ``stacking``, ``blending``, ``dynamic``; for a regression ``median`` and
+                ``mixture`` too; or an object with ``fit(library)``. The study's own where
+                absent.
+            size: Trials in it at most; the method's own choice where absent.
+            calibration: ``temperature``, ``vector`` or ``isotonic``, fitted on answers to
+                validation rows by combinations that had not seen those rows.
 
         Raises:
             StudyError: The study is a search over a function, or no trial has predictions.
+            EnsembleError: There is no such method, or it does not suit the task.
         """
-        return self._choose(rounds=rounds, bags=bags).build()
+        return self.choose(method, size=size, calibration=calibration).build()
+
+    def measure(self, chosen: Chosen) -> Evaluation:
+        """Return what an ensemble and the best trial give on the test part: look at one only."""
+        return evaluate(chosen, self.best)
 
     def results(self) -> Results:
         """Return the numbers of the study; the first call measures on the test part.
@@ -274,7 +283,7 @@ class Study:
         They are kept in the study's folder, so that the test part is touched once for each
         state of the search.
         """
-        stored = self._stored_results()
+        stored = stored_results(self.folder, self.trials)
         if stored is not None:
             return stored
         best, ensemble = self._measured()
@@ -290,7 +299,7 @@ class Study:
             seeds=self.settings.seeds,
             training=list(trainings(self.trials)),
             searcher=self.settings.searcher_in_words,
-            front=self._front(),
+            front=front_results(self.trials, self.settings),
         )
         if self.folder is not None and self._job is not None:
             write_whole(self.folder.results, json.dumps(results.to_dict(), indent=2))
@@ -350,38 +359,34 @@ class Study:
         """Let go of the study's files; everything is on disk already."""
         self._ledger.close()
 
-    def _front(self) -> list[FrontTrial]:
-        """Return the front for the results; nothing for a study after one metric."""
-        if not self.settings.further:
-            return []
-        return [FrontTrial(t.id, dict(t.config), dict(t.metrics)) for t in self.front]
-
-    def _library(self) -> list[Trial]:
-        return library_of(self.trials, self.settings.goal)
-
     def _can_evaluate(self) -> bool:
-        return isinstance(self._job, TuneJob) and bool(self._library())
+        library = library_of(self.trials, self.settings.goal)
+        return isinstance(self._job, TuneJob) and bool(library)
 
-    def _choose(self, *, rounds: int = 50, bags: int = 10) -> Chosen:
-        """Return the ensemble that these options select, selected once."""
-        library = self._library()
+    def choose(
+        self,
+        method: CombinerName | Combiner | None = None,
+        *,
+        size: int | None = None,
+        calibration: CalibrationName | None = None,
+    ) -> Chosen:
+        """Return the ensemble that these options select, not built yet; see :meth:`ensemble`."""
+        library = library_of(self.trials, self.settings.goal)
         job = check_combinable(self._job, library, kind=self.settings.kind, where=repr(self))
-        if (rounds, bags) not in self._chosen:
-            self._chosen[rounds, bags] = choose(
-                job,
-                library,
-                self._artifacts,
-                reference=self.settings.recipe or "custom",
-                wanted=self.settings.metric,
-                rounds=rounds,
-                bags=bags,
-            )
-        return self._chosen[rounds, bags]
+        return self._choices.choose(
+            job,
+            library,
+            self.settings,
+            method=method,
+            size=size,
+            calibration=calibration,
+            best=self.best,
+        )
 
     def _evaluate(self) -> Evaluation:
         """Return what the ensemble and the best trial give on the test part, measured once."""
         if self._evaluation is None:
-            self._evaluation = evaluate(self._choose(), self.best)
+            self._evaluation = evaluate(self.choose(), self.best)
         return self._evaluation
 
     def _measured(self) -> tuple[BestTrial | None, Evaluation | None]:
@@ -393,11 +398,3 @@ class Study:
         test = evaluation.best_test if evaluation else {}
         validation = dict(best.metrics)
         return BestTrial(best.id, dict(best.config), validation, test), evaluation
-
-    def _stored_results(self) -> Results | None:
-        """Return the results in the folder, if they are of the search's present state."""
-        if self.folder is None or not self.folder.results.is_file():
-            return None
-        results = Results.read(self.folder.results)
-        now = (len(self.trials), sum(len(trial.history) for trial in self.trials))
-        return results if (results.trials, results.epochs) == now else None

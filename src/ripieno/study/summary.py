@@ -90,6 +90,8 @@ def _answers(evaluation: Evaluation | None) -> Answers | None:
         ensemble=evaluation.predictions,
         classes=tuple(map(str, data.classes)),
         task=data.task,
+        votes=evaluation.votes,
+        calibrated=evaluation.calibrated,
     )
 
 

@@ -21,9 +21,18 @@ FOREIGN = {
     "cmaes": {"searchers"},
     "PIL": {"recipes"},
     "pyarrow": {"recipes"},
+    "botorch": {"searchers"},
     "optuna": {"interop"},
     "sklearn": {"recipes", "interop"},
-    "torch": {"recipes", "population", "ensembles", "study", "diagnostics", "hypergradient"},
+    "torch": {
+        "recipes",
+        "population",
+        "ensembles",
+        "study",
+        "diagnostics",
+        "hypergradient",
+        "searchers",
+    },
 }
 GROUND = {"space", "records"}
 

@@ -2,20 +2,30 @@
 
 import pytest
 
+from ripieno.records import Goal, Objective
 from ripieno.searchers import (
     Blocks,
     CmaEs,
     Enqueued,
     Evolution,
+    GaussianProcess,
     Grid,
     LocalSearch,
     Random,
     Reinforce,
+    Scalarized,
     Sobol,
+    Steered,
     TreeParzen,
     make_searcher,
 )
-from ripieno.testing import Learner, LearningSearcherContract, SearcherContract, finite_spaces
+from ripieno.testing import (
+    Learner,
+    LearningSearcherContract,
+    SearcherContract,
+    example_spaces,
+    finite_spaces,
+)
 from ripieno.testing.simulation import OBJECTIVE
 
 
@@ -68,6 +78,20 @@ class TestTreeParzenWithAShareOfRandomConfigs(LearningSearcherContract):
         return TreeParzen(space, OBJECTIVE, seed, startup=3, random_share=1 / 3)
 
 
+class TestGaussianProcess(LearningSearcherContract):
+    def make(self, space, seed):
+        return GaussianProcess(space, OBJECTIVE, seed)
+
+
+class TestGaussianProcessOfTwoObjectives(SearcherContract):
+    @pytest.fixture(params=["finite_nested"])
+    def space(self, request):
+        return example_spaces()[request.param]
+
+    def make(self, space, seed):
+        return GaussianProcess(space, [OBJECTIVE, Objective("accuracy", "maximize")], seed)
+
+
 class TestCmaEs(LearningSearcherContract):
     def make(self, space, seed):
         return CmaEs(space, OBJECTIVE, seed)
@@ -104,3 +128,16 @@ class TestBlocksByName(SearcherContract):
         return make_searcher(
             "treeparzen", space, seed=seed, objective=OBJECTIVE, shared=space.searched[:1], block=4
         )
+
+
+class TestSteered(SearcherContract):
+    def make(self, space, seed):
+        searcher = Steered(lambda space, changes: Random(space, seed + changes), space)
+        searcher.enqueue([space.default()])
+        return searcher
+
+
+class TestScalarized(SearcherContract):
+    def make(self, space, seed):
+        goal = Goal((Objective("loss"), Objective("accuracy", "maximize")))
+        return Scalarized(Learner(space, seed), goal, seed=seed)

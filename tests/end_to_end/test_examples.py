@@ -13,9 +13,11 @@ SAYS = {
     "own_loop.py": "config_momentum",
     "simulated_search.py": "asha: ",
     "ensemble_of_a_search.py": "the whole",
+    "own_combiner.py": "gain over",
     "fine_tuning.py": "blocks unfrozen",
     "hypergradient.py": "found its size by itself",
     "from_grid_search_cv.py": "over three folds",
+    "two_objectives.py": "the front",
 }
 
 

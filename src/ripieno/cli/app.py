@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ripieno.cli import archive, doctor, predict, report, resume, show, studies, tune
+from ripieno.cli import archive, doctor, ensemble, predict, report, resume, show, studies, tune
 
 __all__ = ["app", "main"]
 
@@ -44,6 +44,7 @@ app.command("tune")(tune.tune)
 app.command("resume")(resume.resume)
 app.command("show")(show.show)
 app.command("report")(report.report)
+app.command("ensemble")(ensemble.ensemble)
 app.command("predict")(predict.predict)
 app.command("doctor")(doctor.doctor)
 app.command("ls")(studies.ls)

@@ -10,18 +10,25 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ripieno.records import Metrics, Objective, Trial, spread_name, spread_of
+from ripieno.records import Metrics, Objective, Trial, ranked, spread_name, spread_of
 from ripieno.reports import trained
-from ripieno.study import EnsembleResult, Results, Study
+from ripieno.study import Combined, EnsembleResult, Results, Study
 
-__all__ = ["console", "finite", "print_results", "print_trials"]
+__all__ = ["console", "finite", "print_ensemble", "print_results", "print_trials"]
 
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
+_MOST_OF_FRONT = 20
 
 
-def print_results(results: Results, *, as_json: bool) -> None:
-    """Print the results on standard output."""
+def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = ()) -> None:
+    """Print the results on standard output.
+
+    Args:
+        results: The results.
+        as_json: Whether they are printed as one JSON object.
+        metrics: What the search was after, by name, for the table of its front.
+    """
     if as_json:
         print(json.dumps(finite(results.to_dict())))  # noqa: T201 - our output
         return
@@ -36,8 +43,13 @@ def print_results(results: Results, *, as_json: bool) -> None:
         out.print(_scores(results))
     if results.best is not None:
         out.print(f"best config: {_config(results.best.config)}")
+    if results.front:
+        out.print(f"the front: {len(results.front)} of {results.trials} trials")
+        out.print(_front(results, metrics))
+        if len(results.front) > _MOST_OF_FRONT:
+            out.print(f"and {len(results.front) - _MOST_OF_FRONT} more, which --json has too")
     if results.ensemble is not None:
-        _print_ensemble(results.ensemble)
+        _say_gains(results.ensemble)
     if results.out is not None:
         there = [
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
@@ -45,27 +57,50 @@ def print_results(results: Results, *, as_json: bool) -> None:
         out.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
 
 
-def _print_ensemble(found: EnsembleResult) -> None:
+def _say_gains(found: EnsembleResult) -> None:
     """Say what the ensemble was selected by, and what it gains."""
     out = console()
     if found.selected_by is not None:
         out.print(f"ensemble selected by validation {found.selected_by.replace('_', ' ')}")
     if found.gain:
         out.print(_gain(found.gain))
+    elif found.nested_gain:
+        out.print(f"in nested folds: {_gain(found.nested_gain, 'validation')}")
+
+
+def print_ensemble(found: Combined, *, as_json: bool) -> None:
+    """Print what an ensemble is made of and what it gives."""
+    if as_json:
+        print(json.dumps(finite(found.to_dict())))  # noqa: T201 - our output
+        return
+    out, result = console(), found.result
+    pairs = zip(result.members, result.weights, strict=True)
+    out.print(f"{found.method}: " + ", ".join(f"trial {m} {w:.1%}" for m, w in pairs))
+    for part, numbers in (("validation", result.validation), ("test", result.test)):
+        if numbers:
+            told = ", ".join(f"{name} {_digits(value)}" for name, value in numbers.items())
+            out.print(f"{part}: {told}")
+    if result.nested_gain:
+        out.print(f"in nested folds: {_gain(result.nested_gain, 'validation')}")
+    if result.gain:
+        out.print(_gain(result.gain))
+    out.print("in " + ", ".join(found.paths))
 
 
 def print_trials(study: Study, count: int) -> None:
     """Print the best trials as a table."""
-    objective = study.settings.objective
-    ranked = sorted(study.trials, key=lambda trial: objective.badness(trial.value(objective)))
-    shown = ranked[:count]
+    objectives, goal = study.settings.goal.objectives, study.settings.goal
+    by_number = {trial.id: trial for trial in study.trials}
+    places = ranked({trial.id: goal.merit(trial) for trial in study.trials})
+    best_first = [by_number.pop(number) for number in places] + list(by_number.values())
+    shown = best_first[:count]
     said = any(trial.notes is not None for trial in shown)
     heads = ("trained as",) if said else ()
-    table = Table("trial", objective.metric, "epochs", "status", *heads, "config", box=None)
+    table = Table("trial", *goal.names, "epochs", "status", *heads, "config", box=None)
     for trial in shown:
         table.add_row(
-            str(trial.id), _value(trial, objective), str(trial.epochs), trial.status.value,
-            *((_trained(trial),) if said else ()), _config(trial.config),
+            str(trial.id), *(_value(trial, each) for each in objectives), str(trial.epochs),
+            trial.status.value, *((_trained(trial),) if said else ()), _config(trial.config),
         )  # fmt: skip
     console().print(table)
 
@@ -90,6 +125,15 @@ def _scores(results: Results) -> Table:
         lines.append((f"ensemble of {len(found.members)}", numbers))
     for title, numbers in lines:
         table.add_row(title, *(_number(numbers[part], name) for part, name in parts))
+    return table
+
+
+def _front(results: Results, metrics: Sequence[str]) -> Table:
+    """Return a line for each trial of the front, the best by the first metric first."""
+    table = Table("trial", *metrics, "config", box=None, pad_edge=False)
+    for one in results.front[:_MOST_OF_FRONT]:
+        numbers = (_number(one.validation, name) for name in metrics)
+        table.add_row(str(one.trial), *numbers, _config(one.config))
     return table
 
 
@@ -134,17 +178,16 @@ def _config(config: Mapping[str, Any]) -> str:
     )
 
 
-def _gain(gain: Mapping[str, float]) -> str:
+def _gain(gain: Mapping[str, float], part: str = "test") -> str:
     low, high = gain["low"], gain["high"]
     span = f"95 % interval {_digits(low, high)} to {_digits(high, low)}"
     metric = next(name for name in gain if name not in {"low", "high"})
     word = metric.replace("_", " ")
     if low <= 0 <= high:
-        return f"no certain gain of the ensemble in test {word} ({span})"
+        return f"no certain gain of the ensemble in {part} {word} ({span})"
     change = "lower" if gain[metric] > 0 else "higher"
-    return (
-        f"test {word} of the ensemble is {_digits(abs(gain[metric]), low, high)} {change} ({span})"
-    )
+    size = _digits(abs(gain[metric]), low, high)
+    return f"{part} {word} of the ensemble is {size} {change} ({span})"
 
 
 def console() -> Console:

@@ -23,7 +23,7 @@ from ripieno.cli.data_options import (
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
 
-__all__ = ["SchedulerName", "SearcherName", "tune"]
+__all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -47,10 +47,34 @@ class SearcherName(StrEnum):
     GRID = "grid"
     SOBOL = "sobol"
     TREEPARZEN = "treeparzen"
+    GAUSSIANPROCESS = "gaussianprocess"
     CMAES = "cmaes"
     EVOLUTION = "evolution"
     LOCALSEARCH = "localsearch"
     REINFORCE = "reinforce"
+
+
+class EnsembleName(StrEnum):
+    """The ways of combining trials that the command knows by name."""
+
+    GREEDY = "greedy"
+    SOFT = "soft"
+    HARD = "hard"
+    GEOMETRIC = "geometric"
+    WEIGHTED = "weighted"
+    STACKING = "stacking"
+    BLENDING = "blending"
+    DYNAMIC = "dynamic"
+    MEDIAN = "median"
+    MIXTURE = "mixture"
+    NONE = "none"
+
+
+class ObjectiveName(StrEnum):
+    """What trials are compared by."""
+
+    METRIC = "metric"
+    ENSEMBLE = "ensemble"
 
 
 def tune(
@@ -88,7 +112,8 @@ def tune(
         typer.Option(
             help="Which configuration is tried next. [bold]random[/bold], [bold]sobol[/bold] "
             "(evenly), [bold]grid[/bold] (all); [bold]treeparzen[/bold]: where the good ones are "
-            "dense; [bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
+            "dense; [bold]gaussianprocess[/bold]: a model, for trials that are dear; "
+            "[bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
             "[bold]localsearch[/bold]: changed copies of good ones, for architectures; "
             "[bold]reinforce[/bold]: a policy; [bold]auto[/bold]: by trials and space, and it "
             "says why.",
@@ -120,14 +145,41 @@ def tune(
         float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
     ] = None,
     metric: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="What the search is after, on the validation part: log_loss, accuracy, "
             "balanced_accuracy, f1_macro, auroc, rmse, mae, r2, pinball_0.9, …, or FILE.py:NAME "
-            "(a rp.Metric) [log_loss; rmse for a regression].",
+            "(a rp.Metric) [log_loss; rmse for a regression]. What a model costs: parameters, "
+            "flops, latency_ms. Repeatable: the search is then after the front of all of them.",
             show_default=False,
         ),
     ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LIMIT",
+            help="What a trial has to keep to be the best, such as "
+            '[bold]"latency_ms<=5"[/bold] or [bold]"accuracy>=0.9"[/bold]; repeatable.',
+            show_default=False,
+        ),
+    ] = None,
+    enqueue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Configurations to try first: a JSON object, or a list of them.",
+            show_default=False,
+        ),
+    ] = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A study whose trials the searcher learns from.", show_default=False
+        ),
+    ] = None,
+    warm_best: Annotated[
+        int, typer.Option(min=0, help="So many of that study's best trials are tried here too.")
+    ] = 0,
     target: Target = None,
     groups: Groups = None,
     time: Time = None,
@@ -166,6 +218,21 @@ def tune(
             "the last bit on any number of workers.",
         ),
     ] = "auto",
+    ensemble: Annotated[
+        EnsembleName,
+        typer.Option(
+            help="How the trials are combined at the end: a vote (greedy, soft, weighted, hard, "
+            "geometric), a model on top (stacking, blending), a choice row by row (dynamic), of "
+            "values median or mixture; none for the best trial alone.",
+        ),
+    ] = EnsembleName.GREEDY,
+    objective: Annotated[
+        ObjectiveName,
+        typer.Option(
+            help="What trials are compared by: their metric, or what they would add to the "
+            "ensemble of the trials that were trained to the end before."
+        ),
+    ] = ObjectiveName.METRIC,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -199,6 +266,7 @@ def tune(
         begun = gather(workers, loads=("ripieno.population",))
         crew = context.with_resource(begun)
 
+    from ripieno.cli.inputs import read_configs
     from ripieno.cli.output import print_results
     from ripieno.study import starting_folder
     from ripieno.study import tune as start
@@ -228,11 +296,17 @@ def tune(
             epochs=epochs,
             epoch_rows=epoch_rows,
             minutes=minutes,
-            metric=metric,
+            metric=metric or None,
+            constraints=require or (),
+            enqueue=() if enqueue is None else read_configs(enqueue),
+            warm_start=warm_start,
+            warm_best=warm_best,
             **words.keywords(),
             folds=folds,
             seeds=seeds,
             tier=tier,
+            ensemble=ensemble.value,
+            objective=objective.value,
             workers=crew,
             seed=seed,
             out=folder,
@@ -242,4 +316,4 @@ def tune(
             overwrite=overwrite,
         )
         with study:
-            print_results(study.finish(), as_json=as_json)
+            print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)

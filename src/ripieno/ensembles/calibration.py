@@ -1,6 +1,7 @@
 """Whether models that say 90 % are right nine times in ten."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,7 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from ripieno.ensembles.metrics import checked
 from ripieno.errors import EnsembleError
 
-__all__ = ["ReliabilityCurve", "expected_calibration_error", "reliability_curve"]
+__all__ = [
+    "ReliabilityCurve",
+    "classwise_calibration_error",
+    "expected_calibration_error",
+    "reliability_curve",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,17 +48,21 @@ def reliability_curve(
         EnsembleError: ``bins`` is below 1 or the shapes do not match.
     """
     p, y = checked(probabilities, targets)
-    if bins < 1:
-        raise EnsembleError(
-            f"bins = {bins} sorts nothing.", where="reliability_curve", fix="use at least one bin."
-        )
-    confidence = p.max(axis=1).astype(np.float64)
-    right = p.argmax(axis=1) == y
+    _check_bins(bins, "reliability_curve")
+    return _curve(p.max(axis=1), p.argmax(axis=1) == y, bins=bins, adaptive=adaptive)
+
+
+def _curve(
+    said: NDArray[Any], right: NDArray[np.bool_], *, bins: int, adaptive: bool
+) -> ReliabilityCurve:
+    """Sort rows into bins by what was said of them, shape ``(rows,)``."""
+    confidence = said.astype(np.float64)
+    rows = len(confidence)
     if adaptive:
         # The rank of a row times bins / rows: no bin differs by more than one row.
-        ranks = np.empty(len(y), dtype=np.int64)
-        ranks[np.argsort(confidence, kind="stable")] = np.arange(len(y))
-        index = ranks * bins // len(y)
+        ranks = np.empty(rows, dtype=np.int64)
+        ranks[np.argsort(confidence, kind="stable")] = np.arange(rows)
+        index = ranks * bins // rows
     else:
         index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     counts = np.bincount(index, minlength=bins)
@@ -80,6 +90,36 @@ def expected_calibration_error(
     Source: Guo, Pleiss, Sun, Weinberger, On calibration of modern neural networks, ICML 2017;
     adaptive: Nixon et al., Measuring calibration in deep learning, CVPR workshops 2019.
     """
-    curve = reliability_curve(probabilities, targets, bins=bins, adaptive=adaptive)
+    return _error(reliability_curve(probabilities, targets, bins=bins, adaptive=adaptive))
+
+
+def classwise_calibration_error(
+    probabilities: ArrayLike, targets: ArrayLike, *, bins: int = 15, adaptive: bool = False
+) -> float:
+    """Return the calibration error of every class's probability, the mean over the classes.
+
+    The other calibration error looks at the likeliest class alone; this one looks at what is
+    said of each class, likely or not.
+
+    Raises:
+        EnsembleError: ``bins`` is below 1 or the shapes do not match.
+
+    Source: Kull et al., Beyond temperature scaling, NeurIPS 2019.
+    """
+    p, y = checked(probabilities, targets)
+    _check_bins(bins, "classwise_calibration_error")
+    classes = range(p.shape[1])
+    curves = [_curve(p[:, c], y == c, bins=bins, adaptive=adaptive) for c in classes]
+    return float(np.mean([_error(curve) for curve in curves]))
+
+
+def _error(curve: ReliabilityCurve) -> float:
     share = curve.counts / curve.counts.sum()
     return float(share @ np.abs(curve.accuracy - curve.confidence))
+
+
+def _check_bins(bins: int, where: str) -> None:
+    if bins < 1:
+        raise EnsembleError(
+            f"bins = {bins} sorts nothing.", where=where, fix="use at least one bin."
+        )

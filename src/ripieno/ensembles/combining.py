@@ -1,4 +1,4 @@
-"""How the outputs of several models become one answer, task by task."""
+"""How the outputs of members become scores, and scores become answers, task by task."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,40 +14,31 @@ from ripieno.ensembles.stored import Label
 from ripieno.errors import EnsembleError
 from ripieno.recipes import Coding, Preprocess, TaskName
 
-__all__ = ["answers", "checked_codings", "combine", "true_targets", "units_of"]
+__all__ = ["as_answers", "checked_codings", "member_scores", "true_targets", "units_of"]
 
 
-def combine(
-    outputs: Tensor,
-    log_weights: Tensor,
-    *,
-    task: TaskName,
-    units: tuple[Tensor | None, Tensor | None] = (None, None),
+def member_scores(
+    outputs: Tensor, *, task: TaskName, units: tuple[Tensor | None, Tensor | None] = (None, None)
 ) -> Tensor:
-    """Return the outputs of one model that answers as the weighted mean of several does.
+    """Return what a rule reads.
 
     Args:
         outputs: What the members give, shape ``(members, batch, outputs)``.
-        log_weights: Logarithms of their shares, shape ``(members, 1, 1)``.
         task: The task.
         units: For a regression: what :func:`units_of` returned.
 
     Returns:
-        Shape ``(batch, outputs)``: log-probabilities of classes, log-odds of labels, or values
-        in the target's own units.
+        Same shape: log-probabilities of classes, log-odds of labels, or values in the target's
+        own units.
     """
-    weights = log_weights.to(outputs.dtype)
     if task == "classification":
-        return torch.logsumexp(F.log_softmax(outputs, dim=-1) + weights, dim=0)
+        return F.log_softmax(outputs, dim=-1)
     if task == "multilabel":
-        there = torch.logsumexp(F.logsigmoid(outputs) + weights, dim=0)
-        absent = torch.logsumexp(F.logsigmoid(-outputs) + weights, dim=0)
-        return there - absent
+        return outputs
     scale, shift = units
     assert scale is not None  # noqa: S101 - every regression has units
     assert shift is not None  # noqa: S101
-    values = outputs * scale.to(outputs.dtype) + shift.to(outputs.dtype)
-    return (values * weights.exp()).sum(dim=0)
+    return outputs * scale.to(outputs.dtype) + shift.to(outputs.dtype)
 
 
 def units_of(codings: Sequence[Coding]) -> dict[str, Tensor | None]:
@@ -81,28 +72,13 @@ def checked_codings(
     )
 
 
-def answers(
-    outputs: Tensor, weights: Sequence[float], log_weights: Tensor, *, codings: Sequence[Coding]
-) -> NDArray[np.floating[Any]]:
-    """Return the weighted mean of probabilities, float32, or of values, float64.
-
-    Args:
-        outputs: What the members give, shape ``(members, batch, outputs)``.
-        weights: Their shares.
-        log_weights: The logarithms of those, shape ``(members, 1, 1)``.
-        codings: The coding of each member.
-    """
-    coding = codings[0]
-    if coding.task == "regression":
-        # In float64: a mean of large values with small differences keeps them.
-        values = [c.scores(out).cpu().numpy() for c, out in zip(codings, outputs, strict=True)]
-        mean: NDArray[np.float64] = np.tensordot(np.array(weights), np.stack(values), axes=1)
-        return mean
-    combined = combine(outputs, log_weights, task=coding.task)
-    if coding.task == "classification":
-        found: NDArray[np.float32] = combined.exp().float().cpu().numpy()
+def as_answers(scores: Tensor, task: TaskName) -> NDArray[np.floating[Any]]:
+    """Return probabilities, float32, or values, float64, out of scores of the same shape."""
+    if task == "classification":
+        found: NDArray[np.float32] = scores.exp().float().cpu().numpy()
         return found
-    return coding.predictions(coding.scores(combined).cpu().numpy())
+    coding = Coding(task)
+    return coding.predictions(scores.double().cpu().numpy())
 
 
 def true_targets(y: ArrayLike, *, task: TaskName, classes: Sequence[Label]) -> NDArray[Any]:

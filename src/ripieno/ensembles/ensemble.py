@@ -1,10 +1,9 @@
-"""Several models that answer as one."""
+"""Several models that answer as one: made from a search, calibrated, pruned, stored, exported."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -12,28 +11,25 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ripieno.ensembles import folders
-from ripieno.ensembles.checks import FEWEST
-from ripieno.ensembles.combining import (
-    answers,
-    checked_codings,
-    combine,
-    true_targets,
-    units_of,
-)
-from ripieno.ensembles.rebuilding import rebuild
-from ripieno.ensembles.stored import Stored, plain_classes, plain_facts
-from ripieno.ensembles.views import as_preprocesses, checked_reads, checked_views, standardised
+from ripieno.ensembles.calibrators import CalibrationName, calibrate
+from ripieno.ensembles.combining import as_answers
+from ripieno.ensembles.pooled_model import PooledModel
+from ripieno.ensembles.predictions import Predictions
+from ripieno.ensembles.rebuilding import rebuild, rebuild_parts
+from ripieno.ensembles.rules import Rule
+from ripieno.ensembles.stored import Stored
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Coding, Preprocess, Split, Table, TaskName, measure
+from ripieno.recipes import Coding, Preprocess, Split, Table
 from ripieno.space import Config
+
+if TYPE_CHECKING:
+    from ripieno.ensembles.card import EnsembleCard
 
 __all__ = ["Ensemble"]
 
-_BATCH = 1024
 
-
-class Ensemble(nn.Module):
-    """The weighted mean of several models' class probabilities, as one module.
+class Ensemble(PooledModel):
+    """Several models that answer as one: the weighted mean of their probabilities, or by a rule.
 
     As a module it maps standardised rows to log-probabilities: it can be moved, exported,
     used as a member of another ensemble, or trained on with ``nn.NLLLoss``. Where a row may
@@ -44,7 +40,8 @@ class Ensemble(nn.Module):
 
     Args:
         members: Modules that map ``(batch, *features)`` to logits ``(batch, classes)``.
-        weights: Shares of the members, positive; divided by their sum.
+        weights: Shares of the members in a soft vote, positive; divided by their sum. None
+            where a ``rule`` is given.
         classes: Name of each class: strings, whole numbers or booleans; of each label, or of
             each column of a regression.
         preprocess: Turns raw rows into what the members read; None if they read raw rows. With
@@ -59,6 +56,10 @@ class Ensemble(nn.Module):
         coding: The task, and the units that the members of a regression give values in: one
             of all, or one a preprocessing; classification where absent. (A member that is an
             ensemble gives values in their own units: ``Coding("regression", (0.0,), (1.0,))``.)
+        rule: How the members' scores become one answer; a soft vote where absent.
+        calibrator: What the rule's scores go through at last; see :meth:`calibrate`.
+        embed: Maps standardised rows (by the first preprocessing) to where they lie,
+            ``(batch, dims)``, for a rule that reads it.
 
     Raises:
         EnsembleError: No member, weights that are not positive numbers, one a member, fewer
@@ -66,133 +67,140 @@ class Ensemble(nn.Module):
             that are incomplete.
     """
 
-    log_weights: Tensor
-    scale: Tensor | None
-    shift: Tensor | None
-
-    def __init__(
-        self,
-        members: Iterable[nn.Module],
-        weights: ArrayLike,
-        *,
-        classes: Sequence[Any],
-        preprocess: Preprocess | Sequence[Preprocess] | None = None,
-        reads: Sequence[int] | None = None,
-        facts: Mapping[str, Any] | None = None,
-        coding: Coding | Sequence[Coding] | None = None,
-    ) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.weights = _shares(weights, len(self.members))
-        self.preprocesses = as_preprocesses(preprocess)
-        self.reads = checked_reads(reads, len(self.members), self.preprocesses)
-        self.codings = checked_codings(coding, self.preprocesses)
-        self.classes = plain_classes(classes, fewest=FEWEST[self.task])
-        self.facts = None if facts is None else plain_facts(facts, len(self.members))
-        # Derived from `weights`, which is stored as JSON: a state_dict holds members alone.
-        self.register_buffer(
-            "log_weights", torch.tensor(self.weights).log()[:, None, None], persistent=False
-        )
-        for name, units in units_of(self._own_codings).items():
-            self.register_buffer(name, units, persistent=False)
-
-    def __repr__(self) -> str:
-        outputs = {"multilabel": "labels", "regression": "columns"}.get(self.task, "classes")
-        return f"Ensemble({len(self.members)} members, {len(self.classes)} {outputs})"
-
-    @property
-    def task(self) -> TaskName:
-        """``classification``, ``multilabel`` or ``regression``."""
-        return self.codings[0].task
-
-    @property
-    def _own_codings(self) -> list[Coding]:
-        """The coding of each member."""
-        several = len(self.codings) > 1
-        return [self.codings[number if several else 0] for number in self.reads]
-
-    @property
-    def preprocess(self) -> Preprocess | None:
-        """What reads raw rows: the only preprocessing, or the first of several."""
-        return self.preprocesses[0] if self.preprocesses else None
-
-    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
-        """Return the logarithm of the weighted mean probability.
-
-        Args:
-            x: Standardised rows, shape ``(batch, *features)``.
-            others: The same rows by the second and every further preprocessing, if there
-                are several.
-
-        Returns:
-            Shape ``(batch, classes)``; the exponentials of a row sum to 1. Nothing underflows:
-            the mean is taken by ``logsumexp`` over ``log_softmax(logits) + log(weight)``. Of
-            labels the log-odds of their mean probability; of a regression the mean value.
-
-        Raises:
-            EnsembleError: A member answers in another shape, or there are fewer or more
-                tensors than preprocessings.
-        """
-        votes = self._votes(checked_views((x, *others), self.preprocesses))
-        return combine(votes, self.log_weights, task=self.task, units=(self.scale, self.shift))
-
-    def predict_proba(self, x: ArrayLike | Split | Table) -> NDArray[np.float32]:
-        """Return class probabilities, float32, shape ``(rows, classes)``; or those of labels.
-
-        Rows go through in batches of 1,024, in evaluation mode and without gradients; the
-        mode of every submodule is left as it was.
-
-        Args:
-            x: Raw rows, shape ``(rows, *features)``; a table, as ``preprocess.read`` gives
-                one, or a pandas DataFrame; or a split.
-
-        Raises:
-            DataError: The rows have other features than those that were trained on.
-            EnsembleError: A member cannot read the rows, or the task is a regression.
-        """
-        if self.task == "regression":
-            raise EnsembleError(
-                "a regression has no probabilities.",
-                where=f"{self!r}.predict_proba",
-                fix="ask for predict(x), which gives values.",
-            )
-        return self._predictions(x).astype(np.float32, copy=False)
-
-    def predict(self, x: ArrayLike | Split | Table) -> NDArray[Any]:
-        """Return the name of each row's likeliest class, shape ``(rows,)``.
-
-        Where a row may have several labels: 1 for each one of a probability above one half,
-        else 0, int64, ``(rows, labels)``. Of a regression: values in the target's own units,
-        float64, ``(rows,)``, or ``(rows, columns)`` where there are several.
-
-        Raises:
-            DataError: The rows have other features than those that were trained on.
-            EnsembleError: A member cannot read the rows.
-        """
-        found = self._predictions(x)
-        answers: NDArray[Any]
-        if self.task == "multilabel":
-            answers = (found > 0.5).astype(np.int64)
-        elif self.task == "regression":
-            answers = found[:, 0] if found.shape[1] == 1 else found
-        else:
-            answers = np.asarray(self.classes)[found.argmax(axis=1)]
-        return answers
-
-    def score(self, x: ArrayLike | Split | Table, y: ArrayLike | None = None) -> dict[str, float]:
-        """Measure accuracy and log loss, or what else the task is measured by.
+    def predictions(self, x: ArrayLike | Split | Table, y: ArrayLike | None = None) -> Predictions:
+        """Return what each member says of the rows, beside their targets.
 
         Args:
             x: Raw rows, or a split, which holds its targets.
-            y: Name of the true class of each raw row, shape ``(rows,)``; or 0 and 1,
-                ``(rows, labels)``, or values.
+            y: Targets of raw rows; see :meth:`score`.
 
         Raises:
-            EnsembleError: There are no targets, or one is not among the classes.
+            EnsembleError: There are no targets, or a member cannot read the rows.
         """
-        truth = self._truth(x, y)
-        measured = measure(self._predictions(x), truth, task=self.task)
-        return dict(sorted(measured.items()))
+        truth, mark = self._truth(x, y), hashlib.sha256()
+
+        def answer(scores: Tensor, views: tuple[Tensor, ...]) -> NDArray[Any]:
+            mark.update(views[0].cpu().numpy().tobytes())
+            return as_answers(scores, self.task)
+
+        parts = self._each_batch(x, answer)
+        told = self.facts["members"] if self.facts else [{"id": "member"}] * len(self.members)
+        ids = tuple(f"{number}: {each['id']}" for number, each in enumerate(told))
+        rows = f"rows {mark.hexdigest()[:16]}"
+        return Predictions(np.concatenate(parts, axis=1), truth, ids, rows, self.task)
+
+    def calibrate(
+        self,
+        x: ArrayLike | Split | Table,
+        y: ArrayLike | None = None,
+        *,
+        method: CalibrationName = "temperature",
+    ) -> "Ensemble":
+        """Return the ensemble with calibrated probabilities; the members are shared.
+
+        The members are pooled first; one that was calibrated before is calibrated anew.
+
+        Args:
+            x: Raw rows or a split that neither training nor selection has seen; and not those
+                that the result will be measured on.
+            y: Targets of raw rows; see :meth:`score`.
+            method: ``temperature``, ``vector`` or ``isotonic``.
+
+        Raises:
+            EnsembleError: There are no targets, no such method, or it is a regression.
+        """
+        plain = self.replaced(calibrator=None)
+        answers, truth = plain.answers(x), plain._truth(x, y)  # noqa: SLF001 - its own kind
+        return self.replaced(calibrator=calibrate(answers, truth, method=method, task=self.task))
+
+    def prune(
+        self,
+        on: Split | None = None,
+        *,
+        members: int | None = None,
+        parameters: float | None = None,
+        latency_ms: float | None = None,
+    ) -> "Ensemble":
+        """Return a cheaper ensemble of some of the members.
+
+        Args:
+            on: Rows to select on again, greedily; they must not have been trained on. Without
+                them the members that count most are kept, with their weights.
+            members: The most members.
+            parameters: The most numbers, of all members together.
+            latency_ms: The most milliseconds for one row, measured here, one member after the
+                other.
+
+        Raises:
+            EnsembleError: No member is within the limits, or the rule was fitted for all its
+                members together and no rows are given.
+        """
+        from ripieno.ensembles.pruning import prune
+
+        return prune(self, on, members=members, parameters=parameters, latency_ms=latency_ms)
+
+    def distill(self, model: nn.Module, rows: Split, **options: Any) -> "Ensemble":
+        """Train one model to answer as the ensemble does; see :func:`ripieno.ensembles.distill`."""
+        from ripieno.ensembles.distilling import distill
+
+        return distill(self, model, rows, **options)
+
+    def export(self, path: str | PathLike[str], example: Tensor | None = None) -> None:
+        """Write the ensemble as one graph: ``.pt2`` or ``.onnx``; see ``ensembles.export``."""
+        from ripieno.ensembles.exporting import export
+
+        export(self, path, example)
+
+    def report(
+        self,
+        x: ArrayLike | Split | Table,
+        y: ArrayLike | None = None,
+        *,
+        single: int | None = None,
+    ) -> "EnsembleCard":
+        """Measure the ensemble and its members on rows that nothing was chosen on.
+
+        Args:
+            x: Raw rows or a split.
+            y: Targets of raw rows; see :meth:`score`.
+            single: The member to compare with: the one that looked best on the rows that the
+                ensemble was selected on. The one that counts most where absent.
+
+        Raises:
+            EnsembleError: There are no targets, or a member cannot read the rows.
+        """
+        from ripieno.ensembles.card import make_card
+
+        return make_card(self, x, y, single=single)
+
+    def example(self, rows: int = 2) -> Tensor:
+        """Return rows of zeros as the members read them, ``(rows, *features)``.
+
+        Raises:
+            EnsembleError: The ensemble has no facts that tell the shape of a row.
+        """
+        if self.facts is None:
+            raise EnsembleError(
+                "it is not known what shape the rows have.",
+                where=f"{self!r}",
+                fix="pass an example, or facts={'input_shape': …, 'members': […]}.",
+            )
+        some = next(self.parameters(), None)
+        dtype = None if some is None else some.dtype
+        return torch.zeros(rows, *self.facts["input_shape"], dtype=dtype)
+
+    def replaced(self, **changes: Any) -> "Ensemble":
+        """Return an ensemble of the same members with other arguments."""
+        arguments: dict[str, Any] = {
+            "members": self.members, "classes": self.classes, "preprocess": self.preprocesses,
+            "reads": self.reads, "facts": self.facts, "coding": self.codings, "rule": self.rule,
+            "calibrator": self.calibrator, "embed": self.embed, **changes,
+        }  # fmt: skip
+        if "members" in changes and "reads" not in changes and len(self.preprocesses) < 2:
+            arguments["reads"] = None
+        made = Ensemble(**arguments)
+        made.training = self.training  # and not `train()`: members may be frozen in evaluation mode
+        return made
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``ensemble.json`` and ``members.safetensors`` into a folder.
@@ -220,13 +228,27 @@ class Ensemble(nn.Module):
                 reads=self.reads,
                 facts=self.facts,
                 codings=tuple(each.to_dict() for each in self.codings),
+                rule={"name": self.rule.name, "options": self.rule.options()},
+                calibrator=None
+                if self.calibrator is None
+                else {"name": self.calibrator.name, "options": self.calibrator.options()},
             ),
             [member.state_dict() for member in self.members],
+            parts={
+                "rule": self.rule.tensors(),
+                "calibrator": {} if self.calibrator is None else self.calibrator.tensors(),
+                "embed": {} if self.embed is None else self.embed.state_dict(),
+            },
         )
 
     @classmethod
     def load(
-        cls, folder: str | PathLike[str], model: Callable[[Config], nn.Module] | None = None
+        cls,
+        folder: str | PathLike[str],
+        model: Callable[[Config], nn.Module] | None = None,
+        *,
+        rule: Callable[..., Rule] | None = None,
+        embed: nn.Module | None = None,
     ) -> Self:
         """Read what :meth:`save` wrote; the ensemble is in evaluation mode and on the CPU.
 
@@ -236,96 +258,24 @@ class Ensemble(nn.Module):
         Args:
             folder: The folder.
             model: The factory that the search was given; not needed for built-in recipes.
+            rule: The class of a rule of your own.
+            embed: A module like the one that maps rows to where they lie, if there was one;
+                it is given its stored tensors.
 
         Raises:
             ArtifactError: A file is missing or damaged.
-            EnsembleError: A member cannot be built, or does not fit its tensors.
+            EnsembleError: A member, or the rule, cannot be built, or does not fit its tensors.
         """
-        stored, states = folders.read(folder)
-        members = rebuild(stored, states, model)
+        stored, states, tensors = folders.read(folder)
+        parts = rebuild_parts(stored, tensors, rule=rule, embed=embed)
         ensemble = cls(
-            members,
-            stored.weights,
+            rebuild(stored, states, model),
+            stored.weights if parts["rule"] is None else None,
             classes=stored.classes,
             preprocess=[Preprocess.from_json(text) for text in stored.preprocesses],
             reads=stored.reads,
             facts=stored.facts,
             coding=[Coding.from_dict(each) for each in stored.codings],
+            **parts,
         )
         return ensemble.eval()
-
-    def _logits(self, index: int, views: Sequence[Tensor]) -> Tensor:
-        x = views[self.reads[index]]
-        logits = self.members[index](x)
-        if logits.shape != (len(x), len(self.classes)):
-            raise EnsembleError(
-                f"member {index} answers in the shape {tuple(logits.shape)}.",
-                where=f"{self!r} on {len(x)} rows",
-                fix=f"use members that give outputs of shape (batch, {len(self.classes)}).",
-            )
-        return logits  # type: ignore[no-any-return]
-
-    def _votes(self, views: tuple[Tensor, ...]) -> Tensor:
-        """Return what the members give, shape ``(members, batch, outputs)``."""
-        return torch.stack([self._logits(i, views) for i in range(len(self.members))])
-
-    def _predictions(self, x: ArrayLike | Split | Table) -> NDArray[Any]:
-        """Return probabilities, float32, or values, float64, ``(rows, outputs)``."""
-        views = standardised(x, self.preprocesses)
-        rows = views[0]
-        kind = np.float64 if self.task == "regression" else np.float32
-        found = np.empty((len(rows), len(self.classes)), dtype=kind)
-        like = next(self.parameters(), self.log_weights)
-        try:
-            with _evaluating(self), torch.no_grad():
-                for start in range(0, len(rows), _BATCH):
-                    # A copy: torch refuses negative strides and warns of read-only arrays.
-                    batches = (torch.from_numpy(v[start : start + _BATCH].copy()) for v in views)
-                    votes = self._votes(tuple(batch.to(like) for batch in batches))
-                    found[start : start + _BATCH] = answers(
-                        votes, self.weights, self.log_weights, codings=self._own_codings
-                    )
-        except RuntimeError as error:
-            raise EnsembleError(
-                f"a member cannot read rows of shape {rows.shape[1:]}: {error}",
-                where=f"{self!r}.predict",
-                fix="pass rows with the features that the members were trained on.",
-            ) from error
-        return found
-
-    def _truth(self, x: ArrayLike | Split | Table, y: ArrayLike | None) -> NDArray[Any]:
-        if isinstance(x, Split):
-            return x.y
-        if y is None:
-            raise EnsembleError(
-                "there are no targets to score against.",
-                where=f"{self!r}.score(x)",
-                fix="pass score(x, y) with the names of the true classes, or score(split).",
-            )
-        return true_targets(y, task=self.task, classes=self.classes)
-
-
-def _shares(weights: ArrayLike, members: int) -> tuple[float, ...]:
-    array = np.asarray(weights, dtype=np.float64)
-    if array.shape != (members,) or not members or not (np.isfinite(array) & (array > 0)).all():
-        raise EnsembleError(
-            f"the weights {array.tolist()} are not one positive number for each of "
-            f"{members} members.",
-            where="Ensemble(members, weights)",
-            fix="pass the members whose weight is above zero, and their weights.",
-        )
-    total = float(array.sum())
-    # Shares that were stored come back bit for bit, not divided by 0.9999999999999999.
-    return tuple((array if math.isclose(total, 1.0, abs_tol=1e-12) else array / total).tolist())
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Put every submodule into evaluation mode, and back into the mode it was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training

@@ -23,6 +23,9 @@ __all__ = ["read", "write"]
 _VERSION = 1
 _OF_FOLDS = 2
 """The version of an ensemble whose members read several preprocessings."""
+_OF_RULES = 3
+"""The version of one that is more than a soft vote."""
+_PARTS = ("rule", "calibrator", "embed")
 _JSON = "ensemble.json"
 _TENSORS = "members.safetensors"
 
@@ -35,16 +38,29 @@ _UNREADABLE = (
 State = Mapping[str, Tensor]
 
 
-def write(folder: str | os.PathLike[str], stored: Stored, states: Sequence[State]) -> None:
+def write(
+    folder: str | os.PathLike[str],
+    stored: Stored,
+    states: Sequence[State],
+    *,
+    parts: Mapping[str, State],
+) -> None:
     """Write the two files, the tensors first.
+
+    Args:
+        folder: The folder; made if need be.
+        stored: What is kept beside the tensors.
+        states: One a member.
+        parts: Tensors of ``rule``, ``calibrator`` and ``embed``.
 
     Raises:
         EnsembleError: A state holds something that is not a tensor.
         ArtifactError: The folder cannot be written.
     """
+    whose = {**{str(index): state for index, state in enumerate(states)}, **parts}
     tensors = {
-        f"{index}/{name}": _standing_alone(value, f"{index}/{name}")
-        for index, state in enumerate(states)
+        f"{owner}/{name}": _standing_alone(value, f"{owner}/{name}")
+        for owner, state in whose.items()
         for name, value in state.items()
     }
     target = Path(folder)
@@ -55,7 +71,8 @@ def write(folder: str | os.PathLike[str], stored: Stored, states: Sequence[State
     try:
         target.mkdir(parents=True, exist_ok=True)
         save_file(tensors, tensors_half)
-        tree = _tree(stored, _checksum(tensors_half))
+        more = any(parts.values()) or stored.calibrator is not None
+        tree = _tree(stored, _checksum(tensors_half), more=more)
         json_half.write_text(json.dumps(tree, indent=1), encoding="utf-8")
         for half, name in halves.items():
             _to_disk(half)
@@ -72,8 +89,14 @@ def write(folder: str | os.PathLike[str], stored: Stored, states: Sequence[State
                 half.unlink()
 
 
-def read(folder: str | os.PathLike[str]) -> tuple[Stored, list[dict[str, Tensor]]]:
-    """Read and check the two files; the second value is one state a member.
+def read(
+    folder: str | os.PathLike[str],
+) -> tuple[Stored, list[dict[str, Tensor]], dict[str, dict[str, Tensor]]]:
+    """Read and check the two files.
+
+    Returns:
+        What was kept beside the tensors, one state a member, and the tensors of ``rule``,
+        ``calibrator`` and ``embed`` by their names.
 
     Raises:
         ArtifactError: A file is missing, damaged or of an unknown version.
@@ -85,7 +108,7 @@ def read(folder: str | os.PathLike[str]) -> tuple[Stored, list[dict[str, Tensor]
         stored = _stored(tree)
         if found != tree["checksum"]:
             raise ValueError(f"{_TENSORS} is not the file that {_JSON} was written with")
-        states = _states(load_file(source / _TENSORS), members=len(stored.weights))
+        states, parts = _states(load_file(source / _TENSORS), members=len(stored.weights))
     except FileNotFoundError as error:
         raise ArtifactError(
             f"there is no ensemble: {Path(error.filename or source).name} is missing.",
@@ -99,14 +122,17 @@ def read(folder: str | os.PathLike[str]) -> tuple[Stored, list[dict[str, Tensor]
             where=str(source),
             fix="save the ensemble again, for example from its study.",
         ) from error
-    return stored, states
+    return stored, states, parts
 
 
-def _tree(stored: Stored, checksum: str) -> dict[str, Any]:
+def _tree(stored: Stored, checksum: str, *, more: bool) -> dict[str, Any]:
     """Return what is written as JSON: the first version, wherever it can say everything."""
+    if more or (stored.rule is not None and stored.rule["name"] != "soft"):
+        return {"version": _OF_RULES, "checksum": checksum, **asdict(stored)}
     plain = all(Coding.from_dict(each) == Coding() for each in stored.codings)
     if len(stored.preprocesses) > 1 or not plain:
-        return {"version": _OF_FOLDS, "checksum": checksum, **asdict(stored)}
+        kept = {name: value for name, value in asdict(stored).items() if name not in _PARTS}
+        return {"version": _OF_FOLDS, "checksum": checksum, **kept}
     return {
         "version": _VERSION,
         "checksum": checksum,
@@ -122,11 +148,11 @@ def _stored(tree: Mapping[str, Any]) -> Stored:
         case 1:
             texts = [] if tree["preprocess"] is None else [tree["preprocess"]]
             reads, codings = [0] * len(tree["weights"]), [Coding()]
-        case 2:
+        case 2 | 3:
             texts, reads = tree["preprocesses"], tree["reads"]
             codings = [Coding.from_dict(each) for each in tree.get("codings", [])] or [Coding()]
         case other:
-            raise ValueError(f"version {other!r}; this Ripieno reads {_VERSION} and {_OF_FOLDS}")
+            raise ValueError(f"version {other!r}; this Ripieno reads {_VERSION} to {_OF_RULES}")
     stored = Stored(
         weights=tuple(float(weight) for weight in tree["weights"]),
         classes=plain_classes(tree["classes"], fewest=FEWEST[codings[0].task]),
@@ -134,17 +160,26 @@ def _stored(tree: Mapping[str, Any]) -> Stored:
         reads=tuple(int(number) for number in reads),
         facts=tree["facts"],
         codings=tuple(each.to_dict() for each in codings),
+        rule=_kept(tree.get("rule")),
+        calibrator=_kept(tree.get("calibrator")),
     )
     plain_facts(stored.facts, len(stored.weights))
     return stored
 
 
-def _states(tensors: State, *, members: int) -> list[dict[str, Tensor]]:
+def _kept(part: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if part is None else {"name": str(part["name"]), "options": dict(part["options"])}
+
+
+def _states(
+    tensors: State, *, members: int
+) -> tuple[list[dict[str, Tensor]], dict[str, dict[str, Tensor]]]:
     states: list[dict[str, Tensor]] = [{} for _ in range(members)]
+    parts: dict[str, dict[str, Tensor]] = {name: {} for name in _PARTS}
     for key, tensor in tensors.items():
-        index, _, name = key.partition("/")
-        states[int(index)][name] = tensor
-    return states
+        owner, _, name = key.partition("/")
+        (parts[owner] if owner in parts else states[int(owner)])[name] = tensor
+    return states, parts
 
 
 def _standing_alone(value: object, name: str) -> Tensor:

@@ -1,18 +1,23 @@
 """Members built again from their configs and given their tensors."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ripieno.ensembles.calibrators import CALIBRATORS
+from ripieno.ensembles.combiners import RULES
+from ripieno.ensembles.grouped_rule import GroupedRule
+from ripieno.ensembles.rules import Rule
 from ripieno.ensembles.stored import Stored
 from ripieno.errors import EnsembleError, RipienoError
 from ripieno.recipes import CnnFactory, MlpFactory, ResnetFactory
 from ripieno.space import Config
 
-__all__ = ["rebuild"]
+__all__ = ["rebuild", "rebuild_parts"]
 
 _Factory = Callable[[Config], nn.Module]
 _BUILT_IN: Mapping[str, Callable[[tuple[int, ...], int], _Factory]] = MappingProxyType(
@@ -53,6 +58,71 @@ def rebuild(
             ) from error
         members.append(module)
     return members
+
+
+def rebuild_parts(
+    stored: Stored,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    *,
+    rule: Callable[..., Rule] | None,
+    embed: nn.Module | None,
+) -> dict[str, Any]:
+    """Build rule, calibrator and embedding again: arguments of an ensemble.
+
+    Args:
+        stored: What was kept beside the tensors.
+        tensors: Those of ``rule``, ``calibrator`` and ``embed``, by their names.
+        rule: The class of a user's own rule.
+        embed: A module that is given the stored tensors.
+
+    Raises:
+        EnsembleError: The rule or the embedding is not here, or does not fit.
+    """
+    parts: dict[str, Any] = {"rule": None, "calibrator": None, "embed": embed}
+    if stored.rule is not None:
+        known: dict[str, Callable[..., Rule]] = dict(RULES)
+        known[GroupedRule.name] = partial(GroupedRule.rebuilt, RULES)
+        make = rule or known.get(stored.rule["name"])
+        parts["rule"] = _part(make, stored.rule, tensors["rule"])
+    if stored.calibrator is not None:
+        made = dict(CALIBRATORS).get(stored.calibrator["name"])
+        parts["calibrator"] = _part(made, stored.calibrator, tensors["calibrator"])
+    if tensors["embed"] or embed is not None:
+        _load_embedding(embed, tensors["embed"])
+    return parts
+
+
+def _part(
+    make: Callable[..., nn.Module] | None, kept: Mapping[str, Any], own: Mapping[str, Tensor]
+) -> nn.Module:
+    try:
+        if make is not None:
+            return make(**kept["options"], **own)
+    except TypeError as error:
+        reason = f": {_first_line(error)}"
+    else:
+        reason = " of this Ripieno"
+    raise EnsembleError(
+        f"{kept['name']!r} is no rule or calibrator{reason}.",
+        where="Ensemble.load(folder)",
+        fix="pass the class of your own rule: Ensemble.load(folder, rule=MyRule).",
+    )
+
+
+def _load_embedding(embed: nn.Module | None, state: Mapping[str, Tensor]) -> None:
+    try:
+        if embed is not None:
+            embed.load_state_dict(state)
+            return
+    except RuntimeError as error:
+        problem = f"the embedding does not fit its stored tensors: {_first_line(error)}"
+    else:
+        problem = "the ensemble reads an embedding, whose module is not stored with it."
+    raise EnsembleError(
+        problem,
+        where="Ensemble.load(folder, embed=…)",
+        fix="pass a module like the one that the ensemble was made with.",
+    )
 
 
 def _build(

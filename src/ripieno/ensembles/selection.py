@@ -26,7 +26,7 @@ from ripieno.ensembles.predictions import Predictions
 from ripieno.errors import EnsembleError
 from ripieno.recipes import TaskName
 
-__all__ = ["greedy_selection"]
+__all__ = ["greedy_selection", "of_truth", "own_losses"]
 
 _SMALLEST_BAG = 5
 _BLOCKS = 8
@@ -106,6 +106,12 @@ def greedy_selection(
     return select(ranking)
 
 
+def own_losses(predictions: Predictions) -> NDArray[np.float64]:
+    """Return each member's own loss by the task's first metric, shape ``(members,)``."""
+    library = _library(predictions, first_metric(predictions.task))
+    return _candidate_losses(library, np.zeros(library.stack.shape[1:]), 1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Library:
     """What a metric needs of each model, and the metric of sums of models.
@@ -137,7 +143,7 @@ def _library(predictions: Predictions, metric: SelectionMetric) -> _Library:
         return _Library(errors, _OF_ERRORS.get(metric, _squares), prefers_longer=False)
     if metric == "log_loss":
         # The log loss of a mean looks at the true class alone: classes-fold less work.
-        return _Library(_of_truth(predictions), _log_losses, prefers_longer=False)
+        return _Library(of_truth(predictions), _log_losses, prefers_longer=False)
     targets = predictions.targets
     stack = predictions.probabilities
     if metric == "accuracy":
@@ -183,7 +189,8 @@ _OF_ERRORS: Mapping[str, Callable[[Floats, int], NDArray[np.float64]]] = {
 }
 
 
-def _of_truth(predictions: Predictions) -> NDArray[np.float64]:
+def of_truth(predictions: Predictions) -> NDArray[np.float64]:
+    """Return the probability of what is true of each row (or label), ``(members, rows)``."""
     if predictions.task == "multilabel":
         # What is true of each label is a row of its own: the mean over both is one mean.
         truths = label_truths(predictions.probabilities, predictions.targets)
@@ -195,7 +202,7 @@ def _of_truth(predictions: Predictions) -> NDArray[np.float64]:
 
 
 def _own_log_losses(predictions: Predictions) -> NDArray[np.float64]:
-    return _log_losses(_of_truth(predictions), 1)
+    return _log_losses(of_truth(predictions), 1)
 
 
 def _log_losses(sums: Floats, count: int) -> NDArray[np.float64]:

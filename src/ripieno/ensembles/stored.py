@@ -24,6 +24,8 @@ class Stored:
         reads: The number of each member's preprocessing.
         facts: What the members are built again from.
         codings: What the members' outputs mean: one of all, or one a preprocessing.
+        rule: Name and options of the rule; None for a soft vote with the weights.
+        calibrator: Name and options of the calibrator, if there is one.
     """
 
     weights: tuple[float, ...]
@@ -32,6 +34,8 @@ class Stored:
     reads: tuple[int, ...]
     facts: dict[str, Any]
     codings: tuple[dict[str, Any], ...]
+    rule: dict[str, Any] | None = None
+    calibrator: dict[str, Any] | None = None
 
 
 def plain_classes(classes: Sequence[Any], *, fewest: int = 2) -> tuple[Label, ...]:

@@ -13,9 +13,10 @@ from ripieno.errors import LedgerError
 from ripieno.ledger import history, tables
 from ripieno.ledger.connection import connect, file_of, spoken, translated
 from ripieno.ledger.draft import Draft, OpenOrder
+from ripieno.ledger.migrations import migrate
 from ripieno.ledger.patience import patiently
 from ripieno.ledger.places import address, namespace_of
-from ripieno.records import Order, Outcome, Trial
+from ripieno.records import Change, Order, Outcome, Trial
 
 __all__ = ["SqlLedger"]
 
@@ -73,8 +74,10 @@ class SqlLedger:
     def open(cls, url: str | Path) -> Self:
         """Open the record of a study that :meth:`create` began.
 
+        One that an earlier Ripieno wrote is brought into the present form.
+
         Raises:
-            LedgerError: There is no study, its file is damaged, or another version of
+            LedgerError: There is no study, its file is damaged, or a later version of
                 Ripieno wrote it.
         """
         target = address(url)
@@ -87,9 +90,10 @@ class SqlLedger:
         connection = connect(target)
         try:
             with translated(where), connection.begin():
-                _check_version(connection, where)
+                version = _check_version(connection, where)
                 if file is not None:
                     _check_pages(connection, where)
+                migrate(connection, version)
                 settings = json.loads(connection.scalars(select(tables.study.c.settings)).one())
             return cls(connection, settings, where=where)
         except BaseException:
@@ -152,15 +156,22 @@ class SqlLedger:
         return self._clock
 
     def record(
-        self, *, orders: Sequence[Order] = (), outcomes: Sequence[Outcome] = (), clock: float = 0.0
+        self,
+        *,
+        orders: Sequence[Order] = (),
+        outcomes: Sequence[Outcome] = (),
+        changes: Sequence[Change] = (),
+        clock: float = 0.0,
     ) -> list[Outcome]:
-        """Write outcomes and orders, in this sequence, in one transaction.
+        """Write outcomes, changes and orders, in this sequence, in one transaction.
 
         See :meth:`ripieno.ledger.Ledger.record`.
         """
         now = max(clock, self._clock)
         draft = Draft(self._states, self._open, seq=self._seq, where=self._where)
         told = [draft.add_outcome(outcome, now) for outcome in outcomes]
+        for change in changes:
+            draft.add_change(change, now)
         for order in orders:
             draft.add_order(order, now)
         with translated(self._where):
@@ -179,8 +190,8 @@ class SqlLedger:
                 self._open[trial] = order_left
         return [outcome for outcome in told if outcome is not None]
 
-    def events(self) -> Iterator[Order | Outcome]:
-        """Yield orders and final outcomes in the sequence in which they were recorded."""
+    def events(self) -> Iterator[Order | Outcome | Change]:
+        """Yield orders, final outcomes and changes in the sequence in which they were recorded."""
         with translated(self._where):
             return iter(patiently(self._connection, history.read_events))
 
@@ -245,10 +256,10 @@ def _prepare_namespace(connection: Connection, url: URL, where: str) -> None:
         )
 
 
-def _check_version(connection: Connection, where: str) -> None:
-    version = connection.scalars(select(tables.study.c.schema_version)).one_or_none()
-    if version == tables.SCHEMA_VERSION:
-        return
+def _check_version(connection: Connection, where: str) -> int:
+    version: int | None = connection.scalars(select(tables.study.c.schema_version)).one_or_none()
+    if version is not None and 1 <= version <= tables.SCHEMA_VERSION:
+        return version
     if version is None:
         problem, fix = "the study holds no settings.", "begin a new study in another folder."
     elif version > tables.SCHEMA_VERSION:

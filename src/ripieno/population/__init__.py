@@ -1,5 +1,6 @@
 """Many models trained as one: stacks, member-aware leaves, stacked optimizers, tiers."""
 
+from ripieno.population.answering import StackedAnswers, stack_answers
 from ripieno.population.deciding import TierName, check_tier, deciding_names
 from ripieno.population.memory import keep_freed_memory
 from ripieno.population.open_stack import OpenStack
@@ -11,8 +12,10 @@ __all__ = [
     "OpenStack",
     "Optimizer",
     "PopulationRunner",
+    "StackedAnswers",
     "TierName",
     "check_tier",
     "deciding_names",
     "keep_freed_memory",
+    "stack_answers",
 ]

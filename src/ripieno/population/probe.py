@@ -9,7 +9,7 @@ from ripieno.population.loop import load_row
 from ripieno.population.step import Batch, Rules, StackedStep
 from ripieno.recipes import DropoutMode
 
-__all__ = ["few", "find_leak", "is_direct"]
+__all__ = ["few", "find_leak", "is_close", "is_direct"]
 
 _ROWS = 3
 _CLOSE = 1e-3
@@ -47,14 +47,15 @@ def is_direct(
             load_row(module.train(), arrays, row)
             with torch.no_grad(), DropoutMode(batch["keys"][row]):
                 own = module(x)
-            if not _is_close(outputs[row], own):
+            if not is_close(outputs[row], own):
                 return False
     except Exception:  # noqa: BLE001 - a user's forward may raise anything
         return False
     return True
 
 
-def _is_close(stacked: Tensor, own: Tensor) -> bool:
+def is_close(stacked: Tensor, own: Tensor) -> bool:
+    """Say whether outputs are equal but for rounding: one that is wrong is far off."""
     if stacked.shape != own.shape:
         return False
     largest = float(own.abs().max())

@@ -11,6 +11,7 @@ from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales,
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
+from ripieno.recipes.costs import COSTS, CostRunner, costs
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.duplicates import Duplicates, find_duplicates
@@ -94,6 +95,7 @@ from ripieno.recipes.watch import Watch
 __all__ = [
     "ARCHITECTURE",
     "AUGMENTATIONS",
+    "COSTS",
     "KNOBS",
     "LOSSES",
     "LOSS_OPTIONS",
@@ -105,6 +107,7 @@ __all__ = [
     "CheckedFactory",
     "CnnFactory",
     "Coding",
+    "CostRunner",
     "Data",
     "DropoutMode",
     "Duplicates",
@@ -155,6 +158,7 @@ __all__ = [
     "chosen_loss",
     "cnn",
     "complete",
+    "costs",
     "cross_entropy",
     "decouples",
     "depths",

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ripieno.records import Objective, Order, Outcome, Trial
+from ripieno.errors import SearchError
+from ripieno.records import Goal, Objective, Order, Outcome, Trial
 from ripieno.schedulers.counts import check_count
 from ripieno.schedulers.forecast import Forecast, expected_improvement, forecast
 from ripieno.schedulers.intervals import check_interval
@@ -77,13 +78,13 @@ class FreezeThaw:
             on how fast the machine was, and is replayed from the recorded seconds.
 
     Raises:
-        SearchError: A number is out of range.
+        SearchError: A number is out of range, or there are several objectives or limits.
     """
 
     def __init__(
         self,
         searcher: Searcher,
-        objective: Objective,
+        objective: Objective | Goal,
         *,
         epochs: int,
         trials: int | None = None,
@@ -99,7 +100,7 @@ class FreezeThaw:
         self._given = 0
         self._epochs = epochs
         self._cost_aware = cost_aware
-        self._objective = objective
+        self._objective = _only(Goal.of(objective), where=where)
         self._nursery = Nursery(searcher)
         self._curves: dict[int, _Curve] = {}
         self._dead = 0
@@ -111,6 +112,11 @@ class FreezeThaw:
     def planned(self) -> int | None:
         """None: who is trained on depends on the curves."""
         return None
+
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come; see :class:`ripieno.schedulers.Extendable`."""
+        self._limit = self._limit if trials is None else trials
+        self._nursery.reopen()
 
     def ask(self, slots: int) -> list[Order]:
         """Return up to ``slots`` orders; fewer once nothing promises enough."""
@@ -285,3 +291,14 @@ class FreezeThaw:
         if self._cost_aware:
             pace = sum(curve.seconds for curve in self._curves.values()) / len(self._curves)
         return expected / told / max(self._epochs * pace, 1e-12)
+
+
+def _only(goal: Goal, *, where: str) -> Objective:
+    if goal.is_plain:
+        return goal.first
+    raise SearchError(
+        "freeze-thaw extrapolates the curve of one metric, and the search is after "
+        f"{', '.join(goal.metrics)}.",
+        where=where,
+        fix='use the scheduler "hyperband" or "asha", which rank by several metrics and limits.',
+    )

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection
 
 from ripieno.errors import SearchError
-from ripieno.records import Objective
+from ripieno.records import Goal, Objective
 from ripieno.schedulers.asha import Asha
 from ripieno.schedulers.freeze_thaw import FreezeThaw
 from ripieno.schedulers.full_budget import FullBudget
@@ -25,7 +25,7 @@ _POPULATION = 20
 def make_scheduler(
     name: str,
     searcher: Searcher,
-    objective: Objective,
+    objective: Objective | Goal,
     *,
     epochs: int,
     trials: int | None = None,

@@ -9,6 +9,7 @@ from ripieno.searchers.blocks import Blocks
 from ripieno.searchers.cmaes import CmaEs
 from ripieno.searchers.enqueued import Enqueued
 from ripieno.searchers.evolution import Evolution
+from ripieno.searchers.gaussian_process import GaussianProcess
 from ripieno.searchers.grid import Grid
 from ripieno.searchers.local_search import LocalSearch
 from ripieno.searchers.random import Random
@@ -25,6 +26,7 @@ _NAMES = (
     "grid",
     "sobol",
     "treeparzen",
+    "gaussianprocess",
     "cmaes",
     "evolution",
     "localsearch",
@@ -50,9 +52,9 @@ def make_searcher(
     """Return a searcher that gives the space's default config first.
 
     Args:
-        name: ``"random"``, ``"grid"``, ``"sobol"``, ``"treeparzen"``, ``"cmaes"``,
-            ``"evolution"``, ``"localsearch"`` or ``"reinforce"``. What ``"auto"`` stands for,
-            :func:`choose_searcher` says.
+        name: ``"random"``, ``"grid"``, ``"sobol"``, ``"treeparzen"``, ``"gaussianprocess"``,
+            ``"cmaes"``, ``"evolution"``, ``"localsearch"`` or ``"reinforce"``. What ``"auto"``
+            stands for, :func:`choose_searcher` says.
         space: What to search.
         seed: A whole number from 0 up; a grid has no use for it.
         objective: What makes a trial good; needed by those that learn.
@@ -94,6 +96,8 @@ def _learner(
     name: str, space: Space, objective: Objective, *, seed: int, random_share: float
 ) -> Searcher:
     match name:
+        case "gaussianprocess":
+            return GaussianProcess(space, objective, seed)
         case "cmaes":
             return CmaEs(space, objective, seed)
         case "evolution":

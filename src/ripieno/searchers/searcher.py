@@ -21,7 +21,11 @@ class Searcher(Protocol):
         """Return the next configs to try; fewer than ``count`` once the space is exhausted."""
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Learn from trials that were trained further, failed and diverged ones included."""
+        """Learn from trials that were trained further, failed and diverged ones included.
+
+        Of a trial that was observed before, the last observation holds. Each row carries all
+        metrics, whatever the search is after. Trials of elsewhere have negative numbers.
+        """
 
 
 @runtime_checkable

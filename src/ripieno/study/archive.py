@@ -150,7 +150,9 @@ def _facts(ledger: SqlLedger, *, where: str) -> dict[str, Any]:
     settings = Settings.from_dict(ledger.settings, where=where)
     trials = len(ledger.trials())
     list(ledger.events())
-    named = (settings.recipe, settings.metric_source, settings.data and settings.data.source)
+    further = [metric.metric_source for metric in settings.further]
+    data = settings.data and settings.data.source
+    named = (settings.recipe, settings.metric_source, *further, data)
     runs = [name for name in named if name and ".py:" in name]
     return {"trials": trials, "runs": tuple(dict.fromkeys(runs))}
 

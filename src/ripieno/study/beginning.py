@@ -1,34 +1,97 @@
-"""A study's first record."""
+"""A study's first record, and what a user wishes to be tried in it first."""
 
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ripieno.errors import StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger, without_password
+from ripieno.records import Change, Goal
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
 from ripieno.space import Space
+from ripieno.study.changing import ConfigInput, WarmStart, enqueued, read_trials, warm
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import Job
-from ripieno.study.settings import Settings
+from ripieno.study.settings import FurtherMetric, Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.study import Study
 
-__all__ = ["begin", "make_strategy", "needs_folder"]
+__all__ = ["Wishes", "begin", "further_metrics", "make_strategy", "needs_folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a new study begins with, checked before anything is written.
+
+    Args:
+        changes: What stands in its record before the first order.
+    """
+
+    changes: tuple[Change, ...]
+
+    @classmethod
+    def read(
+        cls,
+        configs: Iterable[ConfigInput],
+        source: WarmStart | None,
+        best: int,
+        *,
+        space: Space,
+        goal: Goal,
+    ) -> Self:
+        """Return the wishes that a user named.
+
+        Args:
+            configs: What is tried first.
+            source: Trials to learn from; None for none.
+            best: So many of the best of them are tried after the configs.
+            space: What is searched.
+            goal: What the study is after.
+
+        Raises:
+            SpaceError: A config is none of the space.
+            StudyError: There is no such study, or nothing can be learned from it.
+        """
+        changes = []
+        first = enqueued(configs, space)
+        if first.enqueued:
+            changes.append(first)
+        if source is not None:
+            changes.append(warm(read_trials(source), space, goal=goal, best=best, known=()))
+        elif best:
+            raise StudyError(
+                f"warm_best = {best}, and there is no study to take the best trials of.",
+                where="warm_best / --warm-best",
+                fix="name one: warm_start= or --warm-start.",
+            )
+        return cls(tuple(changes))
 
 
 def begin(
-    settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder | None
+    settings: Settings,
+    *,
+    job: Job,
+    space: Space,
+    strategy: Strategy,
+    folder: Folder | None,
+    wishes: Wishes,
 ) -> Study:
-    """Return a study that has recorded nothing but its settings."""
+    """Return a study that has recorded nothing but its settings and a user's wishes."""
     # Not in memory either way: worker processes must reach what the trials keep.
     artifacts = folder.artifacts if folder else Path(tempfile.mkdtemp(prefix="ripieno-"))
+    facts = settings.to_dict()
+    ledger = folder.create_ledger(facts) if folder else SqlLedger.create("sqlite://", facts)
+    if wishes.changes:
+        ledger.record(changes=wishes.changes)
     study = Study(
         settings=settings,
         space=space,
-        ledger=_create_ledger(folder, settings),
+        ledger=ledger,
         artifacts=FileArtifacts(artifacts),
         job=job,
         folder=folder,
@@ -40,10 +103,39 @@ def begin(
     return study
 
 
-def _create_ledger(folder: Folder | None, settings: Settings) -> SqlLedger:
-    if folder is None:
-        return SqlLedger.create("sqlite://", settings.to_dict())
-    return folder.create_ledger(settings.to_dict())
+def make_strategy(
+    searcher: str | Searcher,
+    scheduler: str | Scheduler,
+    settings: Settings,
+    *,
+    space: Space,
+    wishes: Wishes,
+) -> Strategy:
+    """Return the strategy, after a try that meets what is wrong before a folder is made.
+
+    Raises:
+        SearchError, SpaceError, StudyError: It cannot be, or cannot do what is wished.
+    """
+    own = Strategy(
+        None if isinstance(searcher, str) else searcher,
+        None if isinstance(scheduler, str) else scheduler,
+    )
+    if isinstance(scheduler, str) or wishes.changes:
+        steering = own.steering(settings, space)
+        for change in wishes.changes:
+            steering.check(change, begun=False)
+    return own
+
+
+def further_metrics(goal: Goal, sources: Sequence[str | None]) -> tuple[FurtherMetric, ...]:
+    """Return the objectives after the first one as the settings hold them.
+
+    Args:
+        goal: What the search is after.
+        sources: Where each objective's metric is found again.
+    """
+    pairs = zip(goal.objectives, sources, strict=True)
+    return tuple(FurtherMetric(o.metric, o.direction, source) for o, source in pairs)[1:]
 
 
 def needs_folder(storage: str, where: str) -> StudyError:
@@ -53,16 +145,3 @@ def needs_folder(storage: str, where: str) -> StudyError:
         where=where,
         fix="name a folder (`out=…`), or leave `storage` out.",
     )
-
-
-def make_strategy(
-    searcher: str | Searcher, scheduler: str | Scheduler, settings: Settings, *, space: Space
-) -> Strategy:
-    """Return the strategy, after a try that meets what is wrong before a folder is made."""
-    own = Strategy(
-        None if isinstance(searcher, str) else searcher,
-        None if isinstance(scheduler, str) else scheduler,
-    )
-    if isinstance(scheduler, str):
-        own.scheduler(settings, space)
-    return own

@@ -12,11 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.ensembles import (
+    CalibrationName,
+    Combination,
+    Combiner,
     Ensemble,
+    Gain,
+    GreedySelection,
+    Isotonic,
     Predictions,
     SelectionMetric,
+    Temperature,
+    Vector,
+    calibrate,
+    calibrated,
+    fit_combiner,
     gain_interval,
-    greedy_selection,
+    nested_answers,
+    nested_gain,
     selection_metric,
 )
 from ripieno.recipes import TASKS, TaskName, measure
@@ -25,7 +37,11 @@ from ripieno.study.jobs import TuneJob
 from ripieno.study.members import assemble, load_models, predict_test
 from ripieno.study.results import EnsembleResult
 
-__all__ = ["Chosen", "Evaluation", "choose", "evaluate"]
+__all__ = ["Chosen", "Evaluation", "choose", "describe", "evaluate", "read_predictions"]
+
+Calibrator = Temperature | Vector | Isotonic
+_FEWEST_NESTED, _MOST_NESTED = 50, 2_000
+"""Rows that nested estimates need at least, and look at at most: they select five times."""
 
 _LIBRARY = 200
 """Trials that enter the selection at most: the best by the metric of selection. With more, the
@@ -34,35 +50,67 @@ weaker ones only give the selection more chances to fit the noise of the validat
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An ensemble as it was selected: whose votes, with which weights.
+    """An ensemble as it was selected: whose votes, by which rule.
 
     Args:
         job: What the trials train.
         artifacts: Where their states lie.
         reference: The recipe's name in the study's settings.
         members: The ensemble's trials, heaviest first.
-        weights: One weight a member, of sum 1.
+        combination: How they are combined; it knows them by their numbers.
         validation: Metrics on the part it was selected on.
-        selected_by: The metric that it was selected by.
+        library: What all trials say of the rows that it was selected on.
+        combiner: What selected it.
+        calibrator: What its answers go through, if it was asked to be calibrated.
+        selected_by: The metric that greedy selection improved; None for other combiners.
     """
 
     job: TuneJob
     artifacts: ArtifactStore
     reference: str
     members: tuple[Trial, ...]
-    weights: tuple[float, ...]
+    combination: Combination
     validation: dict[str, float]
-    selected_by: SelectionMetric
+    library: Predictions
+    combiner: Combiner
+    calibrator: Calibrator | None = None
+    selected_by: SelectionMetric | None = None
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How much each member counts, of sum 1."""
+        return self.combination.rule.shares
 
     def build(self) -> Ensemble:
         """Return the ensemble as one module, its members' weights loaded."""
         return assemble(
             self.job,
             self.members,
-            self.weights,
+            self.combination.rule,
             artifacts=self.artifacts,
             reference=self.reference,
+            calibrator=self.calibrator,
         )
+
+    def answers(self, votes: Predictions) -> NDArray[np.float64]:
+        """Return what the ensemble says, given what its members say."""
+        found = self.combination.answer(votes)
+        return found if self.calibrator is None else calibrated(self.calibrator, found)
+
+    def estimated_gain(self) -> Gain | None:
+        """Return what it gains on its own rows, in nested folds; None where they are too few."""
+        library = _some_rows(self.library)
+        if library.rows < _FEWEST_NESTED:
+            return None
+        return nested_gain(self.combiner, library)
+
+    def calibration(self, method: CalibrationName = "temperature") -> Calibrator | None:
+        """Return a calibrator fitted on answers to rows that each combination had not seen."""
+        library = _some_rows(self.library)
+        if library.task == "regression" or library.rows < _FEWEST_NESTED:
+            return None
+        answers = nested_answers(self.combiner, library)
+        return calibrate(answers, library.targets, method=method, task=library.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +123,8 @@ class Evaluation:
         best_test: The best trial's metrics on the test part; empty without one.
         best_predictions: Of the best trial on the test part, ``(rows, outputs)``, or None.
         predictions: Of the ensemble on the test part, ``(rows, outputs)``, or None.
+        calibrated: The same after a temperature, where it was not calibrated anyway.
+        votes: Of each member on the test part, ``(members, rows, outputs)``, or None.
         member_test: Each member's metrics on the test part; empty without one.
     """
 
@@ -83,6 +133,8 @@ class Evaluation:
     best_test: dict[str, float]
     best_predictions: NDArray[np.floating[Any]] | None = None
     predictions: NDArray[np.float64] | None = None
+    calibrated: NDArray[np.float64] | None = None
+    votes: NDArray[np.floating[Any]] | None = None
     member_test: tuple[dict[str, float], ...] = ()
 
 
@@ -93,8 +145,8 @@ def choose(
     *,
     reference: str,
     wanted: str,
-    rounds: int = 50,
-    bags: int = 10,
+    combiner: Combiner | None = None,
+    calibration: CalibrationName | None = None,
 ) -> Chosen:
     """Select an ensemble on the validation part; the test part is not touched.
 
@@ -104,8 +156,8 @@ def choose(
         artifacts: Where those lie.
         reference: The recipe's name in the study's settings.
         wanted: The metric that the study is after.
-        rounds: Models added after the start of the greedy selection.
-        bags: Random halves of the library to select from.
+        combiner: How they are combined; greedy selection where absent.
+        calibration: How its probabilities are calibrated, if at all.
 
     Raises:
         ArtifactError: Stored predictions are missing or damaged.
@@ -113,27 +165,41 @@ def choose(
     metric = selection_metric(wanted, job.data.task)
     library = _best(library, metric, job.data.task)[:_LIBRARY]
     predictions = _read_predictions(job, library, artifacts)
-    weights = greedy_selection(predictions, rounds=rounds, bags=bags, metric=metric)
-    order = sorted(np.flatnonzero(weights), key=lambda row: -weights[row])
-    return Chosen(
+    combiner = combiner or GreedySelection()
+    greedy = isinstance(combiner, GreedySelection)
+    if isinstance(combiner, GreedySelection) and combiner.metric is None:
+        combiner = replace(combiner, metric=metric)
+    found = fit_combiner(combiner, predictions).sorted()
+    chosen = Chosen(
         job=job,
         artifacts=artifacts,
         reference=reference,
-        members=tuple(library[row] for row in order),
-        weights=tuple(float(weights[row]) for row in order),
-        validation=_measure(job, predictions.mean(weights), job.data.targets),
-        selected_by=metric,
+        members=tuple(library[row] for row in found.members),
+        combination=found,
+        validation=_measure(job, found.answer(predictions), job.data.targets),
+        library=predictions,
+        combiner=combiner,
+        selected_by=metric if greedy else None,
+    )
+    if calibration is None:
+        return chosen
+    return replace(chosen, calibrator=chosen.calibration(calibration))
+
+
+def describe(chosen: Chosen) -> EnsembleResult:
+    """Return what is known of an ensemble without a look at the test part."""
+    return EnsembleResult(
+        members=[trial.id for trial in chosen.members],
+        weights=[round(weight, 6) for weight in chosen.weights],
+        validation=chosen.validation,
+        nested_gain=_told(chosen.estimated_gain()),
+        selected_by=chosen.selected_by,
     )
 
 
 def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
     """Measure an ensemble and the best trial on the test part, if there is one."""
-    result = EnsembleResult(
-        members=[trial.id for trial in chosen.members],
-        weights=[round(weight, 6) for weight in chosen.weights],
-        validation=chosen.validation,
-        selected_by=chosen.selected_by,
-    )
+    result = describe(chosen)
     job = chosen.job
     test = job.data.test
     if test is None:
@@ -142,13 +208,16 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
         trial.id: predict_test(job, load_models(job, trial, chosen.artifacts))
         for trial in {trial.id: trial for trial in (best, *chosen.members)}.values()
     }
-    votes = np.stack([parts[trial.id] for trial in chosen.members])
-    pooled = np.tensordot(np.array(chosen.weights), votes, axes=1)
+    names = chosen.combination.ids
+    stack = np.stack([parts[trial.id] for trial in chosen.members])
+    votes = Predictions(stack, test.y, names, f"{job.data.fingerprint}, test", job.data.task)
+    pooled = chosen.answers(votes)
+    softened = chosen.calibration() if chosen.calibrator is None else None
     gain = gain_interval(parts[best.id], pooled, test.y, task=job.data.task)
     measured = replace(
         result,
         test=_measure(job, pooled, test.y),
-        gain={gain.metric: gain.value, "low": gain.low, "high": gain.high},
+        gain=_told(gain),
     )
     return Evaluation(
         chosen,
@@ -156,6 +225,8 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
         best_test=_measure(job, parts[best.id], test.y),
         best_predictions=parts[best.id],
         predictions=pooled,
+        calibrated=None if softened is None else calibrated(softened, pooled),
+        votes=stack,
         member_test=tuple(_measure(job, parts[trial.id], test.y) for trial in chosen.members),
     )
 
@@ -171,6 +242,17 @@ def _best(library: Sequence[Trial], metric: SelectionMetric, task: TaskName) -> 
     return sorted(library, key=rank)
 
 
+def _told(gain: Gain | None) -> dict[str, float]:
+    return {} if gain is None else {gain.metric: gain.value, "low": gain.low, "high": gain.high}
+
+
+def _some_rows(library: Predictions) -> Predictions:
+    """Return predictions on some of the rows, evenly spread: enough for an estimate."""
+    if library.rows <= _MOST_NESTED:
+        return library
+    return library.subset(rows=np.linspace(0, library.rows - 1, _MOST_NESTED).astype(np.intp))
+
+
 def _measure(
     job: TuneJob, predictions: NDArray[np.floating[Any]], y: NDArray[Any]
 ) -> dict[str, float]:
@@ -181,19 +263,30 @@ def _read_predictions(
     job: TuneJob, library: Sequence[Trial], artifacts: ArtifactStore
 ) -> Predictions:
     """Read the stored validation predictions of every trial of the library."""
-    data = job.data
     parts = []
     for trial in library:
         assert trial.predictions is not None  # noqa: S101 - what makes it part of the library
-        arrays, facts = artifacts.read(trial.predictions)
-        stored: NDArray[Any] = arrays[data.coding.stored]
-        parts.append(
-            Predictions(
-                stored[None],
-                data.targets,
-                (str(trial.id),),
-                str(facts["fingerprint"]),
-                data.task,
-            )
-        )
+        parts.append(read_predictions(job, trial.id, trial.predictions, artifacts=artifacts))
     return Predictions.stack(parts)
+
+
+def read_predictions(
+    job: TuneJob, trial: int, key: str, *, artifacts: ArtifactStore
+) -> Predictions:
+    """Read what one trial has said of the validation rows.
+
+    Args:
+        job: What the trials train.
+        trial: Number of the trial.
+        key: Key of its predictions.
+        artifacts: Where they lie.
+
+    Raises:
+        ArtifactError: They are missing or damaged.
+    """
+    data = job.data
+    arrays, facts = artifacts.read(key)
+    stored: NDArray[Any] = arrays[data.coding.stored]
+    return Predictions(
+        stored[None], data.targets, (str(trial),), str(facts["fingerprint"]), data.task
+    )

@@ -12,7 +12,14 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.ledger import SqlLedger, named, study_of, without_password
 
-__all__ = ["DEFAULT_PARENT", "Folder", "new_folder", "remove_study", "studies_in"]
+__all__ = [
+    "DEFAULT_PARENT",
+    "Folder",
+    "new_folder",
+    "remove_study",
+    "studies_in",
+    "write_whole",
+]
 
 DEFAULT_PARENT = Path("ripieno-studies")
 
@@ -216,3 +223,10 @@ def new_folder(name: str) -> Folder:
     while (path := DEFAULT_PARENT / f"{name}-{number}").exists():
         number += 1
     return Folder(path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is either the old one or the whole new one."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(text)
+    scratch.replace(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ripieno.errors import RipienoError, StudyError
 from ripieno.study.folder import Folder, studies_in
-from ripieno.study.starting import open as open_study
+from ripieno.study.opening import open as open_study
 from ripieno.study.study import Study
 
 __all__ = ["StudyLine", "list_studies"]
@@ -21,7 +21,7 @@ class StudyLine:
         data: What it was tuned on; None for a search over a function and arrays in memory.
         trials: Trials begun.
         epochs: Epochs trained.
-        seconds: Running time.
+        seconds: Running time until the last outcome.
         metric: What the search is after.
         best: The best value of it so far, or None.
         problem: Why the study cannot be read, or None; then the numbers are 0.
@@ -76,7 +76,7 @@ def _read(study: Study, folder: Folder, size_bytes: int) -> StudyLine:
         data=None if settings.data is None else settings.data.source,
         trials=len(study.trials),
         epochs=sum(len(trial.history) for trial in study.trials),
-        seconds=study.seconds,
+        seconds=max((t.finished_at for t in study.trials if t.finished_at > 0), default=0.0),
         metric=settings.metric,
         best=best,
     )

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ripieno.ensembles import Ensemble
+from ripieno.ensembles import (
+    Ensemble,
+    GroupedRule,
+    Isotonic,
+    Rule,
+    SoftRule,
+    Temperature,
+    Vector,
+)
 from ripieno.recipes import State, build_model, mean_predictions, predict, split_state
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
@@ -52,29 +60,31 @@ def predict_test(job: TuneJob, models: Sequence[nn.Module]) -> NDArray[np.floati
 def assemble(
     job: TuneJob,
     trials: Sequence[Trial],
-    weights: Sequence[float],
+    rule: Rule,
     *,
     artifacts: ArtifactStore,
     reference: str,
+    calibrator: Temperature | Vector | Isotonic | None = None,
 ) -> Ensemble:
-    """Return trials as one ensemble; a trial of several models shares its weight out to them.
+    """Return trials as one ensemble; a trial of several models answers by their mean.
 
     Args:
         job: What the trials trained.
         trials: The members.
-        weights: One a member, of sum 1.
+        rule: How they are combined.
         artifacts: Where their states lie.
         reference: The recipe's name in the study's settings.
+        calibrator: What the combined scores go through.
     """
     data = job.data
     models: list[nn.Module] = []
-    shares: list[float] = []
+    groups: list[int] = []
     reads: list[int] = []
     facts: list[dict[str, object]] = []
-    for trial, weight in zip(trials, weights, strict=True):
+    for member, trial in enumerate(trials):
         own = load_models(job, trial, artifacts)
         models += own
-        shares += [weight / len(own)] * len(own)
+        groups += [member] * len(own)
         reads += [number % len(data.parts) for number in range(len(own))]
         told: dict[str, object] = {
             "id": str(trial.id),
@@ -84,7 +94,6 @@ def assemble(
         facts += [told if len(own) == 1 else {**told, "replica": n} for n in range(len(own))]
     return Ensemble(
         models,
-        shares,
         classes=data.classes,
         preprocess=[part.preprocess for part in data.parts],
         reads=reads,
@@ -95,4 +104,15 @@ def assemble(
             "members": facts,
         },
         coding=[part.coding for part in data.parts],
+        rule=_of_models(rule, groups),
+        calibrator=calibrator,
     )
+
+
+def _of_models(rule: Rule, groups: Sequence[int]) -> Rule:
+    """Return a rule of trials as one of their models."""
+    if len(groups) == len(rule.shares):
+        return rule
+    if isinstance(rule, SoftRule):
+        return SoftRule([rule.shares[g] / groups.count(g) for g in groups], task=rule.task)
+    return GroupedRule(rule, groups, task=rule.task)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Self
 
-from ripieno.ensembles import Ensemble
+from ripieno.ensembles import Ensemble, SoftRule
 from ripieno.errors import StudyError
 from ripieno.executors import Executor, InlineExecutor, ProcessExecutor, usable_cores
 from ripieno.recipes import Data
@@ -56,7 +56,7 @@ class Models:
         return assemble(
             self.job,
             [self.trials[number] for number in weights],
-            list(weights.values()),
+            SoftRule(list(weights.values()), task=self.job.data.task),
             artifacts=self.artifacts,
             reference=self.reference,
         )

@@ -12,7 +12,7 @@ from ripieno.ensembles import Ensemble
 from ripieno.errors import StudyError
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import TuneJob
-from ripieno.study.starting import open as open_study
+from ripieno.study.opening import open as open_study
 
 __all__ = ["load_ensemble", "predict_file"]
 

@@ -6,21 +6,12 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
-from ripieno.records import Direction, Objective, Target
+from ripieno.records import Direction, Goal, Limit, Objective, Target
 from ripieno.space import Space
 
-__all__ = ["VERSION", "DataReference", "Settings"]
+__all__ = ["VERSION", "DataReference", "FurtherMetric", "Settings"]
 
 VERSION = 1
-
-_LATER = {
-    "folds",
-    "seeds",
-    "metric_source",
-    "searcher_reason",
-    "disk_bytes",
-    "order_minutes",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +29,15 @@ class DataReference:
     target: str | Sequence[str] | None
     fingerprint: str
     reading: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherMetric:
+    """A metric that a search is after beside its first one; see :class:`Settings`."""
+
+    metric: str
+    direction: Direction
+    metric_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,13 @@ class Settings:
             for one that is known by its name.
         folds: Folds of the data, on each of which one model of a trial is validated; 1 for a
             single split.
+        ensemble: How the trials are combined at the end; ``none`` for the best one alone.
+        judged_by: What a scheduler compares trials by: their ``metric``, or what they add to
+            the ``ensemble`` so far.
         seeds: How many times a trial is trained on each fold, each with another seed.
         searcher_reason: Why this searcher, where the study chose it; else None.
+        further: The metrics that the search is after beside the first one.
+        limits: What a trial has to keep.
         disk_bytes: What states and predictions may take at most; None for no limit.
         order_minutes: After how long of silence an order hangs; None never.
     """
@@ -89,19 +94,39 @@ class Settings:
     folds: int = 1
     seeds: int = 1
     searcher_reason: str | None = None
+    further: tuple[FurtherMetric, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    ensemble: str = "greedy"
+    judged_by: str = "metric"
     disk_bytes: int | None = None
     order_minutes: float | None = None
     version: int = VERSION
 
     @property
     def objective(self) -> Objective:
-        """The metric and its direction."""
+        """The first metric and its direction."""
         return Objective(self.metric, self.direction)
 
     @property
-    def goal(self) -> Target | None:
-        """What ends the search before its time, or None."""
-        return None if self.target is None else Target(self.objective, self.target)
+    def goal(self) -> Goal:
+        """All metrics with their directions, and the limits."""
+        further = (Objective(each.metric, each.direction) for each in self.further)
+        return Goal((self.objective, *further), self.limits)
+
+    @property
+    def sources(self) -> tuple[str | None, ...]:
+        """Where each metric of the goal is found again, as ``metric_source`` says."""
+        return (self.metric_source, *(each.metric_source for each in self.further))
+
+    @property
+    def ending(self) -> Target | None:
+        """What ends a trial in the middle of an order, and the search with it, or None.
+
+        Where a trial has limits to keep, a good value alone is no reason to end it.
+        """
+        if self.target is None or self.limits:
+            return None
+        return Target(self.objective, self.target)
 
     @property
     def searcher_in_words(self) -> str:
@@ -122,7 +147,10 @@ class Settings:
         """
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
-        needed = known - _LATER
+        needed = known - {
+            "folds", "seeds", "metric_source", "searcher_reason", "further", "limits", "ensemble",
+            "judged_by", "disk_bytes", "order_minutes",
+        }  # fmt: skip
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "
@@ -131,7 +159,12 @@ class Settings:
                 fix="open it with the Ripieno that wrote it, or start a new study.",
             )
         data = values["data"]
-        return cls(**{**values, "data": DataReference(**data) if data else None})
+        parts = {
+            "data": DataReference(**data) if data else None,
+            "further": tuple(FurtherMetric(**each) for each in values.get("further", ())),
+            "limits": tuple(Limit(**each) for each in values.get("limits", ())),
+        }
+        return cls(**{**values, **parts})
 
     def read_space(self) -> Space:
         """Return the space; functions in its constraints are lost (see ``Space.where``)."""

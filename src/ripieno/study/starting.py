@@ -1,4 +1,4 @@
-"""The three ways to a study: tune a model, search with a function, open a folder."""
+"""The two ways to begin a study: tune a model, search with a function."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,27 +7,33 @@ from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.executors import Crew, gathers
-from ripieno.ledger import FileArtifacts
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
-from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space, Value
-from ripieno.study.beginning import begin, make_strategy, needs_folder
+from ripieno.study.aims import (
+    Constraints,
+    DirectionInputs,
+    MetricInputs,
+    find_aims,
+    read_goal,
+)
+from ripieno.study.beginning import Wishes, begin, further_metrics, make_strategy, needs_folder
+from ripieno.study.changing import ConfigInput, WarmStart
 from ripieno.study.disk import read_size
 from ripieno.study.fixing import weigh_classes
 from ripieno.study.folder import Folder, new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
-from ripieno.study.jobs import Job, SearchJob, TuneJob
-from ripieno.study.metric import MetricInput, find_aim
-from ripieno.study.origins import find_job
+from ripieno.study.jobs import SearchJob, TuneJob
+from ripieno.study.judging import check_judging
+from ripieno.study.methods import check_method
 from ripieno.study.settings import Settings
-from ripieno.study.strategy import Strategy, name_searcher
+from ripieno.study.strategy import name_searcher
 from ripieno.study.study import Study
 from ripieno.study.unread import warn_of_unread
 
-__all__ = ["open", "search", "starting_folder", "tune"]
+__all__ = ["search", "starting_folder", "tune"]
 
 IN_MEMORY = ":memory:"
 """As ``out`` of :func:`tune`: keep no folder, as SQLite spells it."""
@@ -42,8 +48,9 @@ def tune(
     data: DataInput,
     space: Space | None = None,
     *,
-    metric: MetricInput | None = None,
-    direction: Direction | None = None,
+    metric: MetricInputs | None = None,
+    direction: DirectionInputs | None = None,
+    constraints: Constraints = (),
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "hyperband",
     trials: int | None = None,
@@ -65,8 +72,13 @@ def tune(
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
+    ensemble: str = "greedy",
+    objective: str = "metric",
     workers: int | Crew | None = None,
     seed: int = 0,
+    enqueue: Sequence[ConfigInput] = (),
+    warm_start: WarmStart | None = None,
+    warm_best: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
     disk: int | str | None = None,
@@ -87,11 +99,13 @@ def tune(
         metric: What the search is after, on the validation part: a name such as
             ``balanced_accuracy`` or ``mae``, ``"FILE.py:NAME"``, a ``rp.Metric``, or a
             function ``metric(y_true, predictions)`` beside a direction. Where absent,
-            ``log_loss``, and ``rmse`` for a regression.
+            ``log_loss``, and ``rmse`` for a regression. Several are a list; ``parameters``,
+            ``flops`` and ``latency_ms`` are known too (``docs/objectives.md``).
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
+        constraints: What a trial has to keep: ``{"latency_ms": ("<=", 5)}``.
         searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
-            ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or your own
-            (``docs/searchers.md``).
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
         scheduler: Who trains how long: ``hyperband``, ``bohb``, ``halving``, ``full``,
             ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
@@ -133,9 +147,18 @@ def tune(
             ``traced``, ``leaves`` or ``vmap``; ``auto`` takes what a probe finds fastest.
             ``loop`` trains one model after the other: slower, and the same to the last bit
             on any number of workers, where stacks are the same up to rounding.
+        ensemble: How the trials are combined at the end: ``greedy``, ``soft``, ``hard``,
+            ``geometric``, ``weighted``, ``stacking``, ``blending``, ``dynamic``, ``median``,
+            ``mixture``, or ``none`` (``docs/ensembles.md``).
+        objective: What trials are compared by: their ``metric``, or what they would add to the
+            ``ensemble`` of the trials that were trained to the end before.
         workers: Processes, each with one thread, or a crew of them that have begun to start;
             every usable core where absent.
         seed: Of the split, the searcher and every trial.
+        enqueue: Configs that are tried first.
+        warm_start: A study, its folder, or trials for the searcher to learn from
+            (``docs/warm-start.md``).
+        warm_best: So many of the best of those are tried here too, first.
         out: The study's folder; a new one under ``ripieno-studies`` where absent. With
             ``":memory:"`` there is none, and what was trained lives as long as the study.
         storage: Where the study is recorded; ``study.db`` in the folder where absent. Such as
@@ -184,12 +207,12 @@ def tune(
     if trials is None and minutes is None:
         whole = hyperband_trials(recipe.epochs) if epochs is None else 0
         trials = max(DEFAULT_TRIALS, whole if scheduler in {"hyperband", "bohb"} else 0)
-    aim = find_aim(metric, direction, recipe=recipe, data=read)
+    aims = find_aims(metric, direction, constraints, recipe=recipe, data=read)
     named, reason = name_searcher(searcher, scheduler, space=searched, trials=trials)
     settings = Settings(
         kind="tune",
-        metric=aim.objective.metric,
-        direction=aim.objective.direction,
+        metric=aims.goal.first.metric,
+        direction=aims.goal.first.direction,
         searcher=named,
         searcher_reason=reason,
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
@@ -203,13 +226,18 @@ def tune(
         space=searched.to_json(),
         recipe=name,
         data=reference,
-        metric_source=aim.source,
+        metric_source=aims.sources[0],
         folds=len(read.parts),
         seeds=seeds,
+        further=further_metrics(aims.goal, aims.sources),
+        limits=aims.goal.limits,
+        ensemble=check_method(ensemble, read.task),
         disk_bytes=read_size(disk),
         order_minutes=order_minutes,
+        judged_by=check_judging(objective, scheduler if isinstance(scheduler, str) else "custom"),
     )
-    strategy = make_strategy(searcher, scheduler, settings, space=searched)
+    wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
+    strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)
     folder: Folder | None = None
     if out != IN_MEMORY:
         path = Path(out) if out is not None else new_folder(read.name).path
@@ -219,10 +247,11 @@ def tune(
         raise needs_folder(storage, f"tune(out={out!r}, storage=…)")
     study = begin(
         settings,
-        job=TuneJob(aim.recipe, read, seeds),
+        job=TuneJob(aims.recipe, read, seeds),
         space=searched,
         strategy=strategy,
         folder=folder,
+        wishes=wishes,
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -232,8 +261,9 @@ def search(
     objective: Callable[..., Any],
     space: Space,
     *,
-    metric: str = "value",
-    direction: Direction = "minimize",
+    metric: str | Sequence[str] = "value",
+    direction: DirectionInputs = "minimize",
+    constraints: Constraints = (),
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "full",
     trials: int | None = None,
@@ -242,6 +272,9 @@ def search(
     target: float | None = None,
     workers: int = 1,
     seed: int = 0,
+    enqueue: Sequence[ConfigInput] = (),
+    warm_start: WarmStart | None = None,
+    warm_best: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
     disk: int | str | None = None,
@@ -258,11 +291,13 @@ def search(
             ``report.save(**arrays)`` and ``report.load()`` let it continue instead of
             starting anew.
         space: What is searched.
-        metric: The metric that the search is after; a plain number is called ``value``.
-        direction: ``minimize`` or ``maximize``.
+        metric: The metric that the search is after, or a list of them; a plain number is
+            called ``value``.
+        direction: ``minimize`` or ``maximize``, of all metrics or a list of one for each.
+        constraints: What a trial has to keep: ``{"latency": ("<=", 5)}``.
         searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
-            ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or your own
-            (``docs/searchers.md``).
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
         scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``bohb``,
             ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.
@@ -271,13 +306,13 @@ def search(
         target: Stop as soon as the metric is this good.
         workers: Processes; with 1 the function runs in this one.
         seed: Of the searcher.
+        enqueue: Configs that are tried first.
+        warm_start: A study, its folder, or trials for the searcher to learn from.
+        warm_best: So many of the best of those are tried here too, first.
         out: The study's folder; in memory where absent.
         storage: Where the study is recorded, as for :func:`tune`.
         disk: What the function may keep at most, as for :func:`tune`.
         order_minutes: After how long of silence a call hangs, as for :func:`tune`.
-        storage: Where the study is recorded; ``study.db`` in the folder where absent. Such as
-            ``postgresql+psycopg://user@host/database`` (``docs/storage.md``). States and
-            predictions lie in the folder in any case.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
 
@@ -291,13 +326,14 @@ def search(
             where="search(objective, Space())",
             fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
         )
+    goal = read_goal(metric, direction, constraints)
     if trials is None and minutes is None and searcher != "grid":
         trials = DEFAULT_TRIALS
     named, reason = name_searcher(searcher, scheduler, space=space, trials=trials)
     settings = Settings(
         kind="search",
-        metric=metric,
-        direction=direction,
+        metric=goal.first.metric,
+        direction=goal.first.direction,
         searcher=named,
         searcher_reason=reason,
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
@@ -309,72 +345,21 @@ def search(
         tier=None,
         seed=seed,
         space=space.to_json(),
+        further=further_metrics(goal, (None,) * len(goal.objectives)),
+        limits=goal.limits,
         disk_bytes=read_size(disk),
         order_minutes=order_minutes,
     )
-    strategy = make_strategy(searcher, scheduler, settings, space=space)
+    wishes = Wishes.read(enqueue, warm_start, warm_best, space=space, goal=goal)
+    strategy = make_strategy(searcher, scheduler, settings, space=space, wishes=wishes)
     folder = Folder(Path(out), storage) if out is not None else None
     if folder is not None:
         folder.create(overwrite=overwrite)
     elif storage is not None:
         raise needs_folder(storage, "search(storage=…)")
     job = SearchJob(objective)
-    study = begin(settings, job=job, space=space, strategy=strategy, folder=folder)
+    study = begin(settings, job=job, space=space, strategy=strategy, folder=folder, wishes=wishes)
     return study.run(workers=workers, progress=progress)
-
-
-def open(  # noqa: A001 - rp.open, as one says it
-    path: str | Path,
-    *,
-    model: ModelInput | None = None,
-    data: DataInput | None = None,
-    metric: MetricInput | None = None,
-    objective: Callable[..., Any] | None = None,
-    space: Space | None = None,
-    searcher: Searcher | None = None,
-    scheduler: Scheduler | None = None,
-    storage: str | None = None,
-    read_only: bool = False,
-) -> Study:
-    """Open a study's folder, to read it or to go on with it.
-
-    What the study's folder names (``cnn``, ``digits``, a file, ``FILE.py:NAME``) is found
-    again; Python objects cannot be stored and are passed again.
-
-    Args:
-        path: The folder.
-        model: The model function or recipe, if it was a Python object.
-        data: The data, if they were Python objects.
-        metric: The metric, if it was a Python object.
-        objective: The function, of a study that ``search`` began.
-        space: The space, if its constraints are functions.
-        searcher: A fresh searcher, if it was your own.
-        scheduler: A fresh scheduler, if it was your own.
-        storage: Address of the database, where the one that the folder remembers is not to be
-            used: it moved, or needs a password that libpq does not find by itself.
-        read_only: Leave model and data alone; the study can be read, not run.
-
-    Raises:
-        StudyError: The folder holds no study, or the data are not those it was begun with.
-        LedgerError: The study's record cannot be read.
-    """
-    folder = Folder(Path(path), storage)
-    ledger = folder.open_ledger()
-    settings = Settings.from_dict(ledger.settings, where=str(folder.path))
-    space = space or settings.read_space()
-    job: Job | None = SearchJob(objective) if objective is not None else None
-    if settings.kind == "tune" and not read_only:
-        job = find_job(settings, space, model=model, data=data, metric=metric)
-        space = (job.recipe.space if job else None) or space
-    return Study(
-        settings=settings,
-        space=space,
-        ledger=ledger,
-        artifacts=FileArtifacts(folder.artifacts),
-        job=job,
-        folder=folder,
-        strategy=Strategy(searcher, scheduler),
-    )
 
 
 def starting_folder(data: str, out: Path | None) -> Path:

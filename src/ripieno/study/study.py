@@ -1,29 +1,30 @@
 """The object that a user holds: run and resume, best, trials, ensemble, report."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from ripieno.diagnostics import Diagnosis
-from ripieno.ensembles import Ensemble
+from ripieno.ensembles import CalibrationName, Combiner, CombinerName, Ensemble
 from ripieno.errors import StudyError
 from ripieno.executors import Crew
 from ripieno.ledger import Ledger
-from ripieno.loop import Budget, StopReason, replay, run
-from ripieno.records import ArtifactStore, Trial, TrialStatus, ancestry, config_by_epoch
+from ripieno.loop import StopReason, run
+from ripieno.records import ArtifactStore, Trial, ancestry, config_by_epoch
 from ripieno.reports import trainings, write_page
-from ripieno.schedulers import Scheduler
 from ripieno.space import Config, Space
+from ripieno.study.changing import ConfigInput, WarmStart
+from ripieno.study.course import Course
 from ripieno.study.diagnosing import diagnose_study
 from ripieno.study.disk import Disk, read_size
-from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
-from ripieno.study.folder import Folder
+from ripieno.study.evaluation import Chosen, Evaluation, evaluate
+from ripieno.study.finding import best_of, front_of, front_results, stored_results, table_of
+from ripieno.study.folder import Folder, write_whole
 from ripieno.study.jobs import Job, TuneJob
+from ripieno.study.library import Choices, check_combinable, library_of
 from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, Results
-from ripieno.study.running import MOST_FAILURES, all_failed, make_executor
+from ripieno.study.running import check_end, make_budget, make_executor, refuse_reading
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.summary import summarize
@@ -53,33 +54,30 @@ class Study:
         strategy: Strategy | None = None,
     ) -> None:
         self.settings = settings
-        self.space = space
         self.folder = folder
         self._ledger = ledger
         self._artifacts = artifacts
         self._job = job
-        self._strategy = strategy or Strategy()
+        self._course = Course(settings, space, ledger=ledger, strategy=strategy or Strategy())
         self._trials: tuple[Trial, ...] | None = None
-        self._chosen: dict[tuple[int, int], Chosen] = {}
+        self._choices = Choices(artifacts)
         self._evaluation: Evaluation | None = None
-        # Where the record ends, after a run: a user's own object cannot be replayed twice.
-        self._scheduler: Scheduler | None = None
         self._reason: StopReason | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         place = self.folder.path if self.folder else "memory"
         return f"Study({len(self.trials)} trials, {self.settings.metric}, in {place})"
+
+    @property
+    def space(self) -> Space:
+        """What is searched now."""
+        return self._course.space
 
     @property
     def job(self) -> Job | None:
@@ -102,20 +100,18 @@ class Study:
     def best(self) -> Trial:
         """The best trial by the objective's value after its last epoch.
 
+        Of several metrics the first one decides, so that it is a trial of the front. A trial
+        that breaks a limit is never best.
+
         Raises:
-            StudyError: No trial has given a value.
+            StudyError: No trial has given a value, or none keeps the limits.
         """
-        objective = self.settings.objective
-        found = [t for t in self.trials if t.value(objective) == t.value(objective)]
-        if not found:
-            errors = [t for t in self.trials if t.error]
-            first = f"trial {errors[0].id}: {errors[0].error}" if errors else "no trial finished"
-            raise StudyError(
-                "the study has no best trial yet: no trial has given a value.",
-                where=first,
-                fix="mend the first error, or run the study for longer.",
-            )
-        return min(found, key=lambda trial: objective.badness(trial.value(objective)))
+        return best_of(self.trials, self.settings.goal)
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """The trials that keep all limits and that none dominates, best by the first metric."""
+        return front_of(self.trials, self.settings.goal)
 
     def lineage(self, trial: int) -> tuple[Trial, ...]:
         """Return a trial and those that its state descends from, the oldest first."""
@@ -126,11 +122,6 @@ class Study:
         return config_by_epoch(self.trials, trial)
 
     @property
-    def seconds(self) -> float:
-        """Running time, over all its sessions."""
-        return self._ledger.clock
-
-    @property
     def finished(self) -> bool:
         """Whether no order is open and the scheduler has nothing more to give."""
         if self._reason is not None:
@@ -138,16 +129,16 @@ class Study:
         if self._ledger.open_orders():
             return False
         try:
-            scheduler = self._strategy.scheduler(self.settings, self.space)
+            scheduler = self._course.replayed()
         except StudyError:  # the user's own object is not here, and nothing is open
             return True
-        replay(scheduler, self._ledger)
         return not scheduler.ask(1)
 
     def run(
         self,
         *,
         minutes: float | None = None,
+        trials: int | None = None,
         workers: int | Crew | None = None,
         disk: int | str | None = None,
         progress: bool = True,
@@ -157,45 +148,44 @@ class Study:
 
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
+            trials: Trials at most in all, from now on; as many as before where absent.
             workers: Processes, or a crew of them that have begun to start; every usable
                 core where absent, 1 for a function.
-            disk: What states and predictions may take at most in this session, in bytes or as
-                ``"20GB"``; the study's own limit where absent.
+            disk: What states may take at most in this session; the study's limit where absent.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
 
         Raises:
-            StudyError: The study was opened without its model, data or function, or trial
-                after trial failed.
-            DiskLimitError: The room for states is used up; the study can go on with more.
+            StudyError: The study was opened without its model, data or function, or more
+                trials are asked for than it can be given.
             KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
         """
         if self._job is None:
-            raise StudyError(
-                "the study was opened for reading.",
-                where=repr(self),
-                fix="pass what it trains: rp.open(path, model=…, data=…) or objective=….",
-            )
-        scheduler, self._scheduler = self._scheduler, None
-        if scheduler is None:
-            scheduler = self._strategy.scheduler(self.settings, self.space)
-            replay(scheduler, self._ledger)
-        seconds = self._seconds(minutes, spent_seconds)
-        budget = Budget(seconds=seconds, target=self.settings.target, failures=MOST_FAILURES)
+            raise refuse_reading(repr(self))
+        if trials is not None:
+            self._course.raise_trials(trials)
+        scheduler = self._course.take()
+        budget = make_budget(
+            self.settings, clock=self._ledger.clock, minutes=minutes, spent=spent_seconds
+        )
         room = Disk(self._artifacts, read_size(disk) or self.settings.disk_bytes)
         executor = make_executor(
-            self._job.runner(self.settings), room.store, workers=workers, settings=self.settings
+            self._job,
+            self.settings,
+            ledger=self._ledger,
+            artifacts=room.store,
+            workers=workers,
         )
-        watcher = make_watcher(self.settings.objective, show=progress, seconds=seconds)
+        watcher = make_watcher(self.settings.objective, show=progress, seconds=budget.seconds)
         self._trials = self._evaluation = None
-        self._chosen.clear()
+        self._choices.clear()
         try:
             with watcher:
                 reason = run(
                     scheduler,
                     self._ledger,
                     executor,
-                    objective=self.settings.objective,
+                    objective=self.settings.goal,
                     artifacts=self._artifacts,
                     budget=budget,
                     watch=watcher,
@@ -203,26 +193,88 @@ class Study:
                 )
         finally:
             executor.close()
-        self._scheduler, self._reason = scheduler, reason
-        if reason is StopReason.INTERRUPTED:
-            raise KeyboardInterrupt
-        if reason is StopReason.DISK:
-            raise room.error()
-        if reason is StopReason.FAILURES:
-            raise all_failed(self.trials)
+        self._course.keep(scheduler)
+        self._reason = reason
+        check_end(reason, room=room, trials=self.trials)
         return self
 
-    def ensemble(self, *, rounds: int = 50, bags: int = 10) -> Ensemble:
-        """Return the ensemble of the search's trials.
+    def enqueue(self, *configs: ConfigInput) -> Self:
+        """Let configs be tried next, in this sequence, before anything is suggested.
 
-        Greedy selection with replacement by log loss over the validation predictions that
-        every trial left behind, and soft voting with the weights it finds; nothing is
-        trained. Source: Caruana et al. 2004, Ensemble selection from libraries of models.
+        They count among the study's trials: one that has done all of its own needs
+        ``run(trials=…)`` for them.
+
+        Args:
+            configs: Of the study's space; a hyperparameter that is left out takes its default.
+
+        Raises:
+            SpaceError: A config is none of the space.
+            StudyError: The scheduler starts no more trials, or is your own.
+        """
+        self._course.enqueue(configs)
+        self._reason = None
+        return self
+
+    def warm_start(self, source: WarmStart, *, best: int = 0) -> Self:
+        """Let the searcher learn from the trials of another study.
+
+        They become observations, not trials of this study, and are kept in its record. Which
+        of them are left out says ``docs/warm-start.md``.
+
+        Args:
+            source: A study, its folder, or trials with the metrics of this study.
+            best: So many of the best of them are tried here too, next.
+
+        Raises:
+            StudyError: There is no such study, or none of its trials can be learned from.
+        """
+        self._course.warm_start(source, best=best)
+        self._reason = None
+        return self
+
+    def change_space(self, space: Space) -> Self:
+        """Search another space from now on; what was found in the old one stays.
+
+        Trials that the new space holds are what its searcher begins with; the others remain
+        results (``docs/warm-start.md`` has the rule). Trials that are paused go on as ever.
+
+        Raises:
+            RecipeError, SpaceError: The new space cannot be searched.
+            StudyError: A constraint is a function, or the scheduler or the searcher cannot
+                change its space.
+        """
+        self._course.change_space(space, self._job)
+        self._reason = None
+        return self
+
+    def ensemble(
+        self,
+        method: CombinerName | Combiner | None = None,
+        *,
+        size: int | None = None,
+        calibration: CalibrationName | None = None,
+    ) -> Ensemble:
+        """Return an ensemble of the trials, fitted on the predictions that they left behind.
+
+        Args:
+            method: ``greedy`` (selection with replacement by log loss, and a soft vote with the
+                weights it finds), ``soft``, ``hard``, ``geometric``, ``weighted``,
+                ``stacking``, ``blending``, ``dynamic``; for a regression ``median`` and
+                ``mixture`` too; or an object with ``fit(library)``. The study's own where
+                absent.
+            size: Trials in it at most; the method's own choice where absent.
+            calibration: ``temperature``, ``vector`` or ``isotonic``, fitted on answers to
+                validation rows by combinations that had not seen those rows.
 
         Raises:
             StudyError: The study is a search over a function, or no trial has predictions.
+            EnsembleError: There is no such method, or it does not suit the task.
         """
-        return self._choose(rounds=rounds, bags=bags).build()
+        return self.choose(method, size=size, calibration=calibration).build()
+
+    def measure(self, chosen: Chosen) -> Evaluation:
+        """Return what an ensemble and the best trial give on the test part: look at one only."""
+        return evaluate(chosen, self.best)
 
     def results(self) -> Results:
         """Return the numbers of the study; the first call measures on the test part.
@@ -230,7 +282,7 @@ class Study:
         They are kept in the study's folder, so that the test part is touched once for each
         state of the search.
         """
-        stored = self._stored_results()
+        stored = stored_results(self.folder, self.trials)
         if stored is not None:
             return stored
         best, ensemble = self._measured()
@@ -246,9 +298,10 @@ class Study:
             seeds=self.settings.seeds,
             training=list(trainings(self.trials)),
             searcher=self.settings.searcher_in_words,
+            front=front_results(self.trials, self.settings),
         )
         if self.folder is not None and self._job is not None:
-            _write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))
+            write_whole(self.folder.results, json.dumps(results.to_dict(), indent=2))
         return results
 
     def finish(self) -> Results:
@@ -299,78 +352,40 @@ class Study:
 
     def to_dataframe(self) -> "pd.DataFrame":
         """Return one row a trial: number, status, epochs, parent, config, last metrics."""
-        import pandas as pd
-
-        rows: list[dict[str, Any]] = []
-        for trial in self.trials:
-            row: dict[str, Any] = {"trial": trial.id, "status": trial.status.value}
-            row |= {"epochs": trial.epochs, "parent": trial.parent}
-            row |= {f"config_{name}": value for name, value in trial.config.items()}
-            row |= dict(trial.metrics) | {"seconds": trial.seconds}
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return table_of(self.trials)
 
     def close(self) -> None:
         """Let go of the study's files; everything is on disk already."""
         self._ledger.close()
 
-    def _seconds(self, minutes: float | None, spent: float) -> float | None:
-        """Return the study time at which to stop, sessions before this one included."""
-        clock = self._ledger.clock
-        if minutes is None:
-            if self.settings.minutes is None:
-                return None
-            until = 60 * self.settings.minutes
-        else:
-            until = clock + 60 * minutes
-        # What is left may be nothing; then the loop records what it has and ends at once.
-        return max(until - spent, clock + 0.001)
-
-    def _library(self) -> list[Trial]:
-        """Return the trials that left predictions and did not end badly."""
-        good = {TrialStatus.PAUSED, TrialStatus.RUNNING}
-        return [t for t in self.trials if t.predictions and t.state and t.status in good]
-
     def _can_evaluate(self) -> bool:
-        return isinstance(self._job, TuneJob) and bool(self._library())
+        library = library_of(self.trials, self.settings.goal)
+        return isinstance(self._job, TuneJob) and bool(library)
 
-    def _choose(self, *, rounds: int = 50, bags: int = 10) -> Chosen:
-        """Return the ensemble that these options select, selected once."""
-        if self.settings.kind != "tune":
-            raise StudyError(
-                "a search over a function leaves no predictions to combine.",
-                where="Study.ensemble()",
-                fix="use rp.tune with a model, whose trials leave their predictions behind.",
-            )
-        if not isinstance(self._job, TuneJob):
-            raise StudyError(
-                "the study was opened without its model and data.",
-                where=repr(self),
-                fix="pass them: rp.open(path, model=…, data=…).",
-            )
-        library: Sequence[Trial] = self._library()
-        if not library:
-            raise StudyError(
-                "no trial has left predictions yet.",
-                where=repr(self),
-                fix="run the study for longer.",
-            )
-        if (rounds, bags) not in self._chosen:
-            self._chosen[rounds, bags] = choose(
-                self._job,
-                library,
-                self._artifacts,
-                reference=self.settings.recipe or "custom",
-                wanted=self.settings.metric,
-                rounds=rounds,
-                bags=bags,
-            )
-        return self._chosen[rounds, bags]
+    def choose(
+        self,
+        method: CombinerName | Combiner | None = None,
+        *,
+        size: int | None = None,
+        calibration: CalibrationName | None = None,
+    ) -> Chosen:
+        """Return the ensemble that these options select, not built yet; see :meth:`ensemble`."""
+        library = library_of(self.trials, self.settings.goal)
+        job = check_combinable(self._job, library, kind=self.settings.kind, where=repr(self))
+        return self._choices.choose(
+            job,
+            library,
+            self.settings,
+            method=method,
+            size=size,
+            calibration=calibration,
+            best=self.best,
+        )
 
     def _evaluate(self) -> Evaluation:
         """Return what the ensemble and the best trial give on the test part, measured once."""
         if self._evaluation is None:
-            self._evaluation = evaluate(self._choose(), self.best)
+            self._evaluation = evaluate(self.choose(), self.best)
         return self._evaluation
 
     def _measured(self) -> tuple[BestTrial | None, Evaluation | None]:
@@ -382,18 +397,3 @@ class Study:
         test = evaluation.best_test if evaluation else {}
         validation = dict(best.metrics)
         return BestTrial(best.id, dict(best.config), validation, test), evaluation
-
-    def _stored_results(self) -> Results | None:
-        """Return the results in the folder, if they are of the search's present state."""
-        if self.folder is None or not self.folder.results.is_file():
-            return None
-        results = Results.read(self.folder.results)
-        now = (len(self.trials), sum(len(trial.history) for trial in self.trials))
-        return results if (results.trials, results.epochs) == now else None
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file that is either the old one or the whole new one."""
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(text)
-    scratch.replace(path)

@@ -40,6 +40,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         answers=_answers(evaluation),
         **diagnosed(study),
         fit_metric=_fit_metric(study),
+        goal=None if settings.goal.is_plain else settings.goal,
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),
@@ -89,6 +90,8 @@ def _answers(evaluation: Evaluation | None) -> Answers | None:
         ensemble=evaluation.predictions,
         classes=tuple(map(str, data.classes)),
         task=data.task,
+        votes=evaluation.votes,
+        calibrated=evaluation.calibrated,
     )
 
 

@@ -6,6 +6,7 @@ from ripieno.searchers import (
     Blocks,
     CmaEs,
     Evolution,
+    GaussianProcess,
     Grid,
     LocalSearch,
     Random,
@@ -43,7 +44,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_a_close_match():
         make_searcher("sobel", SPACE, seed=0)
     assert caught.value.problem == "there is no searcher called 'sobel' (did you mean 'sobol'?)."
     assert caught.value.fix == (
-        "choose one of random, grid, sobol, treeparzen, cmaes, evolution, localsearch, reinforce."
+        "choose one of random, grid, sobol, treeparzen, gaussianprocess, cmaes, evolution, "
+        "localsearch, reinforce."
     )
 
 
@@ -57,6 +59,7 @@ def test_a_name_like_no_other_is_refused_without_a_guess():
     ("name", "kind"),
     [
         ("treeparzen", TreeParzen),
+        ("gaussianprocess", GaussianProcess),
         ("cmaes", CmaEs),
         ("evolution", Evolution),
         ("localsearch", LocalSearch),

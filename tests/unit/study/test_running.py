@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from ripieno.errors import StudyError
-from ripieno.executors import InlineExecutor, ObjectiveRunner, ProcessExecutor
-from ripieno.ledger import MemoryArtifacts
+from ripieno.executors import InlineExecutor, ProcessExecutor
+from ripieno.ledger import MemoryArtifacts, SqlLedger
+from ripieno.study.jobs import SearchJob
 from ripieno.study.running import make_executor
 from ripieno.study.settings import Settings
 
@@ -15,9 +16,15 @@ SETTINGS = Settings(
 
 
 def make(workers, **settings):
-    runner = ObjectiveRunner(lambda config: config.x, "loss")
-    chosen = replace(SETTINGS, **settings)
-    executor = make_executor(runner, MemoryArtifacts(), workers=workers, settings=chosen)
+    ledger = SqlLedger.create("sqlite://", {})
+    executor = make_executor(
+        SearchJob(lambda config: config.x),
+        replace(SETTINGS, **settings),
+        ledger=ledger,
+        artifacts=MemoryArtifacts(),
+        workers=workers,
+    )
+    ledger.close()
     executor.close()
     return executor
 

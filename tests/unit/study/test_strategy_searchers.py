@@ -6,7 +6,7 @@ from ripieno.searchers import Grid
 from ripieno.study.strategy import name_searcher
 
 SPACE = rp.Space(x=rp.Float(0.1, 1.0), kind=rp.Categorical("a", "b"))
-LEARNING = ["treeparzen", "cmaes", "evolution", "localsearch", "reinforce"]
+LEARNING = ["treeparzen", "gaussianprocess", "cmaes", "evolution", "localsearch", "reinforce"]
 
 
 def objective(config, report):

@@ -10,15 +10,40 @@ from plotly.subplots import make_subplots
 
 from ripieno.reports.figures import style
 
-__all__ = ["confusion", "reliability"]
+__all__ = ["calibration", "confusion", "reliability"]
 
 _MOST_WRITTEN = 20
 
 Floats = NDArray[np.floating[Any]]
 
 
+def calibration(before: Floats, after: Floats, targets: NDArray[np.int64]) -> go.Figure:
+    """Draw how reliable an ensemble is as it stands, and after it was calibrated.
+
+    Args:
+        before: Its probabilities, shape ``(rows, classes)``.
+        after: The same after a calibration that was fitted on other rows.
+        targets: Number of the true class, shape ``(rows,)``.
+    """
+    from ripieno.ensembles import expected_calibration_error, log_loss
+
+    models = {"as it is": before, "after a temperature": after}
+    figure = reliability(models, targets, colors=(style.ENSEMBLE, style.GAINED))
+    errors = [expected_calibration_error(p, targets) for p in models.values()]
+    losses = [log_loss(p, targets) for p in models.values()]
+    figure.layout.title.text = style.escape(
+        f"A temperature takes the ensemble's calibration error from {errors[0]:.3f} to "
+        f"{errors[1]:.3f}, its log loss from {style.number(losses[0])} to {style.number(losses[1])}"
+    )
+    return figure
+
+
 def reliability(
-    models: Mapping[str, Floats], targets: NDArray[np.int64], *, bins: int = 15
+    models: Mapping[str, Floats],
+    targets: NDArray[np.int64],
+    *,
+    bins: int = 15,
+    colors: Sequence[str] | None = None,
 ) -> go.Figure:
     """Draw how often answers are right against how sure the models were of them.
 
@@ -26,6 +51,7 @@ def reliability(
         models: Probabilities by name, shape ``(rows, classes)``; the last one stands in front.
         targets: Number of the true class, shape ``(rows,)``.
         bins: Bins of equal width.
+        colors: One a model; else the last one is blue, as the ensemble is everywhere.
 
     Raises:
         EnsembleError: The shapes do not match.
@@ -52,7 +78,7 @@ def reliability(
         line={"color": style.MUTED, "width": 1, "dash": "dash"}, row=1, col=1,
     )  # fmt: skip
     width = 0.8 / bins / len(models)
-    for place, color in enumerate(_colors(len(models))):
+    for place, color in enumerate(colors or _colors(len(models))):
         label = list(models)[place]
         curve = curves[label]
         # With a hit and a miss added (Laplace): one row that is right does not prove much.

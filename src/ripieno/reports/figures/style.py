@@ -13,7 +13,7 @@ from plotly import graph_objects as go
 from ripieno.records import Objective, Trial, spread_of
 
 __all__ = [
-    "ENSEMBLE", "GRID", "INK", "LOST", "MEMBER", "MUTED", "SINGLE", "Group", "axis_title",
+    "ENSEMBLE", "GAINED", "GRID", "INK", "LOST", "MEMBER", "MUTED", "SINGLE", "Group", "axis_title",
     "beside", "blank", "by_epochs", "escape", "heading", "log_axis", "number", "plural", "spread",
     "wants_log", "words",
 ]  # fmt: skip
@@ -26,6 +26,8 @@ SINGLE = "#d55e00"
 ENSEMBLE = "#0072b2"
 MEMBER = "#9aa5b1"
 LOST = "#a4133c"
+# Okabe and Ito's bluish green: what was gained, or mended.
+GAINED = "#009e73"
 # Light to dark, so that more training is darker in print as well.
 _SHADES = ("#a8ddb5", "#7bccc4", "#4eb3d3", "#2b8cbe", "#0868ac", "#084081")
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
@@ -36,6 +38,7 @@ _UNITS = {
     "subset_accuracy": "share of rows",
     "rmse": "the target's unit",
     "mae": "the target's unit",
+    "latency_ms": "ms",
 }
 
 
@@ -46,6 +49,8 @@ _SPOKEN = {
     "r2": "R\N{SUPERSCRIPT TWO}",
     "auroc": "AUROC",
     "ece": "ECE",
+    "latency_ms": "latency",
+    "flops": "FLOPs",
     "f1_macro": "macro F1",
     "f1_micro": "micro F1",
 }

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from ripieno.errors import LedgerError
 from ripieno.ledger import SqlLedger, patience
 from ripieno.ledger.draft import Draft
-from ripieno.records import Config, Order, Outcome, OutcomeStatus
+from ripieno.records import Change, Config, Order, Outcome, OutcomeStatus
 
 
 def order(trial):
@@ -108,10 +108,11 @@ def test_a_record_whose_end_was_not_heard_of_is_written_once(url, ask, monkeypat
             cut_off(ask)
 
     monkeypatch.setattr(Draft, "write", write_and_lose)
-    ledger.record(outcomes=[done(0)], orders=[order(1)], clock=3.0)
+    more = Change(trials=9)
+    ledger.record(outcomes=[done(0)], changes=[more], orders=[order(1)], clock=3.0)
     ledger.record(outcomes=[done(1)], clock=4.0)
     assert tries == [3.0, 4.0]
-    assert list(ledger.events()) == [order(0), done(0), order(1), done(1)]
+    assert list(ledger.events()) == [order(0), done(0), more, order(1), done(1)]
     ledger.close()
 
 

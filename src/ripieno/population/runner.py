@@ -2,12 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ripieno.population.deciding import TierName
 from ripieno.population.group import EngineKey, Group
@@ -70,6 +71,8 @@ class PopulationRunner:
         tier: How stacks are computed, ``"auto"`` for whatever a probe finds fastest.
         width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
             best (see :class:`~ripieno.population.width.Widths`).
+        samples: The only training rows that a trial sees, int64, by the trial's number;
+            repeats allowed. A trial that is absent sees all.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class PopulationRunner:
         seeds: int = 1,
         tier: TierName = "auto",
         width: int | Literal["auto"] = "auto",
+        samples: Mapping[int, Tensor] | None = None,
     ) -> None:
         self.recipe = complete(recipe, data)
         self.data = data
@@ -90,7 +94,8 @@ class PopulationRunner:
         self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
         self._seeds = seeds
         self._models = len(data.parts) * seeds
-        self._trainer = TrainerRunner(self.recipe, data, seed, seeds)
+        self._samples = samples or {}
+        self._trainer = TrainerRunner(self.recipe, data, seed, seeds, samples=self._samples)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
         self._engines: dict[EngineKey, Engine] = {}
@@ -109,7 +114,9 @@ class PopulationRunner:
         """Name the orders that can be rows of one stack."""
         # Rows that share the batches of a stream are in the same epoch.
         begin = f" from {order.start}" if self.data.streamed else ""
-        return self._name(order) + begin
+        sample = self._samples.get(order.trial)
+        seen = "" if sample is None else f" of {len(sample)} rows"
+        return self._name(order) + begin + seen
 
     def run(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
@@ -254,6 +261,7 @@ class PopulationRunner:
             engines=self._engines,
             name=name,
             seed=self.seed,
+            samples=self._samples,
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:

@@ -4,11 +4,15 @@ from ripieno.population.answering import StackedAnswers, stack_answers
 from ripieno.population.deciding import TierName, check_tier, deciding_names
 from ripieno.population.memory import keep_freed_memory
 from ripieno.population.runner import PopulationRunner
+from ripieno.population.stepped import Hooks, SteppedStack, Turn
 
 __all__ = [
+    "Hooks",
     "PopulationRunner",
     "StackedAnswers",
+    "SteppedStack",
     "TierName",
+    "Turn",
     "check_tier",
     "deciding_names",
     "keep_freed_memory",

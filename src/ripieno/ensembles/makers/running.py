@@ -75,9 +75,17 @@ class Members:
             )
         return found
 
-    def train_from_start(self, configs: Sequence[Config], epochs: int) -> list[Trained]:
-        """Train new members, one a config, for so many epochs."""
-        return self.train([Order(n, config, 0, epochs) for n, config in enumerate(configs)])
+    def train_from_start(
+        self, configs: Sequence[Config], epochs: int, *, first: int = 0
+    ) -> list[Trained]:
+        """Train new members, one a config, for so many epochs.
+
+        Args:
+            configs: Theirs.
+            epochs: How many epochs.
+            first: Number of the first one; a member's seed depends on its number.
+        """
+        return self.train([Order(n, config, 0, epochs) for n, config in enumerate(configs, first)])
 
     def go_on(
         self, members: Sequence[Trained], epochs: int, configs: Sequence[Config] | None = None

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ripieno.ledger import MemoryArtifacts
-from ripieno.recipes import Data, Recipe, State, TrainerRunner
+from ripieno.recipes import Data, Recipe, State, TrainerRunner, build_model, complete, draws
 from ripieno.records import Order
 
 
@@ -64,3 +64,36 @@ def assert_equal_members():
                 torch.testing.assert_close(tensor, state[name], rtol=0, atol=1e-10)
 
     return compare
+
+
+class Plain:
+    """One model in a plain torch loop, with the draws that member ``trial`` of seed 7 has."""
+
+    def __init__(self, recipe, data, config, *, trial=0):
+        self.seed = draws.trial_seed(7, trial)
+        self.model = build_model(complete(recipe, data), config, self.seed)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=config["lr"])
+        self.x = torch.from_numpy(data.train.x).double()
+        self.y = data.coding.encode(data.train.y, torch.float64)
+        self.size = config["batch_size"]
+
+    def batches(self, epoch):
+        """The rows of each batch of an epoch."""
+        return draws.epoch_order(self.seed, epoch, rows=len(self.x)).split(self.size)
+
+    def step(self, loss):
+        """Descend along the gradient of a loss."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    @property
+    def state(self):
+        """A copy of the state dict."""
+        return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+
+
+@pytest.fixture
+def plain():
+    """Builds a :class:`Plain`."""
+    return Plain

@@ -13,6 +13,7 @@ SAYS = {
     "own_loop.py": "config_momentum",
     "ensemble_of_a_search.py": "the whole",
     "own_combiner.py": "gain over",
+    "own_maker.py": "Survivors(members=4, spare=4): {'accuracy'",
     "fine_tuning.py": "blocks unfrozen",
 }
 

@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two threads on small tensors are slower than one when the other core is busy.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check format lint types contracts benchmarks clean
+.PHONY: demo test check format lint types contracts benchmarks benchmarks-ensembles clean
 
 # Made once, and again whenever the project's own files change what it holds.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -44,6 +44,9 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/scale.py
+
+benchmarks-ensembles: $(VENV)/.ready  ## makers beside torchensemble where it is installed; about an hour
+	$(BIN)/python benchmarks/ensembles.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

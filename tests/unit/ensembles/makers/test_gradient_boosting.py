@@ -110,6 +110,27 @@ def test_values_come_back_in_their_own_units(line):
     np.testing.assert_allclose(made.predict(line.test), wanted, atol=10 * left + 0.05)
 
 
+class Counted(nn.Linear):
+    """Counts how often any model of its kind is run."""
+
+    calls = 0
+
+    def forward(self, x):
+        Counted.calls += 1
+        return super().forward(x)
+
+
+def test_a_member_costs_the_same_however_many_were_there_before(line):
+    # torchensemble 0.2.0 runs all earlier members for every batch of the next one.
+    recipe = rp.Recipe(model=lambda config: Counted(3, 1), epochs=2)
+    calls = []
+    for members in (2, 4):
+        before = Counted.calls
+        GradientBoosting(members=members, corrective_epochs=0).make(recipe, line, CONFIG)
+        calls.append(Counted.calls - before)
+    assert calls[1] == 2 * calls[0]
+
+
 def test_names_of_classes_may_be_anything(recipe):
     # torchensemble 0.2.0 crashes on labels that are not 0 to K - 1.
     rng = np.random.default_rng(0)

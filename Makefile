@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two threads on small tensors are slower than one when the other core is busy.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check format lint types contracts benchmarks benchmarks-ensembles clean
+.PHONY: demo test check format lint types contracts benchmarks benchmarks-data benchmarks-search benchmarks-ensembles clean
 
 # Made once, and again whenever the project's own files change what it holds.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -44,6 +44,15 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/hypergradient.py
+	$(BIN)/python benchmarks/pbt.py
+	$(BIN)/python benchmarks/multi_fidelity.py
+
+benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, 70 minutes; needs RIPIENO_DATA
+	$(BIN)/python benchmarks/data_sets.py
+
+benchmarks-search: $(VENV)/.ready  ## every searcher beside Optuna's, an hour or two; needs RIPIENO_DATA
+	$(BIN)/python benchmarks/search.py
 
 benchmarks-ensembles: $(VENV)/.ready  ## makers beside torchensemble where it is installed; about an hour
 	$(BIN)/python benchmarks/ensembles.py

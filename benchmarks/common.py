@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "circumstances", "load_average", "write"]
+__all__ = ["RESULTS", "circumstances", "load_average", "write", "write_compact"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -41,6 +41,18 @@ def write(name: str, results: Mapping[str, Any]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(results, indent=2) + "\n")
+    return path
+
+
+def write_compact(
+    name: str, results: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]
+) -> Path:
+    """Write results and many cells as JSON, a cell a line, and return the file."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    head = json.dumps(results, indent=2).removesuffix("\n}")
+    rows = ",\n".join(json.dumps(cell, separators=(",", ":")) for cell in cells)
+    path.write_text(f'{head},\n  "cells": [\n{rows}\n  ]\n}}\n')
     return path
 
 

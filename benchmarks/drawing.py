@@ -10,7 +10,19 @@ from html import escape
 from pathlib import Path
 from statistics import quantiles
 
-__all__ = ["Bars", "Lane", "bars", "lanes", "quartiles"]
+__all__ = [
+    "COLORS",
+    "INK",
+    "LINE",
+    "MUTED",
+    "WIDTH",
+    "Bars",
+    "Lane",
+    "Sheet",
+    "bars",
+    "lanes",
+    "quartiles",
+]
 
 Point = tuple[float, float]
 
@@ -103,21 +115,62 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return first, middle, third
 
 
-class _Canvas:
-    """Collects SVG elements over one logarithmic axis from ``low`` to ``high``."""
+class Sheet:
+    """Collects SVG elements on a white page, and writes them.
 
-    def __init__(self, low: float, high: float, *, height: int) -> None:
-        self.low, self.high = math.log10(low), math.log10(high)
-        self.height = height + BOTTOM
-        self.parts = [f'<rect width="{WIDTH}" height="{self.height}" fill="white"/>']
+    Args:
+        height: In units of the picture, whose width is ``WIDTH``.
+    """
 
-    def x(self, value: float) -> float:
-        share = (math.log10(value) - self.low) / (self.high - self.low)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+    def __init__(self, height: float) -> None:
+        self.height = height
+        self.parts = [f'<rect width="{WIDTH}" height="{height:g}" fill="white"/>']
 
     def head(self, title: str, caption: str) -> None:
         self.text((16, 26), title, size=17, weight=600)
         self.text((16, 47), caption, color=MUTED)
+
+    def text(
+        self, at: Point, words: str, *, size: int = 12, weight: int = 400, color: str = INK,
+        anchor: str = "start",
+    ) -> None:  # fmt: skip
+        self.parts.append(
+            f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" font-size="{size}" font-weight="{weight}" '
+            f'fill="{color}" text-anchor="{anchor}">{escape(words)}</text>'
+        )
+
+    def line(self, begin: Point, end: Point, *, color: str, width: float) -> None:
+        self.parts.append(
+            f'<line x1="{begin[0]:.1f}" y1="{begin[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}" '
+            f'stroke="{color}" stroke-width="{width}"/>'
+        )
+
+    def rectangle(self, corner: Point, size: Point, color: str) -> None:
+        self.parts.append(
+            f'<rect x="{corner[0]:.1f}" y="{corner[1]:.1f}" width="{size[0]:.1f}" '
+            f'height="{size[1]:.1f}" fill="{color}"/>'
+        )
+
+    def write(self, path: Path) -> Path:
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height:g}" '
+            f'width="{WIDTH}" height="{self.height:g}" font-family="{FONT}">'
+        )
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join([head, *self.parts, "</svg>"]) + "\n")
+        return path
+
+
+class _Canvas(Sheet):
+    """A sheet over one logarithmic axis from ``low`` to ``high``."""
+
+    def __init__(self, low: float, high: float, *, height: int) -> None:
+        self.low, self.high = math.log10(low), math.log10(high)
+        super().__init__(height + BOTTOM)
+
+    def x(self, value: float) -> float:
+        share = (math.log10(value) - self.low) / (self.high - self.low)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def axis(self, name: str, unit: str) -> None:
         """Draw lines at round numbers, fewer over a long range, and the name under them."""
@@ -159,33 +212,3 @@ class _Canvas:
                 'stroke-width="1.5"/>'
             )
         self.text((WIDTH - RIGHT + 6, y + 4), f"{middle:.3g} s")
-
-    def text(
-        self, at: Point, words: str, *, size: int = 12, weight: int = 400, color: str = INK,
-        anchor: str = "start",
-    ) -> None:  # fmt: skip
-        self.parts.append(
-            f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" font-size="{size}" font-weight="{weight}" '
-            f'fill="{color}" text-anchor="{anchor}">{escape(words)}</text>'
-        )
-
-    def line(self, begin: Point, end: Point, *, color: str, width: float) -> None:
-        self.parts.append(
-            f'<line x1="{begin[0]:.1f}" y1="{begin[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}" '
-            f'stroke="{color}" stroke-width="{width}"/>'
-        )
-
-    def rectangle(self, corner: Point, size: Point, color: str) -> None:
-        self.parts.append(
-            f'<rect x="{corner[0]:.1f}" y="{corner[1]:.1f}" width="{size[0]:.1f}" '
-            f'height="{size[1]:.1f}" fill="{color}"/>'
-        )
-
-    def write(self, path: Path) -> Path:
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" '
-            f'width="{WIDTH}" height="{self.height}" font-family="{FONT}">'
-        )
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("\n".join([head, *self.parts, "</svg>"]) + "\n")
-        return path

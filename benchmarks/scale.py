@@ -20,7 +20,7 @@ from typing import Any
 from common import RESULTS, circumstances, write
 from drawing import Bars, bars
 
-from ripieno.records import Config, Metrics, Objective, Order
+from ripieno.records import Metrics, Objective, Order
 from ripieno.schedulers import make_scheduler
 from ripieno.searchers import Random
 from ripieno.space import Float, Int, Space
@@ -80,8 +80,9 @@ def main() -> None:
     print(f"written to {write('scale', results)} and {draw(results)}")
 
 
-def loss(config: Config, epoch: int) -> Metrics:
+def loss(order: Order, epoch: int) -> Metrics:
     """Return a loss that depends on the config and falls with the epochs."""
+    config = order.config
     level = (math.log10(config["lr"]) + 2.5) ** 2 / 6 + config["dropout"] / 3
     return {"loss": level + math.exp(-epoch * (0.02 + config["width"] / 600))}
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ripieno.ensembles import Ensemble
     from ripieno.errors import RipienoError
+    from ripieno.hypergradient import Bilevel, OnlineLearningRate, tune_online
+    from ripieno.interop import TunedClassifier, TunedRegressor
     from ripieno.recipes import Data, FineTune, Metric, Recipe, fine_tune
     from ripieno.recipes import load as load_data
     from ripieno.records import Objective, Order, Outcome, Trial
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from ripieno.study import Study, open, search, tune  # noqa: A004 - rp.open, as one says it
 
 __all__ = [
+    "Bilevel",
     "Categorical",
     "Config",
     "Constant",
@@ -26,6 +29,7 @@ __all__ = [
     "Int",
     "Metric",
     "Objective",
+    "OnlineLearningRate",
     "Order",
     "Outcome",
     "Recipe",
@@ -33,17 +37,22 @@ __all__ = [
     "Space",
     "Study",
     "Trial",
+    "TunedClassifier",
+    "TunedRegressor",
     "__version__",
     "fine_tune",
     "load_data",
     "open",
     "search",
     "tune",
+    "tune_online",
 ]
 
 _ROOMS = {
     "ensembles": ("Ensemble",),
     "errors": ("RipienoError",),
+    "hypergradient": ("Bilevel", "OnlineLearningRate", "tune_online"),
+    "interop": ("TunedClassifier", "TunedRegressor"),
     "recipes": ("Data", "FineTune", "Metric", "Recipe", "fine_tune"),
     "records": ("Objective", "Order", "Outcome", "Trial"),
     "space": ("Categorical", "Config", "Constant", "Float", "Int", "Space"),

@@ -12,7 +12,10 @@
     │   └── ArtifactError             a stored state or prediction is missing or damaged
     ├── EnsembleError(ValueError)     predictions that cannot be combined
     ├── ReportError(ValueError)       a page or picture that cannot be drawn
+    ├── HypergradientError(ValueError) hyperparameters that cannot be tuned by gradient
     └── WorkerError(RuntimeError)     a worker process died or could not start
+
+What is no error but may be a mistake is told by a ``RipienoWarning(UserWarning)``.
 
 A message has three parts, which are attributes too: the problem (name and value),
 where it was found, and how to mend it.
@@ -22,10 +25,12 @@ __all__ = [
     "ArtifactError",
     "DataError",
     "EnsembleError",
+    "HypergradientError",
     "LedgerError",
     "RecipeError",
     "ReportError",
     "RipienoError",
+    "RipienoWarning",
     "SearchError",
     "SpaceError",
     "StudyError",
@@ -97,5 +102,13 @@ class ReportError(RipienoError, ValueError):
     """A page or picture that cannot be drawn."""
 
 
+class HypergradientError(RipienoError, ValueError):
+    """Hyperparameters that cannot be tuned by gradient, or not in the way that was asked for."""
+
+
 class WorkerError(RipienoError, RuntimeError):
     """A worker process died or could not start."""
+
+
+class RipienoWarning(UserWarning):
+    """What was passed can be used, and is hardly what was meant."""

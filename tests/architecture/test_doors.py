@@ -18,10 +18,21 @@ FOREIGN = {
     "jinja2": {"reports"},
     "typer": {"cli"},
     "cloudpickle": {"executors"},
+    "cmaes": {"searchers"},
     "PIL": {"recipes"},
     "pyarrow": {"recipes"},
-    "sklearn": {"recipes"},
-    "torch": {"recipes", "population", "ensembles", "study", "diagnostics"},
+    "botorch": {"searchers"},
+    "optuna": {"interop"},
+    "sklearn": {"recipes", "interop"},
+    "torch": {
+        "recipes",
+        "population",
+        "ensembles",
+        "study",
+        "diagnostics",
+        "hypergradient",
+        "searchers",
+    },
 }
 GROUND = {"space", "records"}
 

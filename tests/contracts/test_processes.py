@@ -11,7 +11,7 @@ import hashlib
 from ripieno.records import Objective
 from ripieno.schedulers import make_scheduler
 from ripieno.searchers import make_searcher
-from ripieno.testing import example_spaces, fate, finite_spaces, orders_by_trial, simulate
+from ripieno.testing import example_spaces, fate, finite_spaces, orders_by_trial, rehearse
 
 for searcher, space in [
     ("random", example_spaces()["nested"]),
@@ -26,7 +26,7 @@ for searcher, space in [
             epochs=9,
             trials=40,
         )
-        orders = orders_by_trial(simulate(search, workers=4, seed=1, ending=fate))
+        orders = orders_by_trial(rehearse(search, workers=4, seed=1, ending=fate))
         text = repr(sorted(orders.items()))
         print(searcher, scheduler, len(orders), hashlib.sha256(text.encode()).hexdigest())
 """

@@ -1,5 +1,6 @@
 """Every scheduler keeps the protocol: mother tests 3 and 4 among other things."""
 
+from ripieno.records import Goal, Limit, Objective
 from ripieno.schedulers import (
     Asha,
     FreezeThaw,
@@ -85,3 +86,17 @@ class TestPopulationBased(SchedulerContract):
             population=30,
             interval=2,
         )
+
+
+class TestHyperbandOfSeveralObjectives(SchedulerContract):
+    def make(self, searcher, objective):
+        goal = Goal((objective, Objective("level", "maximize")), (Limit("coarse", "<=", 2.0),))
+        return Hyperband(searcher, goal, epochs=9, trials=60)
+
+
+class TestAshaOfSeveralObjectives(SchedulerContract):
+    synchronous = False
+
+    def make(self, searcher, objective):
+        goal = Goal((objective, Objective("level", "maximize")), (Limit("coarse", "<=", 2.0),))
+        return Asha(searcher, goal, epochs=9, trials=60)

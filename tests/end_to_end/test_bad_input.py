@@ -125,3 +125,14 @@ def test_predicting_needs_the_columns_of_the_training(ripieno):
 
 def test_an_option_out_of_range_is_refused_by_the_command_itself(ripieno):
     assert "--trials" in ripieno("tune", "digits", "--trials", "0", code=2).stderr
+
+
+def test_a_hyperparameter_that_nothing_reads_is_warned_of(ripieno):
+    (ripieno.folder / "model.py").write_text(
+        "import ripieno as rp\nfrom torch import nn\n"
+        "recipe = rp.Recipe(lambda c: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)),\n"
+        "    space=rp.Space(learning_rate=rp.Float(1e-3, 0.1)))\n"
+    )
+    said = ripieno("tune", "digits", "--recipe", "model.py:recipe", *SMALL).stderr
+    assert "Warning: the model does not read the hyperparameter 'learning_rate'" in said
+    assert "The knob of training is called 'lr'" in said

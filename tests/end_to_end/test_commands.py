@@ -150,7 +150,7 @@ def test_a_users_own_model_and_data(ripieno):
         "recipe = rp.Recipe(model=build, space=space)\n"
     )
     results = ripieno.json(
-        "tune", "mine.py:rows", "--recipe", "mine.py:recipe", "--trials", "9", "--epochs", "3",
+        "tune", "mine.py:rows", "--recipe", "mine.py:recipe", "--trials", "9", "--epochs", "9",
         "--out", "study",
     )  # fmt: skip
     assert results["best"]["test"]["accuracy"] > 0.8

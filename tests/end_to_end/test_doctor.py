@@ -63,3 +63,21 @@ def test_what_cannot_be_examined_is_told_in_three_parts(ripieno):
         "--out", "study",
     )  # fmt: skip
     assert "--target 'y'" in ripieno.refused("doctor", "study", "--target", "y")
+
+
+def test_data_are_read_for_it_as_a_search_reads_them(ripieno):
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{a:.4f},{a + 0.1 * b:.4f},2024-01-{i % 28 + 1:02d},{i // 3}"
+        for i, (a, b) in enumerate(rng.normal(size=(150, 2)))
+    ]
+    (ripieno.folder / "rows.csv").write_text("\n".join(["x,price,day,house", *lines]))
+    options = ("doctor", "rows.csv", "--target", "price", "--drop", "house", "--time", "day")
+    found = ripieno.json(
+        *options, "--task", "regression", "--set", "lr=3", "--set", "optimizer=sgd"
+    )
+    assert "learning_rate_too_high" in {finding["kind"] for finding in found["findings"]}
+    assert found["measured"]["lr"] == 3.0
+    assert "holds dates" in ripieno.refused("doctor", "rows.csv", "--target", "price")
+    message = ripieno.refused(*options, "--class-weights", "balanced")
+    assert "there are no classes to weigh" in message

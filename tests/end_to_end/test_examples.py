@@ -11,10 +11,14 @@ FOLDER = Path(__file__).parents[2] / "examples"
 SAYS = {
     "own_model.py": "test accuracy",
     "own_loop.py": "config_momentum",
+    "simulated_search.py": "asha: ",
     "ensemble_of_a_search.py": "the whole",
     "own_combiner.py": "gain over",
     "own_maker.py": "Survivors(members=4, spare=4): {'accuracy'",
     "fine_tuning.py": "blocks unfrozen",
+    "hypergradient.py": "found its size by itself",
+    "from_grid_search_cv.py": "over three folds",
+    "two_objectives.py": "the front",
 }
 
 

@@ -102,3 +102,38 @@ def test_the_help_says_how_the_task_is_decided(ripieno):
     text = " ".join(ripieno("tune", "--help").stdout.replace("│", " ").split())
     for word in ("multilabel", "regression", "20 different ones", "balanced_accuracy", "pinball"):
         assert word in text
+
+
+def test_several_target_columns_are_labels_from_raw_file_to_predictions(ripieno):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    art, news = (x[:, 0] > 0).astype(int), (x[:, 1] + x[:, 2] > 0).astype(int)
+    lines = [
+        f"{a:.5f},{b:.5f},{c:.5f},{p},{q}" for (a, b, c), p, q in zip(x, art, news, strict=True)
+    ]
+    text = "\n".join(["a,b,c,art,news", *lines])
+    (ripieno.folder / "rows.csv").write_text(text)
+    options = ("--set", "lr=0.02", "--set", "width=16", "--class-weights", "balanced")
+    results = ripieno.json(
+        "tune", "rows.csv", "--target", "art", "--target", "news", *options, *SMALL,
+        "--out", "study",
+    )  # fmt: skip
+    config = results["best"]["config"]
+    assert (config["lr"], config["width"], config["pos_weight"]) == (0.02, 16, "balanced")
+    assert results["ensemble"]["selected_by"] == "log_loss"
+    assert ripieno.json("resume", "study")["best"] == results["best"]
+    rows = list(csv.DictReader(io.StringIO(ripieno("predict", "study", "rows.csv").stdout)))
+    names = ["art", "news"]
+    assert list(rows[0]) == [f"{k}_{n}" for k in ("prediction", "probability") for n in names]
+    assert np.mean([int(row["prediction_art"]) for row in rows] == art) > 0.8
+    assert "'nws'" in ripieno.refused("tune", "rows.csv", "--target", "art,nws")
+    assert "no hyperparameter 'widht'" in ripieno.refused(
+        "tune", "rows.csv", "--target", "art", "--drop", "news", "--set", "widht=3"
+    )
+
+
+def test_a_study_of_another_metric_selects_by_it_and_says_so(ripieno):
+    houses(ripieno.folder, rows=200)
+    options = ("--target", "price", "--metric", "mae", *SMALL, "--out", "study")
+    assert "ensemble selected by validation mae" in ripieno("tune", "houses.csv", *options).stdout
+    assert "Selected by validation" in (ripieno.folder / "study" / "report.html").read_text()

@@ -1,13 +1,15 @@
 """How the command ends when something goes wrong: a message with a fix, never a traceback."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import typer
 
-from ripieno.errors import LedgerError, RipienoError, WorkerError
+from ripieno.errors import LedgerError, RipienoError, RipienoWarning, WorkerError
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "said_plainly"]
 
@@ -23,7 +25,8 @@ def said_plainly(folder: Path | None = None) -> Iterator[None]:
         folder: The study's folder, to say how to resume an interrupted search.
     """
     try:
-        yield
+        with _warned_plainly():
+            yield
     except RipienoError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - our output
         if folder is not None and isinstance(error, LedgerError | WorkerError):
@@ -34,6 +37,29 @@ def said_plainly(folder: Path | None = None) -> Iterator[None]:
         if folder is not None:
             _say_how_to_go_on(folder)
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _warned_plainly() -> Iterator[None]:
+    """Print a warning of Ripieno's own as a line; others as Python does."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, RipienoWarning):
+                print(f"Warning: {message}", file=sys.stderr)  # noqa: T201 - our output
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _say_how_to_go_on(folder: Path) -> None:

@@ -10,39 +10,62 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ripieno.records import Metrics, Objective, Trial, spread_name, spread_of
+from ripieno.records import Metrics, Objective, Trial, ranked, spread_name, spread_of
 from ripieno.reports import trained
-from ripieno.study import Combined, Results, Study
+from ripieno.study import Combined, EnsembleResult, Results, Study
 
 __all__ = ["console", "finite", "print_ensemble", "print_results", "print_trials"]
 
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
+_MOST_OF_FRONT = 20
 
 
-def print_results(results: Results, *, as_json: bool) -> None:
-    """Print the results on standard output."""
+def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = ()) -> None:
+    """Print the results on standard output.
+
+    Args:
+        results: The results.
+        as_json: Whether they are printed as one JSON object.
+        metrics: What the search was after, by name, for the table of its front.
+    """
     if as_json:
         print(json.dumps(finite(results.to_dict())))  # noqa: T201 - our output
         return
     out = console()
     state = "" if results.finished else " (the search is not finished)"
     out.print(f"{results.trials} trials, {results.epochs} epochs, {results.seconds:.1f} s{state}")
+    if results.searcher is not None:
+        out.print(f"searcher: {results.searcher}")
     if results.folds * results.seeds > 1:
         out.print(_models(results))
     if results.best is not None:
         out.print(_scores(results))
     if results.best is not None:
         out.print(f"best config: {_config(results.best.config)}")
-    if results.ensemble is not None and results.ensemble.gain:
-        out.print(_gain(results.ensemble.gain))
-    elif results.ensemble is not None and results.ensemble.nested_gain:
-        out.print(f"in nested folds: {_gain(results.ensemble.nested_gain, 'validation')}")
+    if results.front:
+        out.print(f"the front: {len(results.front)} of {results.trials} trials")
+        out.print(_front(results, metrics))
+        if len(results.front) > _MOST_OF_FRONT:
+            out.print(f"and {len(results.front) - _MOST_OF_FRONT} more, which --json has too")
+    if results.ensemble is not None:
+        _say_gains(results.ensemble)
     if results.out is not None:
         there = [
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
         ]
         out.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
+
+
+def _say_gains(found: EnsembleResult) -> None:
+    """Say what the ensemble was selected by, and what it gains."""
+    out = console()
+    if found.selected_by is not None:
+        out.print(f"ensemble selected by validation {found.selected_by.replace('_', ' ')}")
+    if found.gain:
+        out.print(_gain(found.gain))
+    elif found.nested_gain:
+        out.print(f"in nested folds: {_gain(found.nested_gain, 'validation')}")
 
 
 def print_ensemble(found: Combined, *, as_json: bool) -> None:
@@ -66,16 +89,18 @@ def print_ensemble(found: Combined, *, as_json: bool) -> None:
 
 def print_trials(study: Study, count: int) -> None:
     """Print the best trials as a table."""
-    objective = study.settings.objective
-    ranked = sorted(study.trials, key=lambda trial: objective.badness(trial.value(objective)))
-    shown = ranked[:count]
+    objectives, goal = study.settings.goal.objectives, study.settings.goal
+    by_number = {trial.id: trial for trial in study.trials}
+    places = ranked({trial.id: goal.merit(trial) for trial in study.trials})
+    best_first = [by_number.pop(number) for number in places] + list(by_number.values())
+    shown = best_first[:count]
     said = any(trial.notes is not None for trial in shown)
     heads = ("trained as",) if said else ()
-    table = Table("trial", objective.metric, "epochs", "status", *heads, "config", box=None)
+    table = Table("trial", *goal.names, "epochs", "status", *heads, "config", box=None)
     for trial in shown:
         table.add_row(
-            str(trial.id), _value(trial, objective), str(trial.epochs), trial.status.value,
-            *((_trained(trial),) if said else ()), _config(trial.config),
+            str(trial.id), *(_value(trial, each) for each in objectives), str(trial.epochs),
+            trial.status.value, *((_trained(trial),) if said else ()), _config(trial.config),
         )  # fmt: skip
     console().print(table)
 
@@ -100,6 +125,15 @@ def _scores(results: Results) -> Table:
         lines.append((f"ensemble of {len(found.members)}", numbers))
     for title, numbers in lines:
         table.add_row(title, *(_number(numbers[part], name) for part, name in parts))
+    return table
+
+
+def _front(results: Results, metrics: Sequence[str]) -> Table:
+    """Return a line for each trial of the front, the best by the first metric first."""
+    table = Table("trial", *metrics, "config", box=None, pad_edge=False)
+    for one in results.front[:_MOST_OF_FRONT]:
+        numbers = (_number(one.validation, name) for name in metrics)
+        table.add_row(str(one.trial), *numbers, _config(one.config))
     return table
 
 

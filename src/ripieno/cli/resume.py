@@ -20,6 +20,30 @@ def resume(
             min=0.01, help="Wall time for this session [the study's budget].", show_default=False
         ),
     ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Configurations at most in all, from now on [as before].",
+            show_default=False,
+        ),
+    ] = None,
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Search another space from now on, as Space.to_json() writes it.",
+            show_default=False,
+        ),
+    ] = None,
+    enqueue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Configurations to try next: a JSON object, or a list of them.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
@@ -30,11 +54,17 @@ def resume(
 ) -> None:
     """Go on with a study where it stopped, killed or interrupted.
 
-    The trials are those that an uninterrupted search would have trained.
+    The trials are those that an uninterrupted search would have trained. A study that has
+    done all it was asked to is given more with [bold]--trials[/bold].
     """
+    from ripieno.cli.inputs import read_configs, read_space
     from ripieno.cli.output import print_results
     from ripieno.study import open as open_study
 
     with said_plainly(folder), open_study(folder) as study:
-        study.run(minutes=minutes, workers=workers)
-        print_results(study.finish(), as_json=as_json)
+        if space is not None:
+            study.change_space(read_space(space))
+        if enqueue is not None:
+            study.enqueue(*read_configs(enqueue))
+        study.run(minutes=minutes, trials=trials, workers=workers)
+        print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)

@@ -35,7 +35,7 @@ def show(
             print_trial(study, trial, as_json=as_json)
             return
         results = study.results()
-        print_results(results, as_json=as_json)
+        print_results(results, as_json=as_json, metrics=study.settings.goal.names)
         if not as_json and trials:
             print_trials(study, trials)
             print_training(results.training)

@@ -6,9 +6,23 @@ from typing import Annotated
 
 import typer
 
+from ripieno.cli.data_options import (
+    Categorical,
+    ClassWeights,
+    DataWords,
+    Drop,
+    Fixed,
+    Groups,
+    ImageSize,
+    Numeric,
+    RawTargets,
+    Target,
+    TaskChoice,
+    Time,
+)
 from ripieno.cli.errors import said_plainly
 
-__all__ = ["EnsembleName", "NumericName", "SchedulerName", "SearcherName", "TaskName", "tune"]
+__all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
 
 
 class SchedulerName(StrEnum):
@@ -17,6 +31,7 @@ class SchedulerName(StrEnum):
     FULL = "full"
     HALVING = "halving"
     HYPERBAND = "hyperband"
+    BOHB = "bohb"
     ASHA = "asha"
     MEDIAN = "median"
     PBT = "pbt"
@@ -26,9 +41,16 @@ class SchedulerName(StrEnum):
 class SearcherName(StrEnum):
     """The searchers that the command knows by name."""
 
+    AUTO = "auto"
     RANDOM = "random"
     GRID = "grid"
     SOBOL = "sobol"
+    TREEPARZEN = "treeparzen"
+    GAUSSIANPROCESS = "gaussianprocess"
+    CMAES = "cmaes"
+    EVOLUTION = "evolution"
+    LOCALSEARCH = "localsearch"
+    REINFORCE = "reinforce"
 
 
 class EnsembleName(StrEnum):
@@ -54,22 +76,8 @@ class ObjectiveName(StrEnum):
     ENSEMBLE = "ensemble"
 
 
-class NumericName(StrEnum):
-    """The ways of scaling numeric columns that the command knows by name."""
-
-    QUANTILE = "quantile"
-    STANDARDIZE = "standardize"
-
-
-class TaskName(StrEnum):
-    """The tasks, by name."""
-
-    CLASSIFICATION = "classification"
-    MULTILABEL = "multilabel"
-    REGRESSION = "regression"
-
-
 def tune(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Argument(
@@ -90,7 +98,8 @@ def tune(
         SchedulerName,
         typer.Option(
             help="Who trains how long. [bold]hyperband[/bold]: many a little, the best on, the "
-            "same on any number of workers; [bold]halving[/bold]: one such round; "
+            "same on any number of workers; [bold]bohb[/bold]: with a searcher that learns; "
+            "[bold]halving[/bold]: one such round; "
             "[bold]asha[/bold]: likewise, but nobody waits; [bold]freezethaw[/bold]: whoever's "
             "curve promises most; [bold]median[/bold]: all, until worse than the median; "
             "[bold]pbt[/bold]: --trials models side by side, the worst become changed copies of "
@@ -98,7 +107,16 @@ def tune(
         ),
     ] = SchedulerName.HYPERBAND,
     searcher: Annotated[
-        SearcherName, typer.Option(help="Which configuration is tried next.")
+        SearcherName,
+        typer.Option(
+            help="Which configuration is tried next. [bold]random[/bold], [bold]sobol[/bold] "
+            "(evenly), [bold]grid[/bold] (all); [bold]treeparzen[/bold]: where the good ones are "
+            "dense; [bold]gaussianprocess[/bold]: a model, for trials that are dear; "
+            "[bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
+            "[bold]localsearch[/bold]: changed copies of good ones, for architectures; "
+            "[bold]reinforce[/bold]: a policy; [bold]auto[/bold]: by trials and space, and it "
+            "says why.",
+        ),
     ] = SearcherName.RANDOM,
     trials: Annotated[
         int | None,
@@ -126,77 +144,52 @@ def tune(
         float | None, typer.Option(min=0.01, help="Wall time at most.", show_default=False)
     ] = None,
     metric: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="What the search is after, on the validation part: log_loss, accuracy, "
             "balanced_accuracy, f1_macro, auroc, rmse, mae, r2, pinball_0.9, …, or FILE.py:NAME "
-            "(a rp.Metric) [log_loss; rmse for a regression].",
+            "(a rp.Metric) [log_loss; rmse for a regression]. What a model costs: parameters, "
+            "flops, latency_ms. Repeatable: the search is then after the front of all of them.",
             show_default=False,
         ),
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(help="The column to predict, of a table.", show_default=False),
-    ] = None,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Rows with equal values of this column stay in one part.",
-            show_default=False,
-        ),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="The latest rows by this column are the validation and the test part.",
-            show_default=False,
-        ),
-    ] = None,
-    drop: Annotated[
+    require: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COLUMN", help="A column that is not read; repeatable.", show_default=False
-        ),
-    ] = None,
-    categorical: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="A column that holds categories, whatever it looks like; repeatable.",
+            metavar="LIMIT",
+            help="What a trial has to keep to be the best, such as "
+            '[bold]"latency_ms<=5"[/bold] or [bold]"accuracy>=0.9"[/bold]; repeatable.',
             show_default=False,
         ),
     ] = None,
-    numeric: Annotated[
-        NumericName | None,
+    enqueue: Annotated[
+        Path | None,
         typer.Option(
-            help="How numbers are scaled [tables quantile, arrays standardize].",
+            metavar="FILE.json",
+            help="Configurations to try first: a JSON object, or a list of them.",
             show_default=False,
         ),
     ] = None,
-    image_size: Annotated[
-        str | None,
+    warm_start: Annotated[
+        Path | None,
         typer.Option(
-            metavar="SIZE",
-            help="Resize a folder's images to 32, or HEIGHTxWIDTH.",
-            show_default=False,
+            metavar="DIR", help="A study whose trials the searcher learns from.", show_default=False
         ),
     ] = None,
-    task: Annotated[
-        TaskName | None,
-        typer.Option(
-            help="What is predicted. Unless told: strings, booleans and whole numbers are "
-            "classes; fractions are a regression; so are whole numbers written as floats "
-            "(1.0, 2.0), if there are more than 20 different ones; columns of 0 and 1 are "
-            "labels, of which a row may have several.",
-            show_default=False,
-        ),
-    ] = None,
-    raw_targets: Annotated[
-        bool,
-        typer.Option("--raw-targets", help="Train a regression on targets that are not scaled."),
-    ] = False,
+    warm_best: Annotated[
+        int, typer.Option(min=0, help="So many of that study's best trials are tried here too.")
+    ] = 0,
+    target: Target = None,
+    groups: Groups = None,
+    time: Time = None,
+    drop: Drop = None,
+    categorical: Categorical = None,
+    numeric: Numeric = None,
+    image_size: ImageSize = None,
+    task: TaskChoice = None,
+    raw_targets: RawTargets = False,
+    fixed: Fixed = None,
+    class_weights: ClassWeights = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -262,11 +255,31 @@ def tune(
     The search can be stopped at any moment, with Ctrl-C or harder, and goes on with
     [bold]ripieno resume[/bold].
     """
+    from ripieno.executors import gather
+
+    with said_plainly():
+        # First of all: processes load torch while this one does.
+        begun = gather(workers, loads=("ripieno.population",))
+        crew = context.with_resource(begun)
+
+    from ripieno.cli.inputs import read_configs
     from ripieno.cli.output import print_results
-    from ripieno.recipes import image_size as read_size
     from ripieno.study import starting_folder
     from ripieno.study import tune as start
 
+    words = DataWords(
+        target=target,
+        groups=groups,
+        time=time,
+        drop=drop,
+        categorical=categorical,
+        numeric=numeric,
+        image_size=image_size,
+        task=task,
+        raw_targets=raw_targets,
+        fixed=fixed,
+        class_weights=class_weights,
+    )
     with said_plainly():
         folder = starting_folder(data, out)
     with said_plainly(folder):
@@ -279,25 +292,21 @@ def tune(
             epochs=epochs,
             epoch_rows=epoch_rows,
             minutes=minutes,
-            metric=metric,
-            target_column=target,
-            groups=groups,
-            time_column=time,
-            drop=drop or (),
-            categorical=categorical or (),
-            numeric=None if numeric is None else numeric.value,
-            image_size=None if image_size is None else read_size(image_size),
-            task=None if task is None else task.value,
-            scale_targets=not raw_targets,
+            metric=metric or None,
+            constraints=require or (),
+            enqueue=() if enqueue is None else read_configs(enqueue),
+            warm_start=warm_start,
+            warm_best=warm_best,
+            **words.keywords(),
             folds=folds,
             seeds=seeds,
             tier=tier,
             ensemble=ensemble.value,
             objective=objective.value,
-            workers=workers,
+            workers=crew,
             seed=seed,
             out=folder,
             overwrite=overwrite,
         )
         with study:
-            print_results(study.finish(), as_json=as_json)
+            print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)

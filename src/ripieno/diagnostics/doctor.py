@@ -20,6 +20,7 @@ from ripieno.diagnostics.one_batch import (
 from ripieno.diagnostics.practice import knobs_of
 from ripieno.diagnostics.range_test import RangeTest, learning_rate_range
 from ripieno.diagnostics.trials import Run, epochs_for, part_of, train
+from ripieno.diagnostics.yardstick import Yardstick
 from ripieno.recipes import Data, Recipe, as_tensor, build_model
 from ripieno.space import Config
 
@@ -118,8 +119,9 @@ def diagnose(
     runs, blamed = _trained(recipe, data, config, tested=tested, seed=seed, say=say)
     found += blamed
     best = min(runs, key=training_checks.quality)
-    if rows.has_classes(data):
-        found += _curves(runs[0], best, data=data, found=found)
+    stick = Yardstick.of(recipe, data, config)
+    if stick.metric is not None:
+        found += _curves(runs[0], best, stick=stick, found=found)
     measured = {
         "lr": rate,
         "epochs": float(len(runs[0].history)),
@@ -165,17 +167,17 @@ def _trained(
     return runs, found
 
 
-def _curves(own: Run, best: Run, *, data: Data, found: list[Finding]) -> list[Finding]:
+def _curves(own: Run, best: Run, *, stick: Yardstick, found: list[Finding]) -> list[Finding]:
     """Judge what the best training could learn; what others explain is not said again."""
     kinds = {finding.kind for finding in found if finding.severity == "warning"}
     if "too_little_data" in kinds:
         return []
-    said = training_checks.labels(best, data)
+    said = training_checks.labels(best, stick)
     if said:
         return said
     if kinds - {"leakage"}:
         return []
-    return training_checks.nothing_learnt(best, data) or training_checks.fit(own, data)
+    return training_checks.nothing_learnt(best, stick) or training_checks.fit(own, stick)
 
 
 def _strongest_dropout(recipe: Recipe, data: Data, config: Config, *, seed: int) -> float:

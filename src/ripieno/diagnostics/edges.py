@@ -21,11 +21,12 @@ def find_edges(trials: Sequence[Trial], objective: Objective, space: Space) -> t
     in one study out of twenty.
 
     Args:
-        trials: Those of a study; fewer than ten with a value say nothing.
+        trials: Those of a study; fewer than ten with a value say nothing. Those of an
+            earlier space, which this one does not hold, are left out.
         objective: What the search was after.
         space: What was searched.
     """
-    valued = _ranked(trials, objective)
+    valued = _ranked([t for t in trials if space.holds(t.config)], objective)
     if len(valued) < _FEWEST:
         return ()
     top = valued[: max(3, math.ceil(len(valued) / 10))]

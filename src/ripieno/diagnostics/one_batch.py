@@ -9,7 +9,7 @@ from torch import nn
 from ripieno.diagnostics.finding import Finding, number
 from ripieno.diagnostics.practice import Practice, drawn_alone
 from ripieno.diagnostics.rows import has_classes
-from ripieno.recipes import Data, Recipe
+from ripieno.recipes import Data, Recipe, TaskName
 from ripieno.space import Config
 
 __all__ = ["OneBatch", "outputs_fit_the_loss", "overfit_one_batch", "undropped"]
@@ -17,6 +17,7 @@ __all__ = ["OneBatch", "outputs_fit_the_loss", "overfit_one_batch", "undropped"]
 _ROWS = 32
 _LEARNT = 0.9
 _FELL = 0.5
+_KNOWN = 0.1  # of the first loss: a batch that is known by heart has less
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class OneBatch:
         simplex: Whether every row of outputs is positive and sums to one: probabilities.
         bounded: Whether all outputs lie between zero and one.
         clipped: Whether no output is below zero, and some are exactly zero.
+        task: What is predicted.
+        lowest: Smallest target as the loss is given it.
+        highest: Largest one.
     """
 
     rows: int
@@ -46,6 +50,9 @@ class OneBatch:
     simplex: bool = False
     bounded: bool = False
     clipped: bool = False
+    task: TaskName = "classification"
+    lowest: float = 0.0
+    highest: float = 0.0
 
 
 def overfit_one_batch(
@@ -91,11 +98,16 @@ def overfit_one_batch(
         simplex=inside and classes and bool(np.allclose(outputs.sum(axis=1), 1.0, atol=1e-4)),
         bounded=inside,
         clipped=bool((outputs >= 0.0).all() and (outputs == 0.0).any()),
+        task=data.task,
+        lowest=float(y.min()),
+        highest=float(y.max()),
     )
 
 
 def outputs_fit_the_loss(batch: OneBatch) -> list[Finding]:
     """Find outputs that are no logits, or a loss that falls while the answers stay wrong."""
+    if batch.task != "classification":
+        return _confined(batch)
     if batch.accuracy is None or batch.commonest is None:
         return []
     evidence: dict[str, float | int | str] = {"loss": batch.last, "accuracy": batch.accuracy}
@@ -122,6 +134,35 @@ def outputs_fit_the_loss(batch: OneBatch) -> list[Finding]:
     else:
         return []
     return [Finding("wrong_loss", "warning", sentence, evidence, fix)]
+
+
+def _confined(batch: OneBatch) -> list[Finding]:
+    """Find outputs that cannot be the log-odds of labels, or the values that are wanted."""
+    if batch.last < _KNOWN * batch.first or not (batch.bounded or batch.clipped):
+        return []
+    what = "no number below zero"
+    if batch.bounded:
+        what = "numbers between 0 and 1 alone"
+    if batch.task == "multilabel":
+        wanted = "the loss expects log-odds of any sign"
+    elif batch.lowest < 0.0 or (batch.bounded and batch.highest > 1.0):
+        wanted = (
+            f"the targets as it is trained on them lie between {number(batch.lowest)} and "
+            f"{number(batch.highest)}"
+        )
+    else:
+        return []
+    return [
+        Finding(
+            "wrong_loss",
+            "warning",
+            f"The model returns {what}, and {wanted}: the loss of one batch of {batch.rows} rows "
+            f"ends at {number(batch.last)}.",
+            {"loss": batch.last, "lowest_target": batch.lowest, "highest_target": batch.highest},
+            "Let the last layer be linear: probabilities, and values in the target's own units, "
+            "are made of its outputs.",
+        )
+    ]
 
 
 def cannot_fit(batch: OneBatch) -> list[Finding]:

@@ -14,6 +14,8 @@ _LARGE, _SMALL = 5.0, 0.1
 _UNLIKE = 100.0
 _RARE = 0.1
 _FEWEST_OF_CLASS = 10
+_FEWEST_ROWS = 30
+_RARE_LABEL = 0.02
 
 
 def has_classes(data: Data) -> bool:
@@ -106,7 +108,12 @@ def constant_features(data: Data) -> list[Finding]:
 
 
 def imbalance(data: Data) -> list[Finding]:
-    """Find a class with less than a tenth of the rows that an equal share would give it."""
+    """Find a class with less than a tenth of the rows that an equal share would give it.
+
+    Of labels, one that fewer than one row in fifty has.
+    """
+    if data.task == "multilabel":
+        return _rare_labels(data)
     if not has_classes(data):
         return []
     counts = np.bincount(data.train.y, minlength=len(data.classes))
@@ -127,10 +134,29 @@ def imbalance(data: Data) -> list[Finding]:
     ]
 
 
-def scarcity(data: Data) -> list[Finding]:
-    """Find a training part with fewer than ten rows a class."""
-    if not has_classes(data):
+def _rare_labels(data: Data) -> list[Finding]:
+    shares = data.train.y.mean(axis=0)
+    rarest = int(shares.argmin())
+    if shares[rarest] >= _RARE_LABEL:
         return []
+    count = int(data.train.y[:, rarest].sum())
+    return [
+        Finding(
+            "class_imbalance",
+            "advice",
+            f"The label {data.classes[rarest]!r} is there in {count:,} of {len(data.train):,} "
+            f"training rows, and {int((shares < _RARE_LABEL).sum())} of {len(shares)} labels in "
+            "fewer than one row in fifty.",
+            {"label": str(data.classes[rarest]), "rows": count},
+            "Weigh labels with pos_weight = 'balanced', and judge by average_precision.",
+        )
+    ]
+
+
+def scarcity(data: Data) -> list[Finding]:
+    """Find a training part with fewer than ten rows a class, or fewer than thirty at all."""
+    if not has_classes(data):
+        return _few_rows(data)
     each = len(data.train) / len(data.classes)
     if each >= _FEWEST_OF_CLASS:
         return []
@@ -143,6 +169,20 @@ def scarcity(data: Data) -> list[Finding]:
             {"rows": len(data.train), "classes": len(data.classes), "rows_of_class": each},
             "Gather more rows, give fewer to validation and test (folds use all), augment, or "
             "fine-tune a trained network.",
+        )
+    ]
+
+
+def _few_rows(data: Data) -> list[Finding]:
+    if len(data.train) >= _FEWEST_ROWS:
+        return []
+    return [
+        Finding(
+            "too_little_data",
+            "warning",
+            f"There are {len(data.train):,} training rows.",
+            {"rows": len(data.train)},
+            "Gather more rows, give fewer to validation and test (folds use all), or augment.",
         )
     ]
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from ripieno.diagnostics.finding import Finding, number
 from ripieno.diagnostics.range_test import RangeTest
-from ripieno.diagnostics.trials import Run, constant_losses
-from ripieno.recipes import Data
+from ripieno.diagnostics.trials import Run
+from ripieno.diagnostics.yardstick import Yardstick
 
 __all__ = [
     "dropout_strength",
@@ -30,7 +30,7 @@ _UNFITTED = 0.8  # noisy targets leave much of it in good trainings too
 def quality(run: Run) -> float:
     """Return the loss that trainings are compared by, infinite where one diverged.
 
-    The best validation loss; the lowest training loss where targets are no classes.
+    The best validation loss; the lowest training loss where none was measured.
     """
     if run.diverged:
         return math.inf
@@ -91,36 +91,41 @@ def dropout_strength(own: Run, undropped: Run, *, strongest: float) -> list[Find
     ]
 
 
-def labels(run: Run, data: Data) -> list[Finding]:
+def labels(run: Run, stick: Yardstick) -> list[Finding]:
     """Find a network that learns its training rows and only guesses all others."""
     if run.diverged or not math.isfinite(run.train_loss):
         return []
-    train, validation = constant_losses(data)
+    train, validation = _constants(stick)
     if not (run.train_loss < _BY_HEART * train and quality(run) >= _CHANCE * validation):
         return []
-    commonest = float(np.bincount(data.validation.y).max() / len(data.validation))
+    evidence = {
+        "train_loss": run.train_loss,
+        "validation_loss": quality(run),
+        "constant_loss": validation,
+    }
+    right = ""
+    if stick.data.task == "classification":
+        y = stick.data.validation.y
+        commonest = float(np.bincount(y).max() / len(y))
+        evidence |= {"accuracy": run.validation_accuracy, "commonest": commonest}
+        right = (
+            f", {run.validation_accuracy:.1%} right against {commonest:.1%} for the commonest class"
+        )
     return [
         Finding(
             "labels_without_signal",
             "warning",
             f"The training rows are learnt (loss {number(run.train_loss)}, a constant answer has "
             f"{number(train)}), and validation rows are only guessed: loss at best "
-            f"{number(quality(run))} against {number(validation)}, {run.validation_accuracy:.1%} "
-            f"right against {commonest:.1%} for the commonest class.",
-            {
-                "train_loss": run.train_loss,
-                "validation_loss": quality(run),
-                "constant_loss": validation,
-                "accuracy": run.validation_accuracy,
-                "commonest": commonest,
-            },
-            "Check that features and labels are in the same order (shuffled apart? joined by the "
-            "wrong key?), and that the features know anything of the label.",
+            f"{number(quality(run))} against {number(validation)}{right}.",
+            evidence,
+            "Check that features and targets are in the same order (shuffled apart? joined by the "
+            "wrong key?), and that the features know anything of the target.",
         )
     ]
 
 
-def nothing_learnt(run: Run, data: Data) -> list[Finding]:
+def nothing_learnt(run: Run, stick: Yardstick) -> list[Finding]:
     """Find a training after which even the training rows are only guessed."""
     if run.diverged:
         sentence = f"The training diverged after {len(run.history)} epochs."
@@ -129,7 +134,7 @@ def nothing_learnt(run: Run, data: Data) -> list[Finding]:
         ]
     if not math.isfinite(run.train_loss):
         return []
-    train, _ = constant_losses(data)
+    train, _ = _constants(stick)
     if run.train_loss < 0.97 * train:
         return []
     return [
@@ -144,12 +149,12 @@ def nothing_learnt(run: Run, data: Data) -> list[Finding]:
     ]
 
 
-def fit(run: Run, data: Data) -> list[Finding]:
+def fit(run: Run, stick: Yardstick) -> list[Finding]:
     """Find over- and underfitting from the curves of one training."""
-    curve = [row["log_loss"] for row in run.history if "log_loss" in row]
+    curve = run.curve
     if run.diverged or len(curve) < 2 or not math.isfinite(run.train_loss):
         return []
-    train, validation = constant_losses(data)
+    train, validation = _constants(stick)
     best = int(np.argmin(curve))
     if curve[-1] > 1.25 * curve[best] and curve[-1] - curve[best] > _MARGIN / 2 * validation:
         return [
@@ -183,6 +188,11 @@ _LOWER = "Lower the learning rate, and look at the other findings and the model'
 
 
 def _untrained(run: Run) -> float:
-    """Return a loss to measure differences by: that of the first epoch's training."""
-    first = run.history[0]["train_loss"] if run.history else 0.0
-    return max(first, quality(run)) if math.isfinite(quality(run)) else 0.0
+    """Return a loss to measure differences by, no less than that of the training itself."""
+    return max(run.untrained, quality(run)) if math.isfinite(quality(run)) else 0.0
+
+
+def _constants(stick: Yardstick) -> tuple[float, float]:
+    """Return what a constant answer costs on training and on validation rows."""
+    data = stick.data
+    return stick.constant_loss(data.train.y), stick.constant_loss(data.validation.y)

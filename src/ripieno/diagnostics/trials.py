@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ripieno.diagnostics.practice import knobs_of
-from ripieno.diagnostics.rows import has_classes
+from ripieno.diagnostics.yardstick import Yardstick
 from ripieno.errors import ArtifactError, RecipeError
 from ripieno.recipes import (
     Data,
@@ -21,14 +21,15 @@ from ripieno.recipes import (
     alone,
     as_tensor,
     build_model,
+    complete,
     draws,
     measure,
-    predict_probabilities,
+    predict,
 )
 from ripieno.records import Arrays, Metrics, Order, OutcomeStatus
 from ripieno.space import Config
 
-__all__ = ["Run", "constant_losses", "epochs_for", "part_of", "train"]
+__all__ = ["Run", "epochs_for", "part_of", "train"]
 
 _STEPS = 600
 _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 20
@@ -44,26 +45,31 @@ class Run:
         config: What was trained.
         history: One row of metrics an epoch.
         diverged: Whether a number was no longer finite.
-        train_loss: Log loss of training rows in evaluation mode; NaN where it diverged or
-            targets are no classes.
-        validation_loss: Log loss of the validation rows; NaN likewise.
-        train_accuracy: Share of training rows answered right.
-        validation_accuracy: Share of validation rows answered right.
+        curve: Loss of the validation rows after each epoch, by the yardstick of the task;
+            empty where nothing fits.
+        train_loss: Loss of training rows in evaluation mode; NaN where it diverged or nothing
+            fits.
+        validation_loss: Loss of the validation rows; NaN likewise.
+        train_accuracy: Share of training rows answered right; NaN without classes.
+        validation_accuracy: Share of validation rows answered right; NaN without classes.
+        untrained: A loss that differences are measured by: of the first epoch's training, or
+            of a constant answer.
     """
 
     config: Config
     history: tuple[Metrics, ...]
     diverged: bool
+    curve: tuple[float, ...] = ()
     train_loss: float = np.nan
     validation_loss: float = np.nan
     train_accuracy: float = np.nan
     validation_accuracy: float = np.nan
+    untrained: float = 0.0
 
     @property
     def best_validation(self) -> float:
         """The lowest validation loss of all epochs; NaN where none was measured."""
-        values = [row["log_loss"] for row in self.history if "log_loss" in row]
-        return min(values, default=np.nan)
+        return min(self.curve, default=np.nan)
 
 
 def part_of(data: Data, *, seed: int) -> Data:
@@ -108,7 +114,10 @@ def train(
     size = knobs_of(recipe, config).batch_size
     rows = min(len(data.train), max(1, 2 * _STEPS * size // epochs))
     changed = recipe.model if change is None else _Changed(recipe.model, change)
-    recipe = replace(recipe, model=changed, epochs=epochs, epoch_rows=rows)
+    stick = Yardstick.of(recipe, data, config)
+    recipe = _measuring(
+        replace(recipe, model=changed, epochs=epochs, epoch_rows=rows), stick.metric, data
+    )
     store = _Last()
     order = Order(0, config, 0, epochs)
     outcome = next(TrainerRunner(recipe, data, seed).run([order], store, lambda: False))
@@ -120,22 +129,15 @@ def train(
             fix="run one batch through the model by hand, and mend what it raises.",
         )
     diverged = outcome.status is OutcomeStatus.DIVERGED
-    run = Run(config, outcome.metrics, diverged)
-    if diverged or not has_classes(data) or outcome.state is None:
+    curve = tuple(map(stick.epoch_loss, outcome.metrics)) if stick.metric else ()
+    first = outcome.metrics[0]["train_loss"] if outcome.metrics else 0.0
+    untrained = 1.0 if stick.metric and data.coding.is_regression else first
+    run = Run(config, outcome.metrics, diverged, curve, untrained=untrained)
+    if diverged or stick.metric is None or outcome.state is None:
         return run
     module = _loaded(recipe, data, config, seed=seed, arrays=store.arrays[outcome.state])
     with alone():
-        return _measured(run, module, data, seed=seed)
-
-
-def constant_losses(data: Data) -> tuple[float, float]:
-    """Return the log loss on training and validation rows of always giving class frequencies.
-
-    Frequencies are those of the training part, each class counted once more.
-    """
-    counts = np.bincount(data.train.y, minlength=len(data.classes)) + 1.0
-    logs = np.log(counts / counts.sum())
-    return float(-logs[data.train.y].mean()), float(-logs[data.validation.y].mean())
+        return _measured(run, module, data, stick=stick, seed=seed)
 
 
 class _Last:
@@ -177,17 +179,25 @@ def _loaded(recipe: Recipe, data: Data, config: Config, *, seed: int, arrays: Ar
     return module
 
 
-def _measured(run: Run, module: nn.Module, data: Data, *, seed: int) -> Run:
+def _measuring(recipe: Recipe, metric: str | None, data: Data) -> Recipe:
+    """Return the recipe, complete for the data, with a metric among those it measures."""
+    recipe = complete(recipe, data)
+    if metric is None or metric in recipe.measured:
+        return recipe
+    return replace(recipe, metrics=(*(recipe.metrics or ()), metric))
+
+
+def _measured(run: Run, module: nn.Module, data: Data, *, stick: Yardstick, seed: int) -> Run:
     found = []
     for part in (_sample(data.train, _MEASURED_ROWS, seed=seed), data.validation):
-        answers = predict_probabilities(module, part.x)
-        found.append(measure(answers, part.y))
+        answers = predict(module, part.x, data.coding)
+        found.append(measure(answers, part.y, task=data.task))
     return replace(
         run,
-        train_loss=found[0]["log_loss"],
-        validation_loss=found[1]["log_loss"],
-        train_accuracy=found[0]["accuracy"],
-        validation_accuracy=found[1]["accuracy"],
+        train_loss=stick.loss(found[0]),
+        validation_loss=stick.loss(found[1]),
+        train_accuracy=found[0].get("accuracy", np.nan),
+        validation_accuracy=found[1].get("accuracy", np.nan),
     )
 
 

@@ -23,6 +23,7 @@ from ripieno.ensembles.calibrators import (
     calibrated,
 )
 from ripieno.ensembles.card import EnsembleCard
+from ripieno.ensembles.checks import SelectionMetric, selection_metric
 from ripieno.ensembles.combination import Combination, Combiner, fit_combiner
 from ripieno.ensembles.combiners import (
     COMBINERS,
@@ -141,6 +142,7 @@ __all__ = [
     "Predictions",
     "ReliabilityCurve",
     "Rule",
+    "SelectionMetric",
     "Snapshot",
     "SoftGradientBoosting",
     "SoftRule",
@@ -188,6 +190,7 @@ __all__ = [
     "nested_gain",
     "q_statistic",
     "reliability_curve",
+    "selection_metric",
     "simplex_weights",
     "vote_entropy",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "checked_targets",
     "first_metric",
     "label_truths",
+    "selection_metric",
 ]
 
 FEWEST: Mapping[TaskName, int] = MappingProxyType(
@@ -26,13 +27,13 @@ FEWEST: Mapping[TaskName, int] = MappingProxyType(
 )
 """How many outputs there are at least."""
 
-SelectionMetric = Literal["log_loss", "accuracy", "brier", "rmse"]
+SelectionMetric = Literal["log_loss", "accuracy", "brier", "rmse", "mae"]
 
 METRICS: Mapping[TaskName, tuple[SelectionMetric, ...]] = MappingProxyType(
     {
         "classification": ("log_loss", "accuracy", "brier"),
-        "multilabel": ("log_loss",),
-        "regression": ("rmse",),
+        "multilabel": ("log_loss", "brier"),
+        "regression": ("rmse", "mae"),
     }
 )
 """What an ensemble can be selected by and compared in; the first is taken unless told."""
@@ -42,6 +43,23 @@ _SUM_TOLERANCE = 1e-3
 _LABEL_EDGE = float(np.finfo(np.float32).eps)
 
 Floats = NDArray[np.floating[Any]]
+
+
+_EQUIVALENT: Mapping[str, SelectionMetric] = MappingProxyType(
+    {"r2": "rmse", "pinball": "mae", "pinball_0.5": "mae"}
+)
+"""Metrics that are best where another one is: their own numbers are not needed."""
+
+
+def selection_metric(metric: str, task: TaskName) -> SelectionMetric:
+    """Return what an ensemble is selected by where a metric is wanted in the end.
+
+    The metric itself where a selection can improve it, or one that is best where it is; else
+    the first metric of the task. Those that count or rank answers (F1, AUROC, balanced
+    accuracy) and a user's own are not improved model by model.
+    """
+    wanted = _EQUIVALENT.get(metric, metric)
+    return next((known for known in METRICS[task] if known == wanted), first_metric(task))
 
 
 def first_metric(task: TaskName) -> SelectionMetric:

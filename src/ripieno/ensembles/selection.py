@@ -4,16 +4,16 @@ Greedy forward selection with replacement: again and again the model is added th
 mean prediction best, and a model's weight is how often it was added. Three things keep it
 from overfitting the rows it selects on: a *sorted start* (the best few models are all taken
 before the first choice), *bags* (the selection is repeated on random halves of the library
-and averaged), and the log loss as the metric, also where accuracy is what is wanted in the
-end: on few rows many ensembles have equal accuracy, and greedy selection by accuracy can
-end up worse than the best single model.
+and averaged), and the log loss as the metric unless another one is asked for: on few rows
+many ensembles have equal accuracy, and greedy selection by accuracy can end up worse than
+the best single model.
 
 Source: Caruana, Niculescu-Mizil, Crew, Ksikes, Ensemble selection from libraries of models,
 ICML 2004.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,9 @@ def greedy_selection(
     _check_metric(metric, predictions.task)
     library = _library(predictions, metric)
     alone = _candidate_losses(library, np.zeros(library.stack.shape[1:]), 1)
-    tiebreak = alone if metric in {"log_loss", "rmse"} else _own_log_losses(predictions)
+    tiebreak = (
+        alone if metric == "log_loss" or metric in _OF_ERRORS else _own_log_losses(predictions)
+    )
     ranking = np.lexsort((tiebreak, alone))
 
     def select(models: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -135,9 +137,10 @@ class _Library:
 
 
 def _library(predictions: Predictions, metric: SelectionMetric) -> _Library:
-    if metric == "rmse":
+    if metric in _OF_ERRORS or (predictions.task == "multilabel" and metric == "brier"):
         # Weights have the sum 1, so the error of a mean is the mean of the errors.
-        return _Library(predictions.probabilities - predictions.targets, _rmse, False)
+        errors = predictions.probabilities - predictions.targets
+        return _Library(errors, _OF_ERRORS.get(metric, _squares), prefers_longer=False)
     if metric == "log_loss":
         # The log loss of a mean looks at the true class alone: classes-fold less work.
         return _Library(of_truth(predictions), _log_losses, prefers_longer=False)
@@ -165,6 +168,25 @@ def _rmse(sums: Floats, count: int) -> NDArray[np.float64]:
     squares = np.einsum("mrc,mrc->mc", sums, sums) / sums.shape[1]
     roots: NDArray[np.float64] = np.sqrt(squares).mean(axis=1) / count
     return roots
+
+
+def _mae(sums: Floats, count: int) -> NDArray[np.float64]:
+    """Return the mean absolute value of mean errors, ``(candidates,)``."""
+    means: NDArray[np.float64] = np.abs(sums).mean(axis=(1, 2), dtype=np.float64) / count
+    return means
+
+
+def _squares(sums: Floats, count: int) -> NDArray[np.float64]:
+    """Return the mean square of mean errors over rows and columns, ``(candidates,)``."""
+    total = np.einsum("mrc,mrc->m", sums, sums)
+    means: NDArray[np.float64] = total / (count**2 * sums.shape[1] * sums.shape[2])
+    return means
+
+
+_OF_ERRORS: Mapping[str, Callable[[Floats, int], NDArray[np.float64]]] = {
+    "rmse": _rmse,
+    "mae": _mae,
+}
 
 
 def of_truth(predictions: Predictions) -> NDArray[np.float64]:

@@ -13,11 +13,25 @@ def stopped(order: Order) -> Outcome:
     return Outcome(order, OutcomeStatus.STOPPED)
 
 
-def next_batch(runner: Runner, waiting: Sequence[Order]) -> list[Order]:
-    """Return the first orders that belong together, as many as the runner likes."""
-    group = runner.group(waiting[0])
-    together = [order for order in waiting if runner.group(order) == group]
-    return together[: runner.width]
+def next_batch(runner: Runner, waiting: Sequence[Order], *, sharers: int = 1) -> list[Order]:
+    """Return the first orders that belong together, as many as the runner likes.
+
+    Trials that go on come before new ones: a search is then soon left with good models, and
+    what waits for its rung does not wait for what was begun after it.
+
+    Args:
+        runner: Says what belongs together.
+        waiting: Orders, at least one.
+        sharers: Runners that are free; where all orders belong together, each gets a share.
+    """
+    first = next((order for order in waiting if order.start > 0), waiting[0])
+    if runner.width == 1:
+        return [first]
+    group = runner.group(first)
+    others = [o for o in waiting if o is not first and runner.group(o) == group]
+    together = [first, *others]
+    share = len(together) if len(together) < len(waiting) else -(-len(together) // sharers)
+    return together[: min(share, runner.width)]
 
 
 def carry_out(

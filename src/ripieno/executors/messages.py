@@ -53,10 +53,9 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """To a worker: orders, and the trials among them that must run without company."""
+    """To a worker: orders to be run together."""
 
     orders: tuple[Order, ...]
-    alone: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)

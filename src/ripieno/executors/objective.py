@@ -35,6 +35,7 @@ class ObjectiveRunner:
     Args:
         objective: The function.
         metric: The name of the objective's metric; a number that is returned gets it.
+        also: Further metrics that every row must hold, as a finite number like the first.
 
     Raises:
         StudyError: The objective cannot be called, or its signature fits neither call.
@@ -42,6 +43,7 @@ class ObjectiveRunner:
 
     objective: Callable[..., object]
     metric: str
+    also: tuple[str, ...] = ()
     _call: Callable[[Config, Report], object] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,7 +69,8 @@ class ObjectiveRunner:
         self, order: Order, artifacts: ArtifactStore, stop: Callable[[], bool]
     ) -> Outcome:
         began = time.perf_counter()
-        report = Report(order, self.metric, saved=_saved(order, artifacts), stop=stop)
+        saved = _saved(order, artifacts)
+        report = Report(order, self.metric, also=self.also, saved=saved, stop=stop)
         failure: str | None = None
         try:
             returned = self._call(order.config, report)

@@ -27,7 +27,7 @@ import cloudpickle
 
 from ripieno.errors import WorkerError
 
-__all__ = ["Parcel", "pack", "unpack"]
+__all__ = ["Parcel", "nameless", "pack", "unpack"]
 
 _LARGE = 2**20
 """Bytes from which on something is shared; a page table and a few calls cost as much as less."""
@@ -61,8 +61,13 @@ class Parcel:
             self.file.close()
 
 
-def pack(value: object) -> Parcel:
+def pack(value: object, file: BinaryIO | None = None) -> Parcel:
     """Pickle a value, what is large beside it.
+
+    Args:
+        value: What is packed.
+        file: An empty file that the workers have inherited already: all goes into it,
+            however small. A new one, where it is needed, if absent.
 
     Raises:
         Exception: Whatever the value's own code raises when it is pickled.
@@ -84,11 +89,11 @@ def pack(value: object) -> Parcel:
         return False
 
     body: bytes = cloudpickle.dumps(value, protocol=5, buffer_callback=keep)
-    if len(body) < _LARGE and not buffers:
+    if file is None and len(body) < _LARGE and not buffers:
         return Parcel(body)
-    apart = len(body) >= _LARGE
+    apart = file is not None or len(body) >= _LARGE
     try:
-        file, spans = _write([memoryview(body), *buffers] if apart else buffers)
+        file, spans = _write([memoryview(body), *buffers] if apart else buffers, file)
     except OSError as error:
         raise WorkerError(
             f"the data cannot be shared with worker processes: {error.strerror}.",
@@ -120,7 +125,7 @@ def unpack(body: bytes, spans: Sequence[Span], descriptor: int | None) -> Any:
     return cloudpickle.loads(body or parts.pop(0), buffers=parts)
 
 
-def _nameless() -> BinaryIO:
+def nameless() -> BinaryIO:
     """Return an empty file that no folder lists."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("ripieno"), "w+b", buffering=0)
@@ -128,10 +133,10 @@ def _nameless() -> BinaryIO:
     return tempfile.TemporaryFile(buffering=0)
 
 
-def _write(parts: Sequence[memoryview]) -> tuple[BinaryIO, tuple[Span, ...]]:
-    """Write parts into a new file, each from the beginning of a page."""
+def _write(parts: Sequence[memoryview], file: BinaryIO | None) -> tuple[BinaryIO, tuple[Span, ...]]:
+    """Write parts into a file, or a new one, each from the beginning of a page."""
     spans, begin = [], 0
-    file = _nameless()
+    file = file if file is not None else nameless()
     try:
         for part in parts:
             file.seek(begin)

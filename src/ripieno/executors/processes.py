@@ -1,18 +1,17 @@
 """An executor of worker processes on this machine."""
 
-import math
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from ripieno.errors import RipienoError, WorkerError
-from ripieno.executors.batches import stopped
+from ripieno.executors.batches import next_batch, stopped
+from ripieno.executors.crew import Crew
 from ripieno.executors.messages import (
     Begun,
     Broke,
@@ -26,12 +25,11 @@ from ripieno.executors.messages import (
     Work,
 )
 from ripieno.executors.parcel import Parcel, pack
+from ripieno.executors.spawning import COMMAND, spawn
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus, Runner
 
 __all__ = ["ProcessExecutor"]
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
 _CLOSE_SECONDS = 5.0
 _KILL_SECONDS = 1.0
 _DEATHS_PER_ORDER = 2
@@ -41,27 +39,13 @@ _DEATHS_BEFORE_WORK = 3
 class _Worker:
     """One process, and what it has to do."""
 
-    def __init__(self, parcel: Parcel, workers: int) -> None:
+    def __init__(self, parcel: Parcel, process: subprocess.Popen[bytes]) -> None:
         self.parcel = parcel
         self.file = next(iter(parcel.descriptors), None)
         self.ready = False
         self.orders: dict[int, Order] = {}
         self.begun: set[int] = set()
-        # A session of its own: Ctrl-C in a terminal reaches the parent alone, which asks
-        # the workers to stop.
-        self.process = subprocess.Popen(  # noqa: S603 - our own module, no foreign input
-            _COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={
-                **os.environ,
-                **dict.fromkeys(_ONE_THREAD, "1"),
-                "PYTHONPATH": _python_path(),
-                "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them
-            },
-            start_new_session=True,
-            pass_fds=parcel.descriptors,
-        )
+        self.process = process
         assert self.process.stdin is not None  # noqa: S101 - asked for above
         assert self.process.stdout is not None  # noqa: S101 - asked for above
         self.pipe = Pipe(self.process.stdout, self.process.stdin)
@@ -75,19 +59,29 @@ class ProcessExecutor:
     packed once, at the first order; large arrays are not copied for each worker, but shared
     (see :mod:`ripieno.executors.parcel`).
 
-    A worker that dies hands its orders to a new one; an order that was being trained by
-    two workers that died becomes a ``failed`` outcome, and the study goes on.
+    Orders wait here until a worker is free, those of trials that go on before new ones; a
+    worker is given what belongs together. One that dies gives its orders back; an order
+    that was being trained by two workers that died becomes a ``failed`` outcome, and the
+    study goes on.
 
     Args:
         runner: What carries the orders out; each worker has a copy, but for large arrays.
         artifacts: Where it stores states and predictions; each worker has a copy.
         workers: The number of processes, at least one.
+        crew: Processes that have begun to start, to be taken first; at least as many.
 
     Raises:
         WorkerError: ``workers`` is below one.
     """
 
-    def __init__(self, runner: Runner, artifacts: ArtifactStore, *, workers: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        artifacts: ArtifactStore,
+        *,
+        workers: int,
+        crew: Crew | None = None,
+    ) -> None:
         if workers < 1:
             raise WorkerError(
                 f"workers = {workers} can train nothing.",
@@ -97,12 +91,14 @@ class ProcessExecutor:
         self._runner = runner
         self._artifacts = artifacts
         self._count = workers
+        self._crew = crew
         # Guards everything below. Threads that listen to the workers keep the books, so
         # that Ctrl-C, which reaches the main thread alone, never leaves them half kept.
         self._changed = threading.Condition()
         self._workers: list[_Worker] = []
         self._threads: list[threading.Thread] = []
         self._parcel: Parcel | None = None
+        self._waiting: list[Order] = []
         self._finished: list[Outcome] = []
         self._deaths: Counter[int] = Counter()
         self._deaths_before_work = 0
@@ -119,7 +115,7 @@ class ProcessExecutor:
             return max(0, self._count * self._runner.width - self._out())
 
     def submit(self, orders: Sequence[Order]) -> None:
-        """Hand orders over: workers are filled evenly, orders of one group go together.
+        """Hand orders over; orders of one group go together.
 
         Raises:
             WorkerError: The runner cannot be sent to another process.
@@ -130,9 +126,9 @@ class ProcessExecutor:
                 return
             if not orders:
                 return
+            self._waiting += orders
             self._fill_up()
-            for worker, share in self._shares(orders):
-                self._hand(worker, share)
+            self._deal()
 
     def collect(self, timeout: float | None = None) -> list[Outcome]:
         """Return the outcomes that are there, after waiting for at least one.
@@ -154,6 +150,8 @@ class ProcessExecutor:
         """Ask every runner to end soon; orders that were not begun are stopped as they are."""
         with self._changed:
             self._stopping = True
+            self._finished += map(stopped, self._waiting)
+            self._waiting.clear()
             for worker in self._workers:
                 if worker.ready:
                     _send(worker, Stop())
@@ -166,6 +164,7 @@ class ProcessExecutor:
         with self._changed:
             self._stopping = self._closed = True
             workers, self._workers = self._workers, []
+            self._waiting.clear()
             for worker in workers:
                 worker.orders.clear()
                 if worker.ready:
@@ -182,7 +181,7 @@ class ProcessExecutor:
             thread.join(_KILL_SECONDS)
 
     def _out(self) -> int:
-        return sum(len(worker.orders) for worker in self._workers)
+        return len(self._waiting) + sum(len(worker.orders) for worker in self._workers)
 
     def _fill_up(self) -> None:
         """Start the workers that are missing."""
@@ -196,7 +195,8 @@ class ProcessExecutor:
         if self._parcel is not None:
             return self._parcel
         try:
-            self._parcel = pack((self._runner, self._artifacts))
+            file = None if self._crew is None else self._crew.file
+            self._parcel = pack((self._runner, self._artifacts), file)
         except WorkerError:
             raise
         except Exception as error:
@@ -209,40 +209,35 @@ class ProcessExecutor:
             ) from error
         return self._parcel
 
-    def _start(self, parcel: Parcel) -> _Worker:
-        try:
-            worker = _Worker(parcel, self._count)
-        except OSError as error:
-            raise WorkerError(
-                f"a worker process cannot be started: {error}.",
-                where=" ".join(_COMMAND),
-                fix="free some memory or processes, or use fewer workers.",
-            ) from error
+    def _start(self, parcel: Parcel) -> None:
+        process = None if self._crew is None else self._crew.take()
+        if process is None:
+            process = spawn(parcel.descriptors, workers=self._count)
+        worker = _Worker(parcel, process)
         self._workers.append(worker)
         thread = threading.Thread(target=self._listen, args=(worker,), daemon=True)
         self._threads = [t for t in self._threads if t.is_alive()] + [thread]
         thread.start()
-        return worker
 
-    def _shares(self, orders: Sequence[Order]) -> list[tuple[_Worker, list[Order]]]:
-        """Deal orders out so that all workers have as much to do."""
-        in_order = sorted(orders, key=self._runner.group) if self._runner.width > 1 else orders
-        queue = deque(in_order)
-        share = math.ceil((self._out() + len(queue)) / len(self._workers))
-        dealt: list[tuple[_Worker, list[Order]]] = []
-        for worker in sorted(self._workers, key=lambda worker: len(worker.orders)):
-            count = min(share - len(worker.orders), len(queue))
-            dealt.append((worker, [queue.popleft() for _ in range(count)]))
-        return dealt
+    def _deal(self) -> None:
+        """Give every worker that is free a batch of what waits."""
+        for worker in self._workers:
+            if self._waiting and worker.ready and not worker.orders:
+                batch = self._batch()
+                worker.orders.update((order.trial, order) for order in batch)
+                _send(worker, Work(tuple(batch)))
 
-    def _hand(self, worker: _Worker, orders: Iterable[Order]) -> None:
-        """Give a worker orders; one that is still starting gets them when it is ready."""
-        given = tuple(orders)
-        worker.orders.update((order.trial, order) for order in given)
-        if given and worker.ready:
+    def _batch(self) -> list[Order]:
+        """Take the orders that are to be run together next."""
+        free = sum(not worker.orders for worker in self._workers)
+        batch = next_batch(self._runner, self._waiting, sharers=max(free, 1))
+        lonely = [order for order in batch if self._deaths[order.trial]]
+        if lonely:
             # An order that a worker died of is tried once more, without company.
-            alone = frozenset(order.trial for order in given if self._deaths[order.trial])
-            _send(worker, Work(given, alone))
+            batch = lonely[:1]
+        taken = {order.trial for order in batch}
+        self._waiting = [order for order in self._waiting if order.trial not in taken]
+        return batch
 
     def _listen(self, worker: _Worker) -> None:
         """Keep the books of one worker until it is gone; a thread of its own."""
@@ -279,9 +274,9 @@ class ProcessExecutor:
         match message:
             case Ready():
                 worker.ready = True
-                self._hand(worker, worker.orders.values())
                 if self._closed:
                     _send(worker, Close())
+                self._deal()
             case Begun(trials):
                 self._deaths_before_work = 0
                 worker.begun.update(trials)
@@ -291,6 +286,7 @@ class ProcessExecutor:
                 if worker.orders.pop(trial, None) is not None:
                     self._deaths.pop(trial, None)
                     self._finished.append(outcome)
+                self._deal()
             case CannotStart(reason, where):
                 error = _cannot_start(f"could not start: {reason}", where=where)
                 self._error = self._error or error
@@ -313,7 +309,8 @@ class ProcessExecutor:
                 error = f"the worker process died ({how}) twice while training it"
                 order = worker.orders.pop(trial)
                 self._finished.append(Outcome(order, OutcomeStatus.FAILED, error=error))
-        if worker.orders:
+        self._waiting[:0] = worker.orders.values()
+        if self._waiting:
             self._replace(worker, how)
 
     def _replace(self, worker: _Worker, how: str) -> None:
@@ -323,23 +320,13 @@ class ProcessExecutor:
             self._error = self._error or _cannot_start(f"died ({how}) again before its work")
             return
         try:
-            successor = self._start(self._packed())
+            self._start(self._packed())
         except WorkerError as error:
             self._error = self._error or error
-            return
-        self._hand(successor, worker.orders.values())
 
     def _give_up(self, worker: _Worker) -> None:
         self._finished += map(stopped, worker.orders.values())
         worker.orders.clear()
-
-
-def _python_path() -> str:
-    """Let a worker find this package wherever the parent found it.
-
-    It puts the variable back before it runs anything of the user's.
-    """
-    return os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
 
 
 def _send(worker: _Worker, message: object) -> None:
@@ -361,7 +348,7 @@ def _end(process: subprocess.Popen[bytes], deadline: float) -> None:
 def _cannot_start(what: str, *, where: str | None = None) -> WorkerError:
     return WorkerError(
         f"a worker process {what}.",
-        where=where or " ".join(_COMMAND),
+        where=where or " ".join(COMMAND),
         fix="mend the error above (what the worker printed is on standard error), "
         "or use workers=1 to see it happen in this process.",
     )

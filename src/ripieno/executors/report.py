@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ class Report:
     Args:
         order: What is being carried out.
         metric: The name of the objective's metric; every row must hold it.
+        also: Further metrics that every row must hold.
         saved: The arrays and the epoch of the state to start from, or None.
         stop: Says whether the study is stopping.
     """
@@ -50,11 +51,13 @@ class Report:
         order: Order,
         metric: str,
         *,
+        also: Sequence[str] = (),
         saved: tuple[dict[str, NDArray[np.generic]], int] | None,
         stop: Callable[[], bool],
     ) -> None:
         self._order = order
         self._objective = Objective(metric)
+        self._needed = (self._objective, *map(Objective, also))
         self._saved = saved
         self._stop = stop
         self._last: tuple[int, Metrics] | None = None
@@ -167,15 +170,16 @@ class Report:
 
     def _take(self, epoch: int, row: Metrics) -> None:
         """Fill the rows up to an epoch; note whether the objective is still finite."""
-        value = self._objective.value(row)
+        values = {each.metric: each.value(row) for each in self._needed}
         self._last = (epoch, row)
         first = self._order.start + len(self.rows) + 1
         if epoch < first:
             return
-        if not math.isfinite(value):
+        endless = next((name for name, value in values.items() if not math.isfinite(value)), None)
+        if endless is not None:
             self.status = OutcomeStatus.DIVERGED
             reached = min(epoch, self._order.stop)
-            self.error = f"{self._objective.metric} was {value} at epoch {reached}"
+            self.error = f"{endless} was {values[endless]} at epoch {reached}"
             self.rows.append(row)
             return
         self.rows += [row] * (min(epoch, self._order.stop) - first + 1)

@@ -1,4 +1,6 @@
-"""A worker process: ``python -m ripieno.executors.worker``, started by ProcessExecutor.
+"""A worker process: ``python -m ripieno.executors.worker [MODULE …]``, started by its parent.
+
+The modules are loaded while it waits to be told what it is for.
 
 It talks to its parent over its standard input and output, takes both away from the code
 that it runs (what that prints goes to standard error), and leaves at once when the parent
@@ -10,9 +12,12 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
+from importlib import import_module
+from queue import SimpleQueue
 
 from ripieno.errors import RipienoError, WorkerError
-from ripieno.executors.batches import carry_out, next_batch
+from ripieno.executors.batches import carry_out
 from ripieno.executors.messages import (
     Begun,
     Broke,
@@ -32,50 +37,36 @@ __all__ = ["main"]
 
 
 class _Inbox:
-    """Orders that wait for the main thread, filled by the thread that listens."""
+    """Batches that wait for the main thread, filled by the thread that listens."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
-        self._changed = threading.Condition()
-        self._waiting: list[Order] = []
-        self._alone: frozenset[int] = frozenset()
+        self._waiting: SimpleQueue[tuple[Order, ...]] = SimpleQueue()
         self._closed = False
 
     def put(self, work: Work) -> None:
-        """Add orders."""
-        with self._changed:
-            self._waiting += work.orders
-            self._alone |= work.alone
-            self._changed.notify()
+        """Add a batch."""
+        self._waiting.put(work.orders)
 
     def close(self) -> None:
-        """Let :meth:`take` return nothing, now and ever after."""
+        """Let what runs end, and :meth:`take` return nothing from then on."""
         self.stop.set()
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed = True
+        self._waiting.put(())
 
-    def take(self, runner: Runner) -> list[Order]:
-        """Wait for orders and return those to run next; empty once closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            if self._closed:
-                return []
-            if self._waiting[0].trial in self._alone:
-                batch = self._waiting[:1]
-            else:
-                company = [o for o in self._waiting if o.trial not in self._alone]
-                batch = next_batch(runner, company)
-            taken = {order.trial for order in batch}
-            self._waiting = [order for order in self._waiting if order.trial not in taken]
-            self._alone -= taken
-            return batch
+    def take(self) -> tuple[Order, ...]:
+        """Wait for the next batch; empty once closed."""
+        batch = self._waiting.get()
+        return () if self._closed else batch
 
 
 def main() -> None:
     """Take the runner, then carry orders out until told to leave."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe = _take_pipe()
+    for name in sys.argv[1:]:
+        with suppress(Exception):  # what needs the module will say so, and say it better
+            import_module(name)
     try:
         message = _set_up(pipe)
         body = pipe.receive_bytes()
@@ -149,7 +140,7 @@ def _listen(pipe: Pipe, inbox: _Inbox) -> None:
 
 
 def _work(pipe: Pipe, inbox: _Inbox, runner: Runner, *, artifacts: ArtifactStore) -> None:
-    while batch := inbox.take(runner):
+    while batch := inbox.take():
         pipe.send(Begun(tuple(order.trial for order in batch)))
         try:
             for outcome in carry_out(runner, batch, artifacts=artifacts, stop=inbox.stop.is_set):

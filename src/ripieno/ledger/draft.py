@@ -10,13 +10,14 @@ from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import tables
-from ripieno.records import Metrics, Order, Outcome, OutcomeStatus
+from ripieno.records import Change, Metrics, Order, Outcome, OutcomeStatus
 
 __all__ = ["Draft", "OpenOrder"]
 
 _INSERT_TRIALS = insert(tables.trials)
 _INSERT_ORDERS = insert(tables.orders)
 _INSERT_OUTCOMES = insert(tables.outcomes)
+_INSERT_CHANGES = insert(tables.changes)
 _INSERT_METRICS = insert(tables.metrics)
 _SET_CLOCK = update(tables.study).values(clock=bindparam("now"))
 _FORGET_METRICS = delete(tables.metrics).where(
@@ -94,6 +95,7 @@ class Draft:
         self._trials: list[dict[str, Any]] = []
         self._orders: list[dict[str, Any]] = []
         self._outcomes: list[dict[str, Any]] = []
+        self._changes: list[dict[str, Any]] = []
         self._metrics: dict[tuple[int, int], str] = {}
         self._forgotten: list[dict[str, Any]] = []
 
@@ -172,6 +174,11 @@ class Draft:
         self.new_open[trial] = None
         return found.merged(outcome)
 
+    def add_change(self, change: Change, clock: float) -> None:
+        """Record what a user changed in the study."""
+        self.seq += 1
+        self._changes.append({"seq": self.seq, "content": change.to_json(), "clock": clock})
+
     def _forget_metrics(self, trial: int, *, after: int) -> None:
         """Drop rows of a stopped part that are being trained again."""
         self._forgotten.append({"of_trial": trial, "after": after})
@@ -188,6 +195,8 @@ class Draft:
             connection.execute(_INSERT_ORDERS, self._orders)
         if self._outcomes:
             connection.execute(_INSERT_OUTCOMES, self._outcomes)
+        if self._changes:
+            connection.execute(_INSERT_CHANGES, self._changes)
         if self._metrics:
             connection.execute(
                 _INSERT_METRICS,

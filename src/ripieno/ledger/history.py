@@ -12,7 +12,16 @@ from sqlalchemy import Column, ColumnElement, Connection, func, select
 
 from ripieno.ledger import tables
 from ripieno.ledger.draft import OpenOrder
-from ripieno.records import Config, Metrics, Order, Outcome, OutcomeStatus, Trial, TrialStatus
+from ripieno.records import (
+    Change,
+    Config,
+    Metrics,
+    Order,
+    Outcome,
+    OutcomeStatus,
+    Trial,
+    TrialStatus,
+)
 
 __all__ = ["read_events", "read_last", "read_open_orders", "read_states", "read_trials"]
 
@@ -38,9 +47,9 @@ class _Progress:
 
 
 def read_last(connection: Connection) -> tuple[int, float]:
-    """Return the number of the last order or outcome, and the latest clock."""
+    """Return the number of the last order, outcome or change, and the latest clock."""
     seq, clock = 0, connection.scalars(select(tables.study.c.clock)).one()
-    for table in (tables.orders, tables.outcomes):
+    for table in (tables.orders, tables.outcomes, tables.changes):
         query = select(func.max(table.c.seq), func.max(table.c.clock))
         last_seq, last_clock = connection.execute(query).one()
         seq, clock = max(seq, last_seq or 0), max(clock, last_clock or 0.0)
@@ -183,8 +192,8 @@ def _read_histories(connection: Connection) -> dict[int, tuple[Metrics, ...]]:
     }
 
 
-def read_events(connection: Connection) -> list[Order | Outcome]:
-    """Return orders and final outcomes in the sequence in which they were recorded."""
+def read_events(connection: Connection) -> list[Order | Outcome | Change]:
+    """Return orders, final outcomes and changes in the sequence in which they were recorded."""
     rows = connection.execute(
         select(*_order_columns())
         .join_from(tables.orders, tables.trials)
@@ -196,8 +205,10 @@ def read_events(connection: Connection) -> list[Order | Outcome]:
         if trial not in configs:
             configs[trial] = _config(config)
         orders[seq] = Order(trial, configs[trial], start, stop, parent=parent)
-    numbered: list[tuple[int, Order | Outcome]] = [*orders.items()]
+    numbered: list[tuple[int, Order | Outcome | Change]] = [*orders.items()]
     numbered += _read_outcomes(connection, orders)
+    changes = connection.execute(select(tables.changes.c.seq, tables.changes.c.content))
+    numbered += [(seq, Change.from_json(content)) for seq, content in changes]
     return [event for _, event in sorted(numbered, key=itemgetter(0))]
 
 

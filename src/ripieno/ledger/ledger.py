@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ripieno.records import Order, Outcome, Trial
+from ripieno.records import Change, Order, Outcome, Trial
 
 __all__ = ["Ledger"]
 
@@ -16,15 +16,21 @@ class Ledger(Protocol):
         """JSON-able facts that were written when the study was created; never changed."""
 
     def record(
-        self, *, orders: Sequence[Order] = (), outcomes: Sequence[Outcome] = (), clock: float = 0.0
+        self,
+        *,
+        orders: Sequence[Order] = (),
+        outcomes: Sequence[Outcome] = (),
+        changes: Sequence[Change] = (),
+        clock: float = 0.0,
     ) -> list[Outcome]:
-        """Write outcomes and orders, in this sequence, in one transaction.
+        """Write outcomes, changes and orders, in this sequence, in one transaction.
 
         Args:
             orders: Orders that are about to be carried out.
             outcomes: What earlier orders gave. A ``stopped`` outcome keeps its order open:
                 its rows of metrics and its state are stored, and :meth:`open_orders` gives
                 the rest of the order.
+            changes: What a user changed in the study, before the orders and after the outcomes.
             clock: Seconds that the study has been running, over all its sessions.
 
         Returns:
@@ -36,12 +42,13 @@ class Ledger(Protocol):
             LedgerError: The record cannot be written (a full disk, a lost file).
         """
 
-    def events(self) -> Iterator[Order | Outcome]:
-        """Yield orders and final outcomes in the sequence in which they were recorded.
+    def events(self) -> Iterator[Order | Outcome | Change]:
+        """Yield orders, final outcomes and changes in the sequence in which they were recorded.
 
         Orders come as the scheduler gave them (``state`` is None), outcomes with the rows
-        of metrics of the whole order. A scheduler that is asked for one order at each order
-        and told each outcome stands afterwards where it stood when the record ended.
+        of metrics of the whole order. A scheduler that is asked for one order at each order,
+        told each outcome and changed at each change stands afterwards where it stood when the
+        record ended.
         """
 
     def open_orders(self) -> list[Order]:

@@ -12,7 +12,8 @@ from ripieno.errors import LedgerError
 from ripieno.ledger import history, tables
 from ripieno.ledger.connection import address, connect, file_of, spoken, translated
 from ripieno.ledger.draft import Draft, OpenOrder
-from ripieno.records import Order, Outcome, Trial
+from ripieno.ledger.migrations import migrate
+from ripieno.records import Change, Order, Outcome, Trial
 
 __all__ = ["SqlLedger"]
 
@@ -66,8 +67,10 @@ class SqlLedger:
     def open(cls, url: str | Path) -> Self:
         """Open the record of a study that :meth:`create` began.
 
+        One that an earlier Ripieno wrote is brought into the present form.
+
         Raises:
-            LedgerError: There is no study, its file is damaged, or another version of
+            LedgerError: There is no study, its file is damaged, or a later version of
                 Ripieno wrote it.
         """
         target = address(url)
@@ -80,9 +83,10 @@ class SqlLedger:
         connection = connect(target)
         try:
             with translated(where), connection.begin():
-                _check_version(connection, where)
+                version = _check_version(connection, where)
                 if file is not None:
                     _check_pages(connection, where)
+                migrate(connection, version)
                 settings = json.loads(connection.scalars(select(tables.study.c.settings)).one())
             return cls(connection, settings, where=where)
         except BaseException:
@@ -100,15 +104,22 @@ class SqlLedger:
         return self._clock
 
     def record(
-        self, *, orders: Sequence[Order] = (), outcomes: Sequence[Outcome] = (), clock: float = 0.0
+        self,
+        *,
+        orders: Sequence[Order] = (),
+        outcomes: Sequence[Outcome] = (),
+        changes: Sequence[Change] = (),
+        clock: float = 0.0,
     ) -> list[Outcome]:
-        """Write outcomes and orders, in this sequence, in one transaction.
+        """Write outcomes, changes and orders, in this sequence, in one transaction.
 
         See :meth:`ripieno.ledger.Ledger.record`.
         """
         now = max(clock, self._clock)
         draft = Draft(self._states, self._open, seq=self._seq, where=self._where)
         told = [draft.add_outcome(outcome, now) for outcome in outcomes]
+        for change in changes:
+            draft.add_change(change, now)
         for order in orders:
             draft.add_order(order, now)
         with translated(self._where), self._connection.begin():
@@ -123,8 +134,8 @@ class SqlLedger:
                 self._open[trial] = order_left
         return [outcome for outcome in told if outcome is not None]
 
-    def events(self) -> Iterator[Order | Outcome]:
-        """Yield orders and final outcomes in the sequence in which they were recorded."""
+    def events(self) -> Iterator[Order | Outcome | Change]:
+        """Yield orders, final outcomes and changes in the sequence in which they were recorded."""
         with translated(self._where), self._connection.begin():
             events = history.read_events(self._connection)
         return iter(events)
@@ -185,10 +196,10 @@ def _check_empty(connection: Connection, where: str) -> None:
         )
 
 
-def _check_version(connection: Connection, where: str) -> None:
-    version = connection.scalars(select(tables.study.c.schema_version)).one_or_none()
-    if version == tables.SCHEMA_VERSION:
-        return
+def _check_version(connection: Connection, where: str) -> int:
+    version: int | None = connection.scalars(select(tables.study.c.schema_version)).one_or_none()
+    if version is not None and 1 <= version <= tables.SCHEMA_VERSION:
+        return version
     if version is None:
         problem, fix = "the study holds no settings.", "begin a new study in another folder."
     elif version > tables.SCHEMA_VERSION:

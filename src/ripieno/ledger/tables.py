@@ -1,14 +1,23 @@
 """The tables of a study, and the version of their shape.
 
-The record is a sequence of orders and outcomes, counted by ``seq`` over both tables.
+The record is a sequence of orders, outcomes and changes, counted by ``seq`` over their tables.
 Nothing that happened is ever changed; how far a trial got is read off its outcomes.
 """
 
 from sqlalchemy import Column, Double, ForeignKey, Integer, MetaData, Table, Text
 
-__all__ = ["SCHEMA_VERSION", "metadata", "metrics", "orders", "outcomes", "study", "trials"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "changes",
+    "metadata",
+    "metrics",
+    "orders",
+    "outcomes",
+    "study",
+    "trials",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -57,6 +66,14 @@ outcomes = Table(
     Column("predictions", Text),
     Column("error", Text),
     Column("notes", Text),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+    Column("clock", Double, nullable=False),
 )
 
 metrics = Table(

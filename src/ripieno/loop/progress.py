@@ -1,11 +1,10 @@
 """What a running study knows of itself, kept up to date one outcome at a time."""
 
-import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
 from ripieno.ledger import Ledger
-from ripieno.records import Objective, Order, Outcome, OutcomeStatus, Trial, TrialStatus
+from ripieno.records import Goal, Objective, Order, Outcome, OutcomeStatus, Trial, TrialStatus
 
 __all__ = ["Progress", "Tracker"]
 
@@ -27,7 +26,8 @@ class Progress:
         planned: Orders that the whole search will give, or None where it cannot be known.
         epochs: Epochs trained.
         seconds: Running time.
-        best: The trial whose latest value of the objective is best, or None.
+        best: The trial whose latest value of the objective is best, or None. Of several
+            objectives the first one decides; a trial that breaks a limit is never it.
         running: Orders that are being carried out.
         outcome: The outcome that came last in this session, or None.
     """
@@ -49,10 +49,10 @@ class Tracker:
     of the loop costs the same in a long study as in a short one.
     """
 
-    def __init__(self, ledger: Ledger, objective: Objective) -> None:
-        self._objective = objective
+    def __init__(self, ledger: Ledger, objective: Objective | Goal) -> None:
+        self._goal = Goal.of(objective)
         self._trials = {trial.id: trial for trial in ledger.trials()}
-        self._values: dict[int, float] = {}
+        self._orders: dict[int, tuple[float, ...]] = {}
         self._best: int | None = None
         self._uses: Counter[str | None] = Counter()
         self.epochs = 0
@@ -132,15 +132,15 @@ class Tracker:
         return free
 
     def _rate(self, trial: Trial) -> None:
-        value = trial.value(self._objective)
-        if math.isnan(value):
-            self._values.pop(trial.id, None)
-        else:
-            self._values[trial.id] = value
+        merit = self._goal.merit(trial)
+        keeps = merit is not None and merit.violation == 0.0
+        self._orders.pop(trial.id, None)
+        if merit is not None and keeps:
+            self._orders[trial.id] = merit.order
         if self._best is None or self._best == trial.id:
-            self._best = min(self._values, key=self._rank, default=None)
-        elif not math.isnan(value) and self._rank(trial.id) < self._rank(self._best):
+            self._best = min(self._orders, key=self._rank, default=None)
+        elif keeps and self._rank(trial.id) < self._rank(self._best):
             self._best = trial.id
 
-    def _rank(self, trial: int) -> tuple[float, int]:
-        return self._objective.badness(self._values[trial]), trial
+    def _rank(self, trial: int) -> tuple[tuple[float, ...], int]:
+        return self._orders[trial], trial

@@ -10,7 +10,7 @@ from ripieno.ledger import Ledger
 from ripieno.loop.budget import Budget, StopReason
 from ripieno.loop.ending import Ending
 from ripieno.loop.progress import Progress, Tracker
-from ripieno.records import ArtifactStore, Objective, Order, Outcome
+from ripieno.records import ArtifactStore, Goal, Objective, Order, Outcome
 from ripieno.schedulers import Scheduler
 
 __all__ = ["run"]
@@ -24,7 +24,7 @@ def run(
     ledger: Ledger,
     executor: Executor,
     *,
-    objective: Objective,
+    objective: Objective | Goal,
     artifacts: ArtifactStore,
     budget: Budget | None = None,
     watch: Callable[[Progress], None] | None = None,
@@ -38,7 +38,8 @@ def run(
         scheduler: Stands where the record ends: new, or brought there by :func:`replay`.
         ledger: The record; orders that are open in it are carried out first.
         executor: New; what it is stopped with stays stopped. Left open.
-        objective: What the best trial is judged by.
+        objective: What the best trial is judged by; of several the first one, which a target
+            is of too.
         artifacts: Where states and predictions lie; superseded ones are deleted.
         budget: Of the whole study, over all sessions.
         watch: Called with the progress after each batch of outcomes, and while it waits
@@ -84,14 +85,14 @@ class _Session:
         ledger: Ledger,
         executor: Executor,
         *,
-        objective: Objective,
+        objective: Objective | Goal,
         artifacts: ArtifactStore,
         budget: Budget | None,
     ) -> None:
         self._scheduler = scheduler
         self._ledger = ledger
         self._executor = executor
-        self._objective = objective
+        self._objective = Goal.of(objective).first
         self._artifacts = artifacts
         self._budget = budget or Budget()
         self._tracker = Tracker(ledger, objective)

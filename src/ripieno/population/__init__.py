@@ -3,11 +3,16 @@
 from ripieno.population.answering import StackedAnswers, stack_answers
 from ripieno.population.deciding import TierName, check_tier, deciding_names
 from ripieno.population.memory import keep_freed_memory
+from ripieno.population.open_stack import OpenStack
+from ripieno.population.optimizers import FAMILIES, Optimizer
 from ripieno.population.runner import PopulationRunner
 from ripieno.population.stepped import Hooks, SteppedStack, Turn
 
 __all__ = [
+    "FAMILIES",
     "Hooks",
+    "OpenStack",
+    "Optimizer",
     "PopulationRunner",
     "StackedAnswers",
     "SteppedStack",

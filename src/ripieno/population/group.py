@@ -1,6 +1,7 @@
 """One stack on its way through the epochs of its rows' orders."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
 
@@ -129,13 +130,21 @@ class Group:
         self._take_features(models)
         return models
 
-    def train(self, stop: Callable[[], bool]) -> None:
-        """Train every row to the end of its order, or until ``stop()``."""
+    def train(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Train every row to the end of its order, or until ``stop()``; yield each epoch."""
         self._compact()
-        while self._going and self._epoch(stop):
+        while self._going:
+            begin, rows = time.perf_counter(), self._going
+            whole = self._epoch(stop)
+            share = (time.perf_counter() - begin) / len(rows)
+            for row in rows:
+                row.seconds += share
+            if not whole:
+                return
             self._fall_together()
             self._judge()
             self._compact()
+            yield
 
     def _compact(self) -> None:
         """Leave out the rows that are done."""

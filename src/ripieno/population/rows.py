@@ -27,6 +27,7 @@ class Row:
         judged: What they counted for, and what the last one left, kept by the trial's first
             row where the trial watches its metric.
         note: Why early stopping ended the trial, where it did.
+        seconds: Its share of the time that its stack has taken.
     """
 
     order: Order
@@ -42,6 +43,7 @@ class Row:
     unjudged: Judging | None = None
     judged: list[Finished] = field(default_factory=list)
     note: str | None = None
+    seconds: float = 0.0
 
     def end_early(self) -> None:
         """End the row where early stopping ends its trial."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,8 +20,8 @@ from ripieno.population.remembered import Remembered
 from ripieno.population.rows import Row
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
-from ripieno.population.trials import joined, rows_of
-from ripieno.population.width import Widths
+from ripieno.population.trials import is_reached, joined, rows_of
+from ripieno.population.width import Width, Widths
 from ripieno.recipes import (
     Data,
     Recipe,
@@ -42,7 +42,7 @@ from ripieno.recipes import (
     take_features,
     take_up,
 )
-from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
+from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus, Target
 
 __all__ = ["PopulationRunner"]
 
@@ -71,6 +71,7 @@ class PopulationRunner:
         tier: How stacks are computed, ``"auto"`` for whatever a probe finds fastest.
         width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
             best (see :class:`~ripieno.population.width.Widths`).
+        target: Where a trial reaches it, its stack ends as if it were asked to stop.
         samples: The only training rows that a trial sees, int64, by the trial's number;
             repeats allowed. A trial that is absent sees all.
     """
@@ -84,6 +85,7 @@ class PopulationRunner:
         seeds: int = 1,
         tier: TierName = "auto",
         width: int | Literal["auto"] = "auto",
+        target: Target | None = None,
         samples: Mapping[int, Tensor] | None = None,
     ) -> None:
         self.recipe = complete(recipe, data)
@@ -95,7 +97,8 @@ class PopulationRunner:
         self._seeds = seeds
         self._models = len(data.parts) * seeds
         self._samples = samples or {}
-        self._trainer = TrainerRunner(self.recipe, data, seed, seeds, samples=self._samples)
+        self._target = target
+        self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target, samples=self._samples)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
         self._engines: dict[EngineKey, Engine] = {}
@@ -217,18 +220,8 @@ class PopulationRunner:
         waiting = deque([Part(tuple(rows), tuple(states))])
         steps = self._row_steps(orders)
         while waiting:
-            begin = time.perf_counter()
             part = waiting.popleft()
-            with alone():
-                attempt = self._attempt(part, stop, steps=steps)
-            seconds = time.perf_counter() - begin
-            ended = part.rows if attempt.trained else part.ended
-            trials = joined(ended, self.data, measured=self.recipe.measured)
-            epochs = sum(len(row.metrics) for row in trials) or 1
-            for row in trials:
-                yield self._outcome(
-                    row, artifacts, notes=attempt.notes, epoch_seconds=seconds / epochs
-                )
+            attempt = yield from self._attempt(part, artifacts, stop, steps=steps)
             if attempt.width is not None:
                 parts = part.left().by_epoch() if self.data.streamed else [part.left()]
                 narrower = [each for some in parts for each in some.divide(attempt.width)]
@@ -237,10 +230,26 @@ class PopulationRunner:
                 left = part.left().orders
                 yield from self._alone(left, artifacts, stop, reason=attempt.notes)
 
-    def _attempt(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
-        """Train rows together, or say how many of them could be."""
+    def _attempt(
+        self, part: Part, artifacts: ArtifactStore, stop: Callable[[], bool], *, steps: int
+    ) -> Generator[Outcome, None, "_Attempt"]:
+        """Train rows together and yield trials as they end, or say how many could be."""
+        training, given = self._train(part, stop, steps=steps), set[int]()
+        attempt = _Attempt("", going=True)
+        while attempt.going:
+            attempt = self._next(training, part)
+            ended = part.rows if attempt.trained else part.ended
+            new = [row for row in ended if row.order.trial not in given]
+            given.update(row.order.trial for row in new)
+            for trial in joined(new, self.data, measured=self.recipe.measured):
+                yield self._outcome(trial, artifacts, notes=attempt.notes)
+        return attempt
+
+    def _next(self, training: Iterator["_Attempt"], part: Part) -> "_Attempt":
+        """Train one epoch more, or say why the rows cannot be trained together."""
         try:
-            return self._train(part, stop, steps=steps)
+            with alone():
+                return next(training)
         except Exception as error:  # noqa: BLE001 - the trainer finds out whose fault it is
             if not is_out_of_memory(error):
                 return _Attempt(f"their stack failed with {type(error).__name__}")
@@ -251,7 +260,9 @@ class PopulationRunner:
         notes = f"memory ran out with {count} {'row' if count == 1 else 'rows'}"
         return _Attempt(notes, width=len(left.rows) // 2 if len(left.orders) > 1 else None)
 
-    def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> "_Attempt":
+    def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> Iterator["_Attempt"]:
+        """Train rows as one stack; yield after each epoch, and at the end."""
+        begin = time.perf_counter()
         name = self._name(part.rows[0].order)
         group = Group(
             self.recipe,
@@ -265,12 +276,17 @@ class PopulationRunner:
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:
-            return _Attempt(width.reason, width=width.rows)
+            yield _Attempt(width.reason, width=width.rows)
+            return
         group.start(part.stored)
-        group.train(stop)
-        rows, _, how = group.notes.partition("; ")
-        notes = f"{rows} ({width.reason}); {how}" if width.reason else group.notes
-        return _Attempt(notes, trained=True)
+        share = (time.perf_counter() - begin) / len(part.rows)
+        for row in part.rows:
+            row.seconds += share
+        for _ in group.train(stop):
+            yield _Attempt(_notes(group, width), going=True)
+            if self._target is not None and is_reached(self._target, part.rows):
+                break
+        yield _Attempt(_notes(group, width), trained=True)
 
     def _rows_of(self, order: Order, stored: State | None) -> list[Row]:
         return rows_of(
@@ -285,9 +301,7 @@ class PopulationRunner:
     def _split(self, stored: State | None) -> Sequence[State | None]:
         return [None] * self._models if stored is None else split_state(stored, self._models)
 
-    def _outcome(
-        self, row: Row, artifacts: ArtifactStore, *, notes: str, epoch_seconds: float
-    ) -> Outcome:
+    def _outcome(self, row: Row, artifacts: ArtifactStore, *, notes: str) -> Outcome:
         # An order for a trial that early stopping has ended already leaves all as it was.
         done = row.status is OutcomeStatus.DONE
         keys: tuple[str | None, str | None] = (row.order.state if done else None, None)
@@ -297,7 +311,7 @@ class PopulationRunner:
             row.order,
             row.status,
             metrics=tuple(row.metrics),
-            seconds=epoch_seconds * len(row.metrics),
+            seconds=row.seconds,
             state=keys[0],
             predictions=keys[1],
             error=row.error,
@@ -313,8 +327,16 @@ class _Attempt:
         notes: How it was trained, or why not.
         trained: Whether it was, to the end of its orders.
         width: How many of its rows could be trained together; None if they must be alone.
+        going: Whether it has not ended yet.
     """
 
     notes: str
     trained: bool = False
     width: int | None = None
+    going: bool = False
+
+
+def _notes(group: Group, width: Width) -> str:
+    """Say how a stack was trained, and why so many rows together."""
+    rows, _, how = group.notes.partition("; ")
+    return f"{rows} ({width.reason}); {how}" if width.reason else group.notes

@@ -134,6 +134,20 @@ class StackedStep:
         """
         tensors = {n: a.detach() for n, a in named(arrays, "model/").items()}
         trained = {n: tensors[n].requires_grad_() for n in self.layout.trained}
+        objective, found = self.losses(tensors, arrays, batch)
+        return objective, trained, found
+
+    def losses(
+        self, tensors: Mapping[str, Tensor], arrays: Mapping[str, Tensor], batch: Batch
+    ) -> tuple[Tensor, Found]:
+        """Return what each row minimizes, ``(members,)``; a graph goes through all that is given.
+
+        Args:
+            tensors: Parameters and buffers by name, which may carry a graph; buffers are
+                left unchanged.
+            arrays: The arrays of a stack; ``hyper/…`` and ``number/…`` are read.
+            batch: See :data:`Batch`.
+        """
         # The forward writes statistics: into copies, so that a row can be left as it was.
         buffers = {name: tensors[name].clone() for name in self.layout.buffers}
         logits = self._forward({**tensors, **buffers}, arrays, batch)
@@ -145,8 +159,9 @@ class StackedStep:
         loss_sum, weight_sum = losses.sum(-1), weights.sum(-1)
         objective = loss_sum / weight_sum
         if "l1" in self.rules.uses:
+            trained = {name: tensors[name] for name in self.layout.trained}
             objective = objective + l1_penalty(trained, arrays["hyper/l1"])
-        return objective, trained, Found(loss_sum, weight_sum, {}, buffers, {})
+        return objective, Found(loss_sum, weight_sum, {}, buffers, {})
 
     def outputs(self, arrays: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """Return every row's outputs in training mode; the arrays are left unchanged."""

@@ -16,9 +16,9 @@ from ripieno.recipes import (
     read_knobs,
     replicas_of,
 )
-from ripieno.records import Order
+from ripieno.records import Metrics, Order, Target
 
-__all__ = ["joined", "rows_of"]
+__all__ = ["is_reached", "joined", "rows_of"]
 
 
 def rows_of(
@@ -56,11 +56,37 @@ def joined(rows: Sequence[Row], data: Data, *, measured: Sequence[str]) -> list[
     ]
 
 
-def _joined(rows: Sequence[Row], data: Data, measured: Sequence[str]) -> Row:
+def is_reached(target: Target, rows: Sequence[Row]) -> bool:
+    """Say whether the last epoch of any trial is good enough to end the search.
+
+    Args:
+        target: What is good enough.
+        rows: The rows of trials, those of one trial beside each other.
+    """
+    return any(
+        target.is_reached(_last(list(own))) for _, own in groupby(rows, lambda row: row.order.trial)
+    )
+
+
+def _last(rows: Sequence[Row]) -> Metrics:
+    """Return a trial's metrics after the last epoch that all of its rows have finished."""
     first = rows[0]
     if first.judging is not None:
+        return first.judged[-1].metrics if first.judged else {}
+    epochs = min(len(row.metrics) for row in rows)
+    if epochs == 0:
+        return {}
+    last = [row.metrics[epochs - 1] for row in rows]
+    return last[0] if len(last) == 1 else mean_metrics(last, measured=())
+
+
+def _joined(rows: Sequence[Row], data: Data, measured: Sequence[str]) -> Row:
+    first = rows[0]
+    seconds = sum(row.seconds for row in rows)
+    if first.judging is not None:
         left = first.judged[-1] if first.judged and first.error is None else None
-        return replace(first, metrics=[each.metrics for each in first.judged], finished=left)
+        metrics = [each.metrics for each in first.judged]
+        return replace(first, metrics=metrics, finished=left, seconds=seconds)
     if len(rows) == 1:
         return first
     # Zipped to the shortest: where one diverged, its epoch is none of the trial's.
@@ -74,4 +100,5 @@ def _joined(rows: Sequence[Row], data: Data, measured: Sequence[str]) -> Row:
         status=first.status,
         error=first.error,
         finished=join(finished, data, measured=measured) if len(finished) == len(rows) else None,
+        seconds=seconds,
     )

@@ -11,6 +11,7 @@ from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales,
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
+from ripieno.recipes.costs import COSTS, CostRunner, costs
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.duplicates import Duplicates, find_duplicates
@@ -18,6 +19,7 @@ from ripieno.recipes.feasible import CheckedFactory, restricted
 from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pieces
 from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
+from ripieno.recipes.given_splits import from_splits
 from ripieno.recipes.images import image_size
 from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
@@ -56,6 +58,7 @@ from ripieno.recipes.optimizers import (
     find_optimizer,
     state_slots,
 )
+from ripieno.recipes.parts import divide_rows
 from ripieno.recipes.prediction import (
     check_logits,
     predict,
@@ -92,6 +95,7 @@ from ripieno.recipes.watch import Watch
 __all__ = [
     "ARCHITECTURE",
     "AUGMENTATIONS",
+    "COSTS",
     "KNOBS",
     "LOSSES",
     "LOSS_OPTIONS",
@@ -103,6 +107,7 @@ __all__ = [
     "CheckedFactory",
     "CnnFactory",
     "Coding",
+    "CostRunner",
     "Data",
     "DropoutMode",
     "Duplicates",
@@ -153,9 +158,11 @@ __all__ = [
     "chosen_loss",
     "cnn",
     "complete",
+    "costs",
     "cross_entropy",
     "decouples",
     "depths",
+    "divide_rows",
     "draws",
     "explain",
     "feed",
@@ -166,6 +173,7 @@ __all__ = [
     "fine_tune",
     "first_rows",
     "from_frame",
+    "from_splits",
     "hidden_matrices",
     "image_size",
     "in_equal_epochs",

@@ -125,7 +125,7 @@ ARCHITECTURE: Mapping[str, Setting] = MappingProxyType(
             "mlp",
         ),
         "frequency_scale": _setting(
-            Knob(0.2, "deviation of the frequencies that the waves begin with",
+            Knob(1.0, "deviation of the frequencies that the waves begin with",
                  open_ends=("low",)),
             "mlp",
         ),

@@ -8,7 +8,7 @@ from ripieno.recipes.data import Data
 from ripieno.recipes.loss_options import WEIGHED_TASKS
 from ripieno.recipes.losses import LOSSES, find_loss, loss_name
 from ripieno.recipes.metrics import METRICS, Metric, find_metric
-from ripieno.recipes.recipe import Recipe
+from ripieno.recipes.recipe import Recipe, extremes
 from ripieno.recipes.tasks import TASKS
 from ripieno.space import Categorical, Constant
 
@@ -36,7 +36,8 @@ def complete(recipe: Recipe, data: Data) -> Recipe:
             )
     _check_metrics(metrics, data)
     for option, wanted in WEIGHED_TASKS.items():
-        if getattr(recipe, option) is not None and data.task != wanted:
+        weighs = getattr(recipe, option) is not None or _weighs(recipe, option)
+        if weighs and data.task != wanted:
             raise RecipeError(
                 f"{option} is for {wanted}.",
                 where=f"{data.name} is a {data.task} task",
@@ -58,6 +59,13 @@ def _check_metrics(metrics: Iterable[str | Metric], data: Data) -> None:
                 fix="give yours another name: rp.Metric(function, direction=…, name=…).",
             )
         names.add(name)
+
+
+def _weighs(recipe: Recipe, option: str) -> bool:
+    """Say whether some config of the space weighs classes or labels."""
+    if recipe.space is None or option not in recipe.space:
+        return False
+    return any(value is not None for value in extremes(recipe.space, option))
 
 
 def _searched_losses(recipe: Recipe) -> Iterable[str]:

@@ -18,6 +18,7 @@ from ripieno.recipes.reading import Reading
 from ripieno.recipes.splits import Label
 from ripieno.recipes.streams import open_dataset
 from ripieno.recipes.tables import NumericTransform
+from ripieno.recipes.target_columns import find_targets, read_target_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["from_datasets", "from_frame", "load", "read"]
 
-_USUAL_TARGETS = frozenset({"target", "label", "class", "y"})
 _COLUMNS = ("target", "groups", "time", "drop", "categorical")
 _MEMORY = 2 * 2**30
 """Bytes of float32 features up to which a dataset is read into memory."""
@@ -35,7 +35,7 @@ _NO_COLUMNS = "only a table (.csv, .parquet) has columns"
 def load(
     source: str | Path,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     groups: str | None = None,
     time: str | None = None,
     drop: str | Sequence[str] = (),
@@ -57,7 +57,9 @@ def load(
             ``is_test``, ``names`` and ``target_names``; or a folder of images, one sub-folder
             a class, perhaps below ``train``, ``val`` and ``test``.
         target: Name of a table's target column; where it is not given, the one column that
-            is called target, label, class or y.
+            is called target, label, class or y. Several names (a list, or one text with
+            commas) are labels of which a row may have several, or a regression of several
+            columns.
         groups: Name of a column; rows with equal values stay in one part.
         time: Name of a column; the latest rows are the validation and the test part.
         drop: Names of columns that are not read.
@@ -149,12 +151,13 @@ def from_frame(
     """
     frame = frame.rename(columns=str)
     names = [str(column) for column in frame.columns]
-    target = reading.target
+    targets: tuple[str, ...] = ()
     if y is None:
-        target = _usual_target(names, where) if target is None else target
-        y = files.column(frame, target, where)
-    apart = [n for n in (target, reading.groups, reading.time, *reading.drop) if n is not None]
-    require_columns(apart, names if target in names else [*names, str(target)], where=where)
+        targets = find_targets(reading.target, names, where=where)
+        y = read_target_columns(frame, targets, where=where)
+        target_names = targets if len(targets) > 1 else target_names
+    apart = [n for n in (*targets, reading.groups, reading.time, *reading.drop) if n is not None]
+    require_columns(apart, names, where=where)
     features = frame[[n for n in names if n not in apart]]
     kinds = column_kinds(features, categorical=reading.categorical, where=where)
     numeric = reading.numeric or "quantile"
@@ -174,7 +177,7 @@ def from_frame(
         folds=folds,
         seed=seed,
         name=name,
-        target=target,
+        target=", ".join(targets) or None,
         task=reading.task,
         target_names=target_names,
         scale_targets=reading.scale_targets,
@@ -356,15 +359,3 @@ def _refuse_nameless(columns: list[str], reading: Reading, path: Path) -> None:
             fix=f"name it in the first line, or drop it (--drop {nameless[0]!r}) if it only "
             "counts the rows (to_csv(path, index=False) does not write it).",
         )
-
-
-def _usual_target(names: list[str], where: str) -> str:
-    found = [name for name in names if name.strip().lower() in _USUAL_TARGETS]
-    if len(found) == 1:
-        return found[0]
-    problem = "several columns could be the target" if found else "no column looks like a target"
-    raise DataError(
-        f"{problem}{': ' + ', '.join(map(repr, found)) if found else ''}.",
-        where=f"{where}: {', '.join(names)}",
-        fix="name the target column: target=… (or --target COLUMN).",
-    )

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 from torch import Tensor
 
 from ripieno.errors import RecipeError
@@ -105,6 +104,9 @@ def plan_mixing(
     box = np.zeros((steps, 4), dtype=np.int64)
     if mixes(knobs):
         key = draws.key_tensor(draws.fold(seed, draws.Purpose.MIXING, epoch))
+        # Loading scipy.special takes a quarter of a second, which few trainings need to pay.
+        from scipy.special import betaincinv
+
         u = draws.uniform(key, (5, steps)).double().numpy()
         boxes = np.full(steps, knobs.cutmix > 0.0)
         if knobs.mixup > 0.0:

@@ -13,7 +13,7 @@ from ripieno.recipes.layers import Residual, activation_of, model_space, normali
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.sizing import FEW_ROWS, Sizing
 from ripieno.recipes.table_input import FREQUENCY_SCALE, TableInput
-from ripieno.space import Categorical, Config, Domain, Float, Int, Value
+from ripieno.space import Categorical, Config, Constant, Domain, Float, Int, Value
 
 __all__ = ["MlpFactory", "mlp"]
 
@@ -143,13 +143,21 @@ def mlp(data: Data) -> Recipe:
 
 
 def _embedding(data: Data) -> dict[str, Domain]:
-    """Return the domains of the embedding of a table's numbers."""
+    """Return the domains of the embedding of a table's numbers, and what goes with it.
+
+    Networks that embed numbers begin to learn the training rows by heart within a few epochs
+    of some tables: where they are the default, trials answer with their best epoch.
+    """
     if not 0 < data.preprocess.numbers <= _MOST_EMBEDDED:
         return {}
-    usual = "none" if len(data.train) < FEW_ROWS else "periodic"
+    embeds = len(data.train) >= FEW_ROWS
+    kept: dict[str, Domain] = {"restore": Constant("best")} if embeds else {}
     return {
-        "numeric_embedding": Categorical("none", "periodic", default=usual),
-        "frequency_scale": Float(0.02, 2.0, log=True, default=FREQUENCY_SCALE).when(
+        "numeric_embedding": Categorical(
+            "none", "periodic", default="periodic" if embeds else "none"
+        ),
+        "frequency_scale": Float(0.05, 10.0, log=True, default=FREQUENCY_SCALE).when(
             numeric_embedding="periodic"
         ),
+        **kept,
     }

@@ -8,7 +8,6 @@ them to the far end, and here they stand in the middle of their places, as any o
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 __all__ = ["MOST_QUANTILES", "normal_scores", "quantiles"]
 
@@ -44,6 +43,9 @@ def normal_scores(values: NDArray[np.float64], known: NDArray[np.float64]) -> ND
         values: Finite, shape ``(rows,)``.
         known: What :func:`quantiles` returned.
     """
+    # Loading scipy.special takes a quarter of a second, which only tables need to pay.
+    from scipy.special import ndtri
+
     places = np.linspace(0.0, 1.0, len(known))
     rising = np.interp(values, known, places)
     falling = np.interp(-values, -known[::-1], -places[::-1])

@@ -15,7 +15,7 @@ class Reading:
     """What is said about data before they are read; every part of it may be left out.
 
     Args:
-        target: The column to predict.
+        target: The column to predict, or several: a list, or one text with commas.
         groups: A column; rows with equal values stay in one part. It is no feature.
         time: A column of numbers or dates; the latest rows are the validation and the test
             part. It is no feature.
@@ -32,7 +32,7 @@ class Reading:
         DataError: One of them cannot be.
     """
 
-    target: str | None = None
+    target: str | Sequence[str] | None = None
     groups: str | None = None
     time: str | None = None
     drop: str | Sequence[str] = ()
@@ -47,6 +47,8 @@ class Reading:
             names = getattr(self, name)
             # A single name is meant as one, not as its letters.
             object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
+        if self.target is not None and not isinstance(self.target, str):
+            object.__setattr__(self, "target", tuple(self.target) or None)
         if self.numeric is not None:
             check_transform(self.numeric)
         if self.image_size is not None:

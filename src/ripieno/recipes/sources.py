@@ -25,7 +25,7 @@ class Sources:
     def from_frame(
         frame: "pd.DataFrame",
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         groups: str | None = None,
         time: str | None = None,
         drop: str | Sequence[str] = (),
@@ -44,7 +44,7 @@ class Sources:
         Args:
             frame: One row an example; numbers, booleans and categories, with gaps. Left
                 unchanged.
-            target: The column to predict.
+            target: The column to predict, or several.
             groups: A column; rows with equal values stay in one part.
             time: A column; the latest rows are the validation and the test part.
             drop: Columns that are not read.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 __all__ = ["FREQUENCY_SCALE", "PeriodicEmbedding", "TableInput", "embedding_width"]
 
-FREQUENCY_SCALE = 0.2
+FREQUENCY_SCALE = 1.0
 """Standard deviation of the initial frequencies, for numbers of deviation one."""
 
 _FREQUENCIES = 16

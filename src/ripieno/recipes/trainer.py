@@ -45,7 +45,7 @@ from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epo
 from ripieno.recipes.schedules import learning_rate_factor
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
-from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus
+from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus, Target
 
 __all__ = ["TrainerRunner", "batches"]
 
@@ -64,6 +64,7 @@ class TrainerRunner:
         seed: The study's seed.
         seeds: How many times a trial is trained on each fold of the data, each with another
             seed.
+        target: An order ends as if it were asked to stop where its trial reaches this.
         samples: The only training rows that a trial sees, int64, by the trial's number;
             repeats allowed. A trial that is absent sees all.
 
@@ -75,6 +76,7 @@ class TrainerRunner:
     data: Data
     seed: int = 0
     seeds: int = 1
+    target: Target | None = None
     samples: Mapping[int, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +126,9 @@ class TrainerRunner:
                 if judging is not None:
                     finished = judging.judge(finished)
                 rows.append(finished.metrics)
+                if self._is_enough(finished.metrics) and epoch + 1 < order.stop:
+                    status = OutcomeStatus.STOPPED
+                    break
             note = None if judging is None else judging.early_end
         except StopAskedError:
             status = OutcomeStatus.STOPPED
@@ -146,6 +151,9 @@ class TrainerRunner:
             error=message,
             notes=note if done else None,
         )
+
+    def _is_enough(self, metrics: Metrics) -> bool:
+        return self.target is not None and self.target.is_reached(metrics)
 
     def _training(self, order: Order, stop: Callable[[], bool]) -> Training:
         """Return the order's one model, or all of them where there are folds or seeds."""

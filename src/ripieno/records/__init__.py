@@ -1,10 +1,13 @@
 """The words every room shares: config, trial, order, outcome, objective."""
 
 from ripieno.records.ancestry import ancestry, config_by_epoch, history_by_epoch
-from ripieno.records.objective import Direction, Objective
+from ripieno.records.change import Change
+from ripieno.records.goal import Goal, Limit, Merit
+from ripieno.records.objective import Direction, Objective, Target
 from ripieno.records.order import Order
 from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
 from ripieno.records.protocols import Arrays, ArtifactStore, Runner
+from ripieno.records.ranking import crowding, front, fronts, hypervolume, ranked
 from ripieno.records.spread import spread_name, spread_of
 from ripieno.records.trial import Trial, TrialStatus
 from ripieno.space import Config
@@ -12,19 +15,29 @@ from ripieno.space import Config
 __all__ = [
     "Arrays",
     "ArtifactStore",
+    "Change",
     "Config",
     "Direction",
+    "Goal",
+    "Limit",
+    "Merit",
     "Metrics",
     "Objective",
     "Order",
     "Outcome",
     "OutcomeStatus",
     "Runner",
+    "Target",
     "Trial",
     "TrialStatus",
     "ancestry",
     "config_by_epoch",
+    "crowding",
+    "front",
+    "fronts",
     "history_by_epoch",
+    "hypervolume",
+    "ranked",
     "spread_name",
     "spread_of",
 ]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ripieno.errors import SearchError
 
-__all__ = ["Direction", "Objective"]
+__all__ = ["Direction", "Objective", "Target"]
 
 Direction = Literal["minimize", "maximize"]
 
@@ -55,3 +55,21 @@ class Objective:
         if math.isnan(value):
             return math.inf
         return value if self.direction == "minimize" else -value
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A value of the objective at which a search is done.
+
+    Args:
+        objective: What the search is after.
+        value: A trial whose metric is at least this good ends the search.
+    """
+
+    objective: Objective
+    value: float
+
+    def is_reached(self, metrics: Mapping[str, float]) -> bool:
+        """Say whether one epoch's metrics are good enough; a NaN or a missing metric is not."""
+        value = metrics.get(self.objective.metric, math.nan)
+        return not math.isnan(value) and not self.objective.is_better(self.value, value)

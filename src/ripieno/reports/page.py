@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from ripieno.errors import ReportError
 from ripieno.reports import figures
 from ripieno.reports.figures import style
-from ripieno.reports.summary import Answers, Selection, Summary, last_value, lost, ranked
+from ripieno.reports.summary import Answers, Selection, Summary, last_value, lost
 from ripieno.reports.training import trainings
 from ripieno.reports.words import config_words, findings
 
@@ -100,13 +100,18 @@ def _render(summary: Summary) -> str:
 
 
 def _sections(summary: Summary) -> list[_Section]:
-    trials, objective = summary.trials, summary.objective
+    # What breaks a limit is shown beside the front, and is the best of nothing.
+    trials, objective, goal = summary.kept, summary.objective, summary.goal
     search: dict[str, Callable[[], Any]] = {
         "best-so-far": lambda: figures.best_so_far(trials, objective, seconds=summary.seconds),
         "parallel-coordinates": lambda: figures.parallel_coordinates(
             trials, objective, summary.space
         ),
     }
+    if goal is not None:
+        for place in range(1, len(goal.objectives)):
+            key = "front" if place == 1 else f"front-{place}"
+            search[key] = partial(figures.front, summary.trials, goal, across=place)
     if summary.has_epochs:
         search["learning-curves"] = lambda: figures.learning_curves(trials, objective)
     measured = summary.fit_metric
@@ -232,13 +237,11 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
 
 def _table(summary: Summary) -> dict[str, Any]:
     """Return the best trials as text: heads, rows, and how many there are in all."""
-    best_first = ranked(summary.trials, summary.objective)
+    best_first = summary.best_first
     shown = best_first[:_ROWS]
-    metrics = [
-        name
-        for name in dict.fromkeys(name for trial in shown for name in trial.metrics)
-        if name not in {summary.objective.metric, "learning_rate"}
-    ][:4]
+    named = summary.goal.metrics if summary.goal is not None else (summary.objective.metric,)
+    reported = [name for trial in shown for name in trial.metrics if name != "learning_rate"]
+    metrics = list(dict.fromkeys([*named, *reported]))[1 : max(5, len(named))]
     names = [name for name in summary.space if any(name in t.config for t in shown)]
     measured = (summary.objective.metric, *metrics)
     columns: list[tuple[str, Sequence[object]]] = [
@@ -279,8 +282,12 @@ def _training(summary: Summary) -> dict[str, Any]:
 
 def _facts(summary: Summary) -> dict[str, str]:
     direction = f"{summary.objective.direction} {style.words(summary.objective.metric)}"
+    goal = summary.goal
+    others = () if goal is None else goal.objectives[1:]
+    further = [f"{each.direction} {style.words(each.metric)}" for each in others]
     facts = {
-        "objective": direction,
+        "objective": ", ".join([direction, *further]),
+        "limits": ", ".join(map(str, goal.limits)) if goal and goal.limits else None,
         "scheduler": summary.scheduler,
         "searcher": summary.searcher,
         "seed": None if summary.seed is None else str(summary.seed),

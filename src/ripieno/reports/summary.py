@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import ReportError
-from ripieno.records import Metrics, Objective, Trial, TrialStatus
+from ripieno.records import Goal, Metrics, Objective, Trial, TrialStatus
+from ripieno.records import ranked as by_goal
 from ripieno.space import Space
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class Selection:
         weights: Their shares, positive, of sum 1.
         scores: What was measured of the ensemble.
         members: What was measured of each member alone; empty if nothing was.
+        by: The metric that it was selected by on the validation part; None if that is unknown.
     """
 
     trials: tuple[int, ...]
     weights: tuple[float, ...]
     scores: Scores = field(default_factory=Scores)
     members: tuple[Scores, ...] = ()
+    by: str | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.trials), len(self.weights), len(self.members) or len(self.trials)}
@@ -117,7 +120,7 @@ class Summary:
 
     Args:
         title: What the page is called.
-        objective: What the search was after.
+        objective: What the search was after; of several metrics the first one.
         trials: Every trial.
         space: The hyperparameters.
         scheduler: Name of who decided how long trials were trained.
@@ -135,6 +138,7 @@ class Summary:
         range_test: The learning-rate range test of the best trial.
         fit_metric: The metric that is the training loss, measured on validation rows; None
             where the loss is none of the metrics, and the two cannot be compared.
+        goal: All metrics and limits, where there is more than the objective.
     """
 
     title: str
@@ -154,6 +158,7 @@ class Summary:
     diagnosis: "tuple[diagnostics.Finding, ...]" = ()
     range_test: "diagnostics.RangeTest | None" = None
     fit_metric: str | None = "log_loss"
+    goal: Goal | None = None
 
     @property
     def epochs(self) -> int:
@@ -167,8 +172,32 @@ class Summary:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best last value; None if no trial has one."""
-        return next(iter(ranked(self.trials, self.objective)), None)
+        """The trial with the best last value; None if no trial has one, or keeps the limits."""
+        if self.goal is None:
+            return next(iter(ranked(self.trials, self.objective)), None)
+        merits = self.goal.merits(self.kept)
+        valued = [trial for trial in self.kept if trial.id in merits]
+        return min(valued, key=lambda trial: merits[trial.id].order, default=None)
+
+    @property
+    def broken(self) -> tuple[Trial, ...]:
+        """The trials that have a value and break a limit."""
+        merits = {} if self.goal is None else self.goal.merits(self.trials)
+        return tuple(t for t in self.trials if t.id in merits and merits[t.id].violation > 0.0)
+
+    @property
+    def kept(self) -> tuple[Trial, ...]:
+        """All other trials."""
+        gone = {trial.id for trial in self.broken}
+        return tuple(trial for trial in self.trials if trial.id not in gone)
+
+    @property
+    def best_first(self) -> list[Trial]:
+        """The trials that have a value, as the search ranks them."""
+        if self.goal is None:
+            return ranked(self.trials, self.objective)
+        by_number = {trial.id: trial for trial in self.trials}
+        return [by_number[number] for number in by_goal(self.goal.merits(self.trials))]
 
     @property
     def single_scores(self) -> Scores:

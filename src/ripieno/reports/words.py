@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ripieno.records import Config, Trial, TrialStatus
+from ripieno.records import Config, Trial, TrialStatus, front
 from ripieno.reports.comparing import compare
 from ripieno.reports.figures import style
 from ripieno.reports.summary import Answers, Summary, last_value, lost
@@ -31,7 +31,8 @@ class Finding:
 
 def findings(summary: Summary) -> tuple[Finding, ...]:
     """Return what the records say, the most important first."""
-    found: list[Finding | None] = [_best(summary), *_gains(summary.answers), _losses(summary)]
+    found: list[Finding | None] = [_best(summary), _front(summary), *_gains(summary.answers)]
+    found += [_broken(summary), _losses(summary)]
     found += [Finding(f.severity, f"{f.sentence} {f.advice}") for f in summary.diagnosis]
     best = summary.best
     if best is not None:
@@ -47,6 +48,10 @@ def config_words(config: Config) -> str:
 
 def _best(summary: Summary) -> Finding:
     best = summary.best
+    if best is None and summary.broken:
+        return Finding(
+            "warning", f"None of {style.plural(len(summary.broken), 'trial')} keeps the limits."
+        )
     if best is None:
         return Finding(
             "warning", f"None of {style.plural(len(summary.trials), 'trial')} has a value."
@@ -60,6 +65,32 @@ def _best(summary: Summary) -> Finding:
         f"Trial {best.id} is {place}: {style.words(metric)} {value}{length}, "
         f"with {config_words(best.config)}.",
     )
+
+
+def _front(summary: Summary) -> Finding | None:
+    """Say between what there is to choose, where there are several metrics."""
+    goal = summary.goal
+    if goal is None or len(goal.objectives) < 2 or summary.best is None:
+        return None
+    numbers = set(front(goal.merits(summary.trials)))
+    chosen = [trial for trial in summary.trials if trial.id in numbers]
+    ranges = [
+        f"{style.words(name)} {style.number(min(values))} to {style.number(max(values))}"
+        for name in goal.names
+        if (values := [trial.metrics[name] for trial in chosen])
+    ]
+    count = style.plural(len(chosen), "trial")
+    return Finding("result", f"The front holds {count}: {', '.join(ranges)}.")
+
+
+def _broken(summary: Summary) -> Finding | None:
+    goal, gone = summary.goal, len(summary.broken)
+    if goal is None or not gone or summary.best is None:
+        return None
+    limits = ", ".join(map(str, goal.limits))
+    verb = "breaks" if gone == 1 else "break"
+    text = f"{style.plural(gone, 'trial')} {verb} a limit ({limits}) and cannot be the best."
+    return Finding("warning", text)
 
 
 def _gains(answers: Answers | None) -> list[Finding]:

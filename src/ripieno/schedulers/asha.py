@@ -8,10 +8,11 @@ Algorithm 2.
 import math
 
 from ripieno.errors import SearchError
-from ripieno.records import Objective, Order, Outcome
+from ripieno.records import Goal, Objective, Order, Outcome
 from ripieno.schedulers.counts import check_count
 from ripieno.schedulers.nursery import Nursery
 from ripieno.schedulers.open_rung import OpenRung
+from ripieno.schedulers.ranked_rung import RankedRung
 from ripieno.schedulers.rungs import check_rungs, hyperband_plans, levels
 from ripieno.searchers import Searcher
 
@@ -33,8 +34,9 @@ class Asha:
     When there are no more trials to start, and nothing is out, and no trial has been trained
     to the end (there were too few), the best of the highest rung go on nevertheless.
 
-    An order costs the logarithm of the number of trials. The searcher observes each outcome
-    as it is told.
+    An order costs the logarithm of the number of trials; with several objectives or limits it
+    ranks the whole rung anew, which is for searches of up to some thousand trials. The
+    searcher observes each outcome as it is told.
 
     Args:
         searcher: What proposes the configs.
@@ -54,7 +56,7 @@ class Asha:
     def __init__(
         self,
         searcher: Searcher,
-        objective: Objective,
+        objective: Objective | Goal,
         *,
         epochs: int,
         trials: int | None = None,
@@ -77,15 +79,21 @@ class Asha:
         self._shares = [next(plans).trials for _ in range(brackets)]
         self._entered = [0] * brackets
         # A ladder for each bracket; the rungs below its first one stay empty.
-        self._ladders = [[OpenRung(eta) for _ in self._levels] for _ in range(brackets)]
+        self._goal = Goal.of(objective)
+        kind: type[OpenRung | RankedRung] = OpenRung if self._goal.is_plain else RankedRung
+        self._ladders = [[kind(eta) for _ in self._levels] for _ in range(brackets)]
         self._bracket_of: dict[int, int] = {}
         self._nursery = Nursery(searcher)
-        self._objective = objective
 
     @property
     def planned(self) -> int | None:
         """None: how many go on depends on the arrival of outcomes."""
         return None
+
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come; see :class:`ripieno.schedulers.Extendable`."""
+        self._limit = self._limit if trials is None else trials
+        self._nursery.reopen()
 
     def ask(self, slots: int) -> list[Order]:
         """Return up to ``slots`` orders; fewer once all trials have been started."""
@@ -105,12 +113,11 @@ class Asha:
                 hold the objective's metric.
         """
         trial = self._nursery.settle(outcome)
-        value = trial.value(self._objective)
-        badness = math.nan if math.isnan(value) else self._objective.badness(value)
+        merit = self._goal.merit(trial)
         rung = self._levels.index(outcome.order.stop)
-        self._ladders[self._bracket_of[trial.id]][rung].tell(trial.id, badness)
+        self._ladders[self._bracket_of[trial.id]][rung].tell(trial.id, merit)
         self._nursery.observe([trial.id])
-        if math.isnan(badness) or rung == len(self._levels) - 1:
+        if merit is None or rung == len(self._levels) - 1:
             self._nursery.forget([trial.id])
             del self._bracket_of[trial.id]
 

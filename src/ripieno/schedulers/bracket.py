@@ -1,8 +1,7 @@
 """One bracket: trials enter its lowest rung, and at each rung the best go on."""
 
-import math
-
-from ripieno.schedulers.rungs import Plan, best, sizes
+from ripieno.records import Merit, ranked
+from ripieno.schedulers.rungs import Plan, sizes
 
 __all__ = ["Bracket"]
 
@@ -22,12 +21,17 @@ class Bracket:
         self._sizes = list(plan.sizes)
         self._rung = 0
         self._members: list[int] = []
-        self._results: list[tuple[float, int]] = []
+        self._results: dict[int, Merit | None] = {}
 
     @property
     def orders(self) -> int:
         """How many orders it gives in all, as far as is known now."""
         return sum(self._sizes)
+
+    @property
+    def places(self) -> int:
+        """How many trials may enter it in all."""
+        return self._sizes[0]
 
     @property
     def full(self) -> bool:
@@ -58,21 +62,21 @@ class Bracket:
         entered = len(self._members)
         self._sizes = list(sizes(entered, rungs=len(self._sizes), eta=self._plan.eta))
 
-    def tell(self, trial: int, badness: float) -> None:
-        """Enter what a trial of the present rung gave; NaN if it diverged or failed."""
-        self._results.append((badness, trial))
+    def tell(self, trial: int, merit: Merit | None) -> None:
+        """Enter what a trial of the present rung counts for; None if it diverged or failed."""
+        self._results[trial] = merit
 
     def decide(self) -> list[int]:
         """Go up to the next rung, and return the trials that are in it, best first.
 
         None are in it after the last rung, or when no trial is left that may go on.
         """
-        healthy = sum(not math.isnan(badness) for badness, _ in self._results)
+        best_first = ranked(self._results)
         above = slice(self._rung + 1, None)
-        self._sizes[above] = [min(size, healthy) for size in self._sizes[above]]
+        self._sizes[above] = [min(size, len(best_first)) for size in self._sizes[above]]
         if not self._sizes[above]:
             return []
-        self._members = best(self._results, self._sizes[self._rung + 1])
-        self._results = []
+        self._members = best_first[: self._sizes[self._rung + 1]]
+        self._results = {}
         self._rung += 1
         return self._members

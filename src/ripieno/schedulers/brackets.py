@@ -1,10 +1,9 @@
 """Brackets one after another, overlapping, so that no worker waits for a rung."""
 
-import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from ripieno.records import Objective, Order, Outcome
+from ripieno.records import Goal, Order, Outcome
 from ripieno.schedulers.bracket import Bracket
 from ripieno.schedulers.nursery import Nursery
 from ripieno.schedulers.rungs import Plan
@@ -20,19 +19,20 @@ class Brackets:
 
     Args:
         nursery: Where trials come from.
-        objective: What ranks the trials of a rung.
-        plans: The brackets in turn; may be endless.
-        orders: The number of orders that the plans give, or None where they are endless.
+        goal: What ranks the trials of a rung.
+        plans: The brackets in turn: all of them, or, where there is no end to them, an
+            iterable that is no sequence.
     """
 
-    def __init__(
-        self, nursery: Nursery, objective: Objective, *, plans: Iterable[Plan], orders: int | None
-    ) -> None:
+    def __init__(self, nursery: Nursery, goal: Goal, *, plans: Iterable[Plan]) -> None:
         self._nursery = nursery
-        self._objective = objective
-        self._plans = iter(plans)
-        self._promised = orders
+        self._goal = goal
         self._begun = 0
+        self.taken = 0
+        """How many brackets have begun."""
+        self.allotted = 0
+        """How many trials these brackets hold when they are full."""
+        self.replan(plans)
         self._newest: Bracket | None = None
         self._bracket_of: dict[int, Bracket] = {}
         self._ready: deque[tuple[int, int, int]] = deque()  # trial, start, stop
@@ -57,14 +57,19 @@ class Brackets:
 
         Raises:
             SearchError: No such order is out, the outcome is not final, or it does not
-                hold the objective's metric.
+                hold a metric of the goal.
         """
         trial = self._nursery.settle(outcome)
-        value = trial.value(self._objective)
-        badness = math.nan if math.isnan(value) else self._objective.badness(value)
         bracket = self._bracket_of[trial.id]
-        bracket.tell(trial.id, badness)
+        bracket.tell(trial.id, self._goal.merit(trial))
         self._climb(bracket)
+
+    def replan(self, plans: Iterable[Plan]) -> None:
+        """Begin these brackets after the newest one, and ask the searcher again if it had none."""
+        self._nursery.reopen()
+        known = isinstance(plans, Sequence)
+        self._promised = self._begun + sum(plan.orders for plan in plans) if known else None
+        self._plans = iter(plans)
 
     def _survivor(self) -> Order | None:
         """Order the next trial that a rung has let through."""
@@ -96,12 +101,15 @@ class Brackets:
                 return None
             self._newest = Bracket(plan)
             self._begun += self._newest.orders
+            self.taken += 1
+            self.allotted += plan.trials
         return self._newest
 
     def _end(self, bracket: Bracket) -> None:
         """Make do with the trials that there are: the searcher has no more."""
-        before = bracket.orders
+        before, planned = bracket.orders, bracket.places
         bracket.close()
+        self.allotted -= planned - bracket.places
         self._begun += bracket.orders - before
         self._promised = self._begun
         # Its trials may have told already, while it seemed that more would come.

@@ -2,24 +2,30 @@
 
 Source: K. Swersky, J. Snoek, R. P. Adams, "Freeze-Thaw Bayesian Optimization",
 arXiv:1406.3896, 2014 (the basket of paused and new trials; the forecasts here are those of
-``forecast.py``, and expected improvement stands for entropy search).
+``forecast.py``, and expected improvement stands for entropy search); L. Li et al., "A System
+for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 2 (the hedge).
 """
 
+import heapq
+import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from ripieno.records import Objective, Order, Outcome, Trial
+from ripieno.errors import SearchError
+from ripieno.records import Goal, Objective, Order, Outcome, Trial
 from ripieno.schedulers.counts import check_count
 from ripieno.schedulers.forecast import Forecast, expected_improvement, forecast
 from ripieno.schedulers.intervals import check_interval
 from ripieno.schedulers.nursery import Nursery
+from ripieno.schedulers.rungs import levels
 from ripieno.searchers import Searcher
 
 __all__ = ["FreezeThaw"]
 
 _FEW = 5
+_ETA = 3
 _ENOUGH = 0.01
 _GROWTH = 1.25
 _PARTS = 27
@@ -45,6 +51,12 @@ class FreezeThaw:
     that were started before it. A trial that diverged or failed is forecast to improve
     nothing, and makes new ones less promising.
 
+    A forecast knows nothing but the trial's own curve: a plateau before a fall looks to it like
+    the end. So every ``hedge``-th order follows the rule of asynchronous halving instead: of
+    the trials that have reached a rung, the best third go on to the next one, the highest
+    rung first. Where forecasts mislead, the search is then no slower than halving with one
+    ``hedge``-th of the epochs.
+
     It ends when all trials have been started and none that is paused promises more than a
     hundredth of the best one's lead over the median; the best one is then trained to the end.
 
@@ -60,30 +72,35 @@ class FreezeThaw:
         trials: How many trials are started; None goes on until the searcher is exhausted.
         interval: Epochs of one order, after which it looks again; None takes a twenty-seventh
             of ``epochs``, at least one.
+        hedge: One order in so many follows asynchronous halving; None for none.
         cost_aware: Count seconds instead of epochs: improvement is then expected for each
             second that a trial would still take, at its own pace. The search then depends
             on how fast the machine was, and is replayed from the recorded seconds.
 
     Raises:
-        SearchError: A number is out of range.
+        SearchError: A number is out of range, or there are several objectives or limits.
     """
 
     def __init__(
         self,
         searcher: Searcher,
-        objective: Objective,
+        objective: Objective | Goal,
         *,
         epochs: int,
         trials: int | None = None,
         interval: int | None = None,
+        hedge: int | None = 3,
         cost_aware: bool = False,
     ) -> None:
-        where = f"FreezeThaw({epochs=}, {trials=}, {interval=})"
+        where = f"FreezeThaw({epochs=}, {trials=}, {interval=}, {hedge=})"
         self._limit = math.inf if trials is None else check_count("trials", trials, where=where)
         self._interval = check_interval(interval, epochs=epochs, where=where, parts=_PARTS)
+        self._hedge = None if hedge is None else check_count("hedge", hedge, where=where)
+        self._rungs = levels(epochs=epochs, eta=_ETA, min_epochs=1)
+        self._given = 0
         self._epochs = epochs
         self._cost_aware = cost_aware
-        self._objective = objective
+        self._objective = _only(Goal.of(objective), where=where)
         self._nursery = Nursery(searcher)
         self._curves: dict[int, _Curve] = {}
         self._dead = 0
@@ -96,14 +113,21 @@ class FreezeThaw:
         """None: who is trained on depends on the curves."""
         return None
 
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come; see :class:`ripieno.schedulers.Extendable`."""
+        self._limit = self._limit if trials is None else trials
+        self._nursery.reopen()
+
     def ask(self, slots: int) -> list[Order]:
         """Return up to ``slots`` orders; fewer once nothing promises enough."""
         orders: list[Order] = []
         while len(orders) < slots:
-            order = self._most_promising() or self._finishing()
+            order = self._hedged() or self._most_promising() or self._finishing()
             if order is None:
                 break
             orders.append(order)
+            # Orders are counted, not questions: a replay asks no question that gave no order.
+            self._given += 1
         return orders
 
     def tell(self, outcome: Outcome) -> None:
@@ -194,6 +218,28 @@ class FreezeThaw:
         # finds out later that there are none.
         return None if trial is None else self._thaw(trial)
 
+    def _hedged(self) -> Order | None:
+        """If it is halving's turn, order the best trial that the rule lets go on."""
+        if self._hedge is None or (self._given + 1) % self._hedge or not self._goes_on():
+            return None
+        for rung, above in reversed(list(itertools.pairwise(self._rungs))):
+            told = [
+                (curve.badness[rung - 1], trial)
+                for trial, curve in self._curves.items()
+                if len(curve.badness) >= rung
+            ]
+            for _, trial in heapq.nsmallest(len(told) // _ETA, told):
+                curve = self._curves[trial]
+                if curve.paused and len(curve.badness) < above:
+                    return self._thaw(trial)
+        return None
+
+    def _goes_on(self) -> bool:
+        """Say whether there may be new trials, or a paused one promises enough."""
+        return self._nursery.created < self._limit or any(
+            curve.paused and self._promises_enough(curve) for curve in self._curves.values()
+        )
+
     def _newcomer(self) -> Order | None:
         if self._nursery.created >= self._limit:
             return None
@@ -245,3 +291,14 @@ class FreezeThaw:
         if self._cost_aware:
             pace = sum(curve.seconds for curve in self._curves.values()) / len(self._curves)
         return expected / told / max(self._epochs * pace, 1e-12)
+
+
+def _only(goal: Goal, *, where: str) -> Objective:
+    if goal.is_plain:
+        return goal.first
+    raise SearchError(
+        "freeze-thaw extrapolates the curve of one metric, and the search is after "
+        f"{', '.join(goal.metrics)}.",
+        where=where,
+        fix='use the scheduler "hyperband" or "asha", which rank by several metrics and limits.',
+    )

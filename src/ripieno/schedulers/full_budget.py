@@ -61,6 +61,11 @@ class FullBudget:
             self._nursery.observe(ready)
             self._nursery.forget(ready)
 
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come; see :class:`ripieno.schedulers.Extendable`."""
+        self._limit = self._limit if trials is None else trials
+        self._nursery.reopen()
+
     @property
     def planned(self) -> int | None:
         """The number of trials; None while it is unknown when the searcher will end."""

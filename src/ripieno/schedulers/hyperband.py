@@ -4,9 +4,9 @@ Source: L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh, A. Talwalkar, "Hyperban
 Bandit-Based Approach to Hyperparameter Optimization", JMLR 18(185), 2018.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from ripieno.records import Objective, Order, Outcome
+from ripieno.records import Goal, Objective, Order, Outcome
 from ripieno.schedulers.brackets import Brackets
 from ripieno.schedulers.nursery import Nursery
 from ripieno.schedulers.rungs import Plan, hyperband_plans
@@ -36,6 +36,9 @@ class Hyperband:
             None goes on until the searcher is exhausted.
         eta: One trial in ``eta`` goes on from a rung to the next, at least one.
         min_epochs: The fewest epochs that a trial is trained for.
+        head_start: How many of the first trials are trained to the end in one go. The first
+            trial of a study is its default config, which is a good model more often than not,
+            and so it is soon there. None in the source.
 
     Raises:
         SearchError: A number is out of range.
@@ -44,22 +47,17 @@ class Hyperband:
     def __init__(
         self,
         searcher: Searcher,
-        objective: Objective,
+        objective: Objective | Goal,
         *,
         epochs: int,
         trials: int | None = None,
         eta: int = 3,
         min_epochs: int = 1,
+        head_start: int = 0,
     ) -> None:
-        def plans() -> Iterator[Plan]:
-            return hyperband_plans(trials=trials, epochs=epochs, eta=eta, min_epochs=min_epochs)
-
-        self._brackets = Brackets(
-            Nursery(searcher),
-            objective,
-            plans=plans(),
-            orders=None if trials is None else sum(plan.orders for plan in plans()),
-        )
+        self._epochs, self._eta, self._min_epochs = epochs, eta, min_epochs
+        self._trials, self._head_start = trials, head_start
+        self._brackets = Brackets(Nursery(searcher), Goal.of(objective), plans=self._plans(trials))
 
     def ask(self, slots: int) -> list[Order]:
         """Return up to ``slots`` orders; fewer when all that is left waits for outcomes."""
@@ -73,6 +71,30 @@ class Hyperband:
                 hold the objective's metric.
         """
         self._brackets.tell(outcome)
+
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come: the brackets go on in turn after those that have begun.
+
+        A bracket that was cut to the trials that were left stays as it is.
+
+        Args:
+            trials: How many are started in all; None leaves it, and asks a searcher again
+                that had no more configs.
+        """
+        self._trials = self._trials if trials is None else trials
+        left = None if self._trials is None else max(0, self._trials - self._brackets.allotted)
+        self._brackets.replan(() if left == 0 else self._plans(left, skip=self._brackets.taken))
+
+    def _plans(self, trials: int | None, *, skip: int = 0) -> Iterable[Plan]:
+        plans = hyperband_plans(
+            trials=trials,
+            epochs=self._epochs,
+            eta=self._eta,
+            min_epochs=self._min_epochs,
+            head_start=self._head_start,
+            skip=skip,
+        )
+        return plans if trials is None else list(plans)
 
     @property
     def planned(self) -> int | None:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection
 
 from ripieno.errors import SearchError
-from ripieno.records import Objective
+from ripieno.records import Goal, Objective
 from ripieno.schedulers.asha import Asha
 from ripieno.schedulers.freeze_thaw import FreezeThaw
 from ripieno.schedulers.full_budget import FullBudget
@@ -18,14 +18,14 @@ from ripieno.space import Space
 
 __all__ = ["make_scheduler"]
 
-_NAMES = ("full", "halving", "hyperband", "asha", "median", "pbt", "freezethaw")
+_NAMES = ("full", "halving", "hyperband", "bohb", "asha", "median", "pbt", "freezethaw")
 _POPULATION = 20
 
 
 def make_scheduler(
     name: str,
     searcher: Searcher,
-    objective: Objective,
+    objective: Objective | Goal,
     *,
     epochs: int,
     trials: int | None = None,
@@ -36,9 +36,10 @@ def make_scheduler(
     """Return a scheduler with its usual settings.
 
     Args:
-        name: ``"full"``, ``"halving"``, ``"hyperband"``, ``"asha"``, ``"median"``, ``"pbt"`` or
-            ``"freezethaw"``.
-        searcher: What proposes the configs.
+        name: ``"full"``, ``"halving"``, ``"hyperband"``, ``"bohb"``, ``"asha"``, ``"median"``,
+            ``"pbt"`` or ``"freezethaw"``.
+        searcher: What proposes the configs; under ``"bohb"``, which is Hyperband, one that
+            learns.
         objective: What ranks the trials.
         epochs: The most epochs that a trial is trained for.
         trials: How many trials are started; None for no limit. For ``"pbt"`` the size of the
@@ -64,8 +65,8 @@ def make_scheduler(
                     fix='give a number of trials, or use the scheduler "hyperband".',
                 )
             return SuccessiveHalving(searcher, objective, epochs=epochs, trials=trials)
-        case "hyperband":
-            return Hyperband(searcher, objective, epochs=epochs, trials=trials)
+        case "hyperband" | "bohb":
+            return Hyperband(searcher, objective, epochs=epochs, trials=trials, head_start=1)
         case "asha":
             return Asha(searcher, objective, epochs=epochs, trials=trials)
         case "median":

@@ -8,7 +8,7 @@ import math
 from collections import deque
 from statistics import fmean
 
-from ripieno.records import Objective, Order, Outcome, Trial
+from ripieno.records import Goal, Metrics, Objective, Order, Outcome, Trial
 from ripieno.schedulers.counts import check_count
 from ripieno.schedulers.intervals import check_interval
 from ripieno.schedulers.nursery import Nursery
@@ -26,6 +26,11 @@ class MedianStop:
     their values' running means. It is lenient (at a first look it stops about half of the
     trials) and needs no rungs. Trials that are stopped stay where they are; those that go on
     continue where they stand. One that diverged or failed ends, and counts in no median.
+
+    With several objectives a trial stops where it is worse in each of them. With limits their
+    violation is looked at first, by the same rule: what is worse than the median there stops,
+    what is better goes on, and only between equals (two that keep all limits) the objectives
+    decide.
 
     Trials that go on come first, then new ones. Who has been told by then depends on the
     order in which outcomes arrive: the same record of orders and outcomes gives the same
@@ -48,7 +53,7 @@ class MedianStop:
     def __init__(
         self,
         searcher: Searcher,
-        objective: Objective,
+        objective: Objective | Goal,
         *,
         epochs: int,
         trials: int | None = None,
@@ -64,15 +69,20 @@ class MedianStop:
             self._grace = check_count("grace_epochs", grace_epochs, least=0, where=where)
         self._min_trials = check_count("min_trials", min_trials, where=where)
         self._epochs = epochs
-        self._objective = objective
+        self._goal = Goal.of(objective)
         self._nursery = Nursery(searcher)
         self._going_on: deque[tuple[int, int]] = deque()  # trial, start
-        self._means_at: dict[int, RunningMedian] = {}
+        self._means_at: dict[int, list[RunningMedian]] = {}
 
     @property
     def planned(self) -> int | None:
         """None: how many trials are stopped is seen when they are."""
         return None
+
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come; see :class:`ripieno.schedulers.Extendable`."""
+        self._limit = self._limit if trials is None else trials
+        self._nursery.reopen()
 
     def ask(self, slots: int) -> list[Order]:
         """Return up to ``slots`` orders; fewer once all trials have been started."""
@@ -92,7 +102,7 @@ class MedianStop:
                 hold the objective's metric.
         """
         trial = self._nursery.settle(outcome)
-        alive = not math.isnan(trial.value(self._objective))
+        alive = self._goal.merit(trial) is not None
         stays = alive and not self._stops(trial, outcome.order.stop)
         self._nursery.observe([trial.id])
         # Fewer rows than epochs: early stopping ended it.
@@ -116,10 +126,23 @@ class MedianStop:
 
     def _stops(self, trial: Trial, epoch: int) -> bool:
         """Apply the rule at an epoch, and let the trial's own mean count from then on."""
-        values = [self._objective.badness(self._objective.value(row)) for row in trial.history]
-        means = self._means_at.setdefault(epoch, RunningMedian())
-        stops = (
-            epoch >= self._grace and len(means) >= self._min_trials and min(values) > means.value
-        )
-        means.add(fmean(values))
-        return stops
+        curves = [self._criteria(row) for row in trial.history]
+        columns = list(zip(*curves, strict=True))
+        means = self._means_at.setdefault(epoch, [RunningMedian() for _ in columns])
+        looks = epoch >= self._grace and len(means[0]) >= self._min_trials
+        worse = [_compare(min(c), m.value) for c, m in zip(columns, means, strict=True) if looks]
+        for column, mean in zip(columns, means, strict=True):
+            mean.add(fmean(column))
+        if not looks:
+            return False
+        return worse[0] > 0 or (worse[0] == 0 and min(worse[1:]) > 0)
+
+    def _criteria(self, row: Metrics) -> list[float]:
+        """Return the violation of a row, and its badness in each objective."""
+        badness = (each.badness(each.value(row)) for each in self._goal.objectives)
+        return [self._goal.violation(row), *badness]
+
+
+def _compare(best: float, median: float) -> int:
+    """Return 1 where the best value is worse than the median, -1 where better, else 0."""
+    return (best > median) - (best < median)

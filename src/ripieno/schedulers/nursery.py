@@ -49,6 +49,10 @@ class Nursery:
         """Whether the searcher was asked for a config and had none."""
         return self._exhausted
 
+    def reopen(self) -> None:
+        """Ask the searcher again, although it had no more configs: it may have some now."""
+        self._exhausted = False
+
     def create(self, *, epochs: int) -> Order | None:
         """Order a new trial from its beginning; None once the searcher is exhausted."""
         configs = [] if self._exhausted else self._searcher.suggest(1)

@@ -1,7 +1,8 @@
 """A rung that is never full: whoever is among its best may go on at any time."""
 
 import heapq
-import math
+
+from ripieno.records import Merit
 
 __all__ = ["OpenRung"]
 
@@ -9,9 +10,9 @@ __all__ = ["OpenRung"]
 class OpenRung:
     """The results of one rung, kept so that the next trial to promote is at hand.
 
-    Telling and promoting cost the logarithm of the number of trials: the best
-    ``floor(told / eta)`` lie in one heap, the others in a second one, and a trial changes
-    heaps only when the border between them moves.
+    It is for one objective without limits. Telling and promoting cost the logarithm of the
+    number of trials: the best ``floor(told / eta)`` lie in one heap, the others in a second
+    one, and a trial changes heaps only when the border between them moves.
 
     Args:
         eta: One trial in ``eta`` may go on.
@@ -31,10 +32,11 @@ class OpenRung:
         """How many trials of the rung neither diverged nor failed."""
         return len(self._best) + len(self._others)
 
-    def tell(self, trial: int, badness: float) -> None:
-        """Enter what a trial gave; NaN, which ranks last, if it diverged or failed."""
+    def tell(self, trial: int, merit: Merit | None) -> None:
+        """Enter what a trial counts for; None, which ranks last, if it diverged or failed."""
         self._told += 1
-        if not math.isnan(badness):
+        if merit is not None:
+            badness = merit.badness[0]
             if self._best and (badness, trial) < _plain(self._best[0]):
                 self._admit(badness, trial)
             else:

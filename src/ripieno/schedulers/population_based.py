@@ -5,7 +5,6 @@ O. Vinyals, T. Green, I. Dunning, K. Simonyan, C. Fernando, K. Kavukcuoglu, "Pop
 Training of Neural Networks", arXiv:1711.09846, 2017, Algorithm 1 with truncation selection.
 """
 
-import math
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ripieno.errors import SearchError
-from ripieno.records import Config, Objective, Order, Outcome, OutcomeStatus
+from ripieno.records import (
+    Config,
+    Goal,
+    Merit,
+    Objective,
+    Order,
+    Outcome,
+    OutcomeStatus,
+    ranked,
+)
 from ripieno.schedulers.counts import check_count
 from ripieno.schedulers.explore import explore
 from ripieno.schedulers.intervals import check_interval
@@ -69,7 +77,7 @@ class PopulationBased:
     def __init__(
         self,
         searcher: Searcher,
-        objective: Objective,
+        objective: Objective | Goal,
         *,
         space: Space,
         epochs: int,
@@ -89,14 +97,14 @@ class PopulationBased:
         self._changed = _names(space, changed, where=where)
         self._quantile, self._resample, self._seed = quantile, resample, seed
         self._space = space
-        self._objective = objective
+        self._goal = Goal.of(objective)
         self._epochs = epochs
         self._nursery = Nursery(searcher)
         self._generation = 0
         self._members: dict[int, Config] = {}
-        self._results: list[tuple[float, int]] = []
+        self._results: dict[int, Merit | None] = {}
         self._next: deque[_Next] = deque()
-        self._standing: dict[int, float] = {}  # badness where this generation began
+        self._standing: dict[int, Merit] = {}  # where this generation began
         self._over = False
 
     @property
@@ -124,12 +132,11 @@ class PopulationBased:
                 hold the objective's metric.
         """
         trial = self._nursery.settle(outcome)
-        value = trial.value(self._objective)
-        badness = math.nan if math.isnan(value) else self._objective.badness(value)
+        merit = self._goal.merit(trial)
         if outcome.status is OutcomeStatus.DONE and not trial.history:
             # Early stopping had ended its parent: the fork stands where that one stands.
-            badness = self._standing[trial.id]
-        self._results.append((badness, trial.id))
+            merit = self._standing[trial.id]
+        self._results[trial.id] = merit
         self._turn()
 
     def _newcomer(self) -> Order | None:
@@ -167,10 +174,9 @@ class PopulationBased:
             return
         members, self._members = self._members, {}
         self._nursery.observe(members)
-        ranked = sorted(result for result in self._results if not math.isnan(result[0]))
-        healthy = [trial for _, trial in ranked]
-        self._standing = {trial: badness for badness, trial in ranked}
-        self._results = []
+        healthy = ranked(self._results)
+        self._standing = {trial: merit for trial, merit in self._results.items() if merit}
+        self._results = {}
         last = (self._generation + 1) * self._interval >= self._epochs
         if last or not healthy:
             self._over = True

@@ -21,14 +21,21 @@ Bandit-Based Approach to Hyperparameter Optimization", JMLR 18(185), 2018, Algor
 """
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ripieno.errors import SearchError
 from ripieno.schedulers.counts import check_count
 
-__all__ = ["Plan", "best", "check_rungs", "halving_plan", "hyperband_plans", "levels", "sizes"]
+__all__ = [
+    "Plan",
+    "check_rungs",
+    "halving_plan",
+    "hyperband_plans",
+    "hyperband_trials",
+    "levels",
+    "sizes",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,13 @@ def halving_plan(*, trials: int, epochs: int, eta: int, min_epochs: int) -> Plan
 
 
 def hyperband_plans(
-    *, trials: int | None, epochs: int, eta: int, min_epochs: int
+    *,
+    trials: int | None,
+    epochs: int,
+    eta: int,
+    min_epochs: int,
+    head_start: int = 0,
+    skip: int = 0,
 ) -> Iterator[Plan]:
     """Return Hyperband's brackets, the most exploratory first, over and over.
 
@@ -99,6 +112,9 @@ def hyperband_plans(
         epochs: The most epochs that a trial is trained for, R in the source.
         eta: One trial in ``eta`` goes on.
         min_epochs: The fewest epochs that a trial is trained for.
+        head_start: Trials that are trained to the end in one go, before all others.
+        skip: Leave out so many brackets, those of the head start included; ``trials`` counts
+            the trials of the others.
 
     Raises:
         SearchError: A number is out of range.
@@ -106,6 +122,7 @@ def hyperband_plans(
     where = f"Hyperband({epochs=}, {trials=}, {eta=}, {min_epochs=})"
     if trials is not None:
         check_count("trials", trials, where=where)
+    check_count("head_start", head_start, least=0, where=where)
     check_rungs(epochs=epochs, eta=eta, min_epochs=min_epochs, where=where)
     rungs = levels(epochs=epochs, eta=eta, min_epochs=min_epochs)
     most = len(rungs) - 1  # s_max
@@ -114,7 +131,9 @@ def hyperband_plans(
         Plan(-(-(most + 1) * eta**s // (s + 1)), rungs[most - s :], eta)
         for s in range(most, -1, -1)
     ]
-    return itertools.cycle(cycle) if trials is None else _cut(itertools.cycle(cycle), trials)
+    alone = itertools.repeat(Plan(1, (epochs,), eta), head_start)
+    plans = itertools.islice(itertools.chain(alone, itertools.cycle(cycle)), skip, None)
+    return plans if trials is None else _cut(plans, trials)
 
 
 def hyperband_trials(epochs: int, *, eta: int = 3) -> int:
@@ -126,22 +145,10 @@ def hyperband_trials(epochs: int, *, eta: int = 3) -> int:
 
 def _cut(plans: Iterable[Plan], trials: int) -> Iterator[Plan]:
     for plan in plans:
-        if trials <= 0:
-            return
         yield Plan(min(plan.trials, trials), plan.levels, plan.eta)
         trials -= plan.trials
-
-
-def best(results: Iterable[tuple[float, int]], keep: int) -> list[int]:
-    """Return the trials that go on from a rung, best first.
-
-    Args:
-        results: The badness and the number of each trial of the rung; a badness of NaN
-            (a trial that diverged or failed) is never kept.
-        keep: How many go on at most. Of equals the earlier trial goes on.
-    """
-    ranked = sorted(result for result in results if not math.isnan(result[0]))
-    return [trial for _, trial in ranked[:keep]]
+        if trials <= 0:
+            return
 
 
 def check_rungs(*, epochs: int, eta: int, min_epochs: int, where: str) -> None:

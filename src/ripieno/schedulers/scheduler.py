@@ -1,10 +1,10 @@
 """The protocol of everything that decides who trains how long."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ripieno.records import Order, Outcome
 
-__all__ = ["Scheduler"]
+__all__ = ["Extendable", "Scheduler"]
 
 
 class Scheduler(Protocol):
@@ -31,4 +31,17 @@ class Scheduler(Protocol):
         """The number of orders the whole search will give, for a progress bar.
 
         None where it cannot be known.
+        """
+
+
+@runtime_checkable
+class Extendable(Protocol):
+    """A scheduler that can be given more to do when it has begun, or has ended."""
+
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come.
+
+        Args:
+            trials: How many are started in all, at least as many as before; None leaves it,
+                and asks a searcher again that had no more configs.
         """

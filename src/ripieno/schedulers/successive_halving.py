@@ -4,10 +4,10 @@ Source: K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and H
 Optimization", AISTATS 2016.
 """
 
-from ripieno.records import Objective, Order, Outcome
+from ripieno.records import Goal, Objective, Order, Outcome
 from ripieno.schedulers.brackets import Brackets
 from ripieno.schedulers.nursery import Nursery
-from ripieno.schedulers.rungs import halving_plan
+from ripieno.schedulers.rungs import Plan, halving_plan
 from ripieno.searchers import Searcher
 
 __all__ = ["SuccessiveHalving"]
@@ -36,15 +36,16 @@ class SuccessiveHalving:
     def __init__(
         self,
         searcher: Searcher,
-        objective: Objective,
+        objective: Objective | Goal,
         *,
         epochs: int,
         trials: int,
         eta: int = 3,
         min_epochs: int = 1,
     ) -> None:
-        plan = halving_plan(trials=trials, epochs=epochs, eta=eta, min_epochs=min_epochs)
-        self._brackets = Brackets(Nursery(searcher), objective, plans=(plan,), orders=plan.orders)
+        self._epochs, self._eta, self._min_epochs = epochs, eta, min_epochs
+        self._trials = trials
+        self._brackets = Brackets(Nursery(searcher), Goal.of(objective), plans=[self._plan(trials)])
 
     def ask(self, slots: int) -> list[Order]:
         """Return up to ``slots`` orders; fewer while the rung waits for outcomes."""
@@ -58,6 +59,22 @@ class SuccessiveHalving:
                 hold the objective's metric.
         """
         self._brackets.tell(outcome)
+
+    def extend(self, trials: int | None = None) -> None:
+        """Let more trials come: those above the present number are a bracket of their own.
+
+        Args:
+            trials: How many are started in all; None leaves it, and asks a searcher again
+                that had no more configs.
+        """
+        self._trials = self._trials if trials is None else trials
+        left = self._trials - self._brackets.allotted
+        self._brackets.replan([self._plan(left)] if left > 0 else [])
+
+    def _plan(self, trials: int) -> Plan:
+        return halving_plan(
+            trials=trials, epochs=self._epochs, eta=self._eta, min_epochs=self._min_epochs
+        )
 
     @property
     def planned(self) -> int | None:

@@ -15,7 +15,7 @@ _TRIES = 1_000
 
 
 class Random:
-    """Draws every config anew, uniform on the scales that the domains declare.
+    """Draws every config anew, uniform on the scales that the domains declare, or by a prior.
 
     Suggestion ``i`` is a function of ``(seed, i)`` alone. In a small space a config may come
     more than once; the searcher is never exhausted.
@@ -74,7 +74,8 @@ class Random:
         # The first common point that can be completed at all: what all others are tried with.
         held = self._space.encode(self._space.sample(common, 1)[0])
         for _ in range(_TRIES):
-            config = self._space.decode(np.where(self._held, held, own.random(len(held))))
+            drawn = self._space.favour(own.random(len(held)))
+            config = self._space.decode(np.where(self._held, held, drawn))
             if self._space.allows(config):
                 return config
         return self._space.sample(own, 1)[0]

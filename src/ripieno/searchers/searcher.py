@@ -1,11 +1,11 @@
 """The protocol of everything that proposes configs."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ripieno.records import Config, Trial
 
-__all__ = ["Searcher"]
+__all__ = ["Searcher", "SwappingSearcher"]
 
 
 class Searcher(Protocol):
@@ -21,4 +21,21 @@ class Searcher(Protocol):
         """Return the next configs to try; fewer than ``count`` once the space is exhausted."""
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Learn from trials that were trained further, failed and diverged ones included."""
+        """Learn from trials that were trained further, failed and diverged ones included.
+
+        Of a trial that was observed before, the last observation holds. Each row carries all
+        metrics, whatever the search is after. Trials of elsewhere have negative numbers.
+        """
+
+
+@runtime_checkable
+class SwappingSearcher(Searcher, Protocol):
+    """A searcher that can be told that another config is tried than the one it suggested."""
+
+    def swap(self, suggested: Config, given: Config) -> None:
+        """Wait for ``given`` instead of ``suggested``, which may be suggested again.
+
+        Args:
+            suggested: The last suggestion.
+            given: Allowed, and neither suggested nor observed before.
+        """

@@ -26,6 +26,7 @@ _TRIES = 10_000
 class Sobol:
     """Walks along a scrambled Sobol' sequence through the unit cube of a space.
 
+    Where domains have priors, its points are spread as evenly under them.
     Points that break a constraint are skipped. The sequence is the same whether its configs
     are asked for one by one or in batches; it is never exhausted in practice (2^30 points).
 
@@ -52,7 +53,7 @@ class Sobol:
 
     def _next(self) -> Config:
         for _ in range(_TRIES):
-            config = self._space.decode(next(self._points))
+            config = self._space.decode(self._space.favour(next(self._points)))
             if self._space.allows(config):
                 return config
         raise SpaceError(

@@ -1,12 +1,21 @@
 """The checks of what a user gives to a domain."""
 
 import math
-from typing import TypeGuard
+from typing import Literal, TypeGuard, get_args
 
 from ripieno.errors import SpaceError
 from ripieno.space.config import Value, plain
 
-__all__ = ["check_choice", "check_range", "check_real", "check_whole"]
+__all__ = [
+    "Confidence",
+    "check_choice",
+    "check_confidence",
+    "check_range",
+    "check_real",
+    "check_whole",
+]
+
+Confidence = Literal["low", "medium", "high"]
 
 # The magnitudes whose rounding errors the scales allow for.
 _SMALLEST, _LARGEST = 1e-300, 1e300
@@ -110,3 +119,20 @@ def check_range(
 
 def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_confidence(confidence: object, *, default: object, where: str) -> None:
+    """Refuse a prior that says nothing, or is sure of no value.
+
+    Raises:
+        SpaceError: The confidence is no word for one, or there is no default to be sure of.
+    """
+    words = get_args(Confidence)
+    if confidence is None or (confidence in words and default is not None):
+        return
+    if confidence in words:
+        problem, fix = "there is no default to be sure of", "give `default=` too"
+    else:
+        problem = f"confidence = {confidence!r} is no word for how sure you are"
+        fix = f"use one of {', '.join(map(repr, words))}, or None"
+    raise SpaceError(f"{problem}.", where=where, fix=f"{fix}.")

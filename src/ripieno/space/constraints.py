@@ -88,6 +88,11 @@ class Constraint:
         return Constraint, (self.rule, self.description)
 
     @property
+    def names(self) -> frozenset[str]:
+        """The hyperparameters that an expression speaks of; none of a function."""
+        return self._names
+
+    @property
     def expression(self) -> str | None:
         """The rule as text, or None where it is a function."""
         return self.rule if isinstance(self.rule, str) else None

@@ -12,7 +12,14 @@ from types import EllipsisType
 from typing import Any, Protocol, Self, runtime_checkable
 
 from ripieno.errors import SpaceError
-from ripieno.space.checks import check_choice, check_range, check_real, check_whole
+from ripieno.space.checks import (
+    Confidence,
+    check_choice,
+    check_confidence,
+    check_range,
+    check_real,
+    check_whole,
+)
 from ripieno.space.config import Value
 from ripieno.space.scales import Evenly, Linear, Logarithmic, Point, Scale
 
@@ -88,6 +95,8 @@ class Float(_Conditional):
         log: Uniform in the logarithm; needs ``low > 0``.
         step: Only ``low, low + step, …`` up to ``high``; not together with ``log``.
         default: The value of trial 0; the middle of the scale where absent.
+        confidence: How sure you are that good values lie near ``default``: ``"low"``,
+            ``"medium"`` or ``"high"``; None draws as if nothing were known (see ``priors.py``).
     """
 
     low: float
@@ -95,9 +104,11 @@ class Float(_Conditional):
     log: bool = field(default=False, kw_only=True)
     step: float | None = field(default=None, kw_only=True)
     default: float | None = field(default=None, kw_only=True)
+    confidence: Confidence | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         where = _call(self)
+        check_confidence(self.confidence, default=self.default, where=where)
         for name in ("low", "high", "step"):
             value = getattr(self, name)
             if name != "step" or value is not None:
@@ -165,6 +176,7 @@ class Int(_Conditional):
         log: Uniform in the logarithm; needs ``low > 0``; not together with ``step``.
         step: Only ``low, low + step, …`` up to ``high``.
         default: The value of trial 0; the middle of the scale where absent.
+        confidence: How sure you are of ``default``; see :class:`Float`.
     """
 
     low: int
@@ -172,9 +184,11 @@ class Int(_Conditional):
     log: bool = field(default=False, kw_only=True)
     step: int = field(default=1, kw_only=True)
     default: int | None = field(default=None, kw_only=True)
+    confidence: Confidence | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         where = _call(self)
+        check_confidence(self.confidence, default=self.default, where=where)
         for name in ("low", "high", "step"):
             value = check_whole(name, getattr(self, name), where=where)
             object.__setattr__(self, name, value)
@@ -225,15 +239,18 @@ class Categorical(_Conditional):
     Args:
         choices: Bools, numbers, strings or None; no choice twice.
         default: The value of trial 0; the first choice where absent.
+        confidence: How sure you are of ``default``; see :class:`Float`.
     """
 
     choices: tuple[Value, ...]
     default: Value
+    confidence: Confidence | None
 
     def __init__(
         self,
         *choices: Value,
         default: Value | EllipsisType = ...,
+        confidence: Confidence | None = None,
         conditions: tuple[Condition, ...] = (),
     ) -> None:
         where = f"Categorical({', '.join(map(repr, choices))})"
@@ -246,7 +263,9 @@ class Categorical(_Conditional):
         choices = tuple(check_choice(choice, where=where) for choice in choices)
         if len({(type(c), c) for c in choices}) != len(choices):
             raise SpaceError("a choice stands twice.", where=where, fix="name each choice once.")
+        check_confidence(confidence, default=choices[0], where=where)
         object.__setattr__(self, "conditions", conditions)
+        object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "choices", choices)
         index = 0 if default is ... else self._index(check_choice(default, where=where))
         object.__setattr__(self, "default", choices[index])

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import SpaceError
-from ripieno.space import enumeration, wire
+from ripieno.space import enumeration, fixing, priors, wire
 from ripieno.space.activity import Activity
 from ripieno.space.config import Config, Value
 from ripieno.space.constraints import Constraint
-from ripieno.space.domains import Constant, Domain
+from ripieno.space.domains import Categorical, Constant, Domain, Float, Int
 
 __all__ = ["Space"]
 
@@ -37,7 +37,7 @@ class Space(Mapping[str, Domain]):
         Config(optimizer='sgd', lr=0.01)
     """
 
-    __slots__ = ("_activity", "_constraints", "_domains", "_searched")
+    __slots__ = ("_activity", "_constraints", "_domains", "_favoured", "_searched")
 
     def __init__(self, /, **domains: Domain) -> None:
         for name, domain in domains.items():
@@ -46,6 +46,7 @@ class Space(Mapping[str, Domain]):
         self._constraints: tuple[Constraint, ...] = ()
         self._activity = Activity(domains)
         self._searched = tuple(n for n, d in domains.items() if not isinstance(d, Constant))
+        self._favoured = any(priors.has_prior(domain) for domain in domains.values())
 
     def __getitem__(self, name: str) -> Domain:
         return self._domains[name]
@@ -97,6 +98,27 @@ class Space(Mapping[str, Domain]):
         """
         text = description or (rule if isinstance(rule, str) else "a constraint without a name")
         return self._with((*self._constraints, Constraint(rule, text)))
+
+    def fix(self, values: Mapping[str, Value] | None = None, /, **named: Value) -> Self:
+        """Return a copy in which hyperparameters have one value each and are not searched.
+
+        A hyperparameter keeps its conditions, those that can no longer be active are left
+        out, and names that the space does not have are added. The values may lie outside the
+        domains; a constraint that they break among themselves gives way.
+
+        Args:
+            values: Names and values.
+            named: More of them.
+
+        Raises:
+            SpaceError: A value is given to what can never be active, or no config is left.
+        """
+        given = {**(values or {}), **named}
+        domains = fixing.fixed_domains(self._domains, given, order=self._activity.order)
+        kept = fixing.fixed_constraints(self._constraints, domains)
+        twin = type(self)(**domains)._with(kept)  # noqa: SLF001 - of our own class
+        twin.default()
+        return twin
 
     def _with(self, constraints: tuple[Constraint, ...]) -> Self:
         twin = copy.copy(self)
@@ -165,12 +187,21 @@ class Space(Mapping[str, Domain]):
             )
         return config
 
+    def active(self, values: Mapping[str, Value]) -> tuple[str, ...]:
+        """Return the hyperparameters that are active, given the values of their parents.
+
+        Those that hang on a hyperparameter without a value are not among them.
+        """
+        return tuple(name for name in self._activity.order if self._activity.holds(name, values))
+
     def allows(self, config: Config) -> bool:
         """Say whether every constraint of the space holds for the config."""
         return all(constraint.holds(config) for constraint in self._constraints)
 
     def sample(self, rng: np.random.Generator, count: int) -> list[Config]:
-        """Draw configs, uniform on the scales of their domains, among those allowed.
+        """Draw configs among those allowed: uniform on the scales of their domains.
+
+        Where a domain has a ``confidence``, they are drawn as its prior says.
 
         Raises:
             SpaceError: Hardly any config keeps the constraints.
@@ -179,7 +210,7 @@ class Space(Mapping[str, Domain]):
 
     def _draw(self, rng: np.random.Generator) -> Config:
         for _ in range(_TRIES):
-            config = self.decode(rng.random(self.dims))
+            config = self.decode(self.favour(rng.random(self.dims)))
             if self.allows(config):
                 return config
         raise SpaceError(
@@ -187,6 +218,49 @@ class Space(Mapping[str, Domain]):
             where="; ".join(c.description for c in self._constraints),
             fix="loosen a constraint, or narrow the domains to where it holds.",
         )
+
+    def favour(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map a point that is uniform in the unit cube to one that is drawn as the priors say.
+
+        Args:
+            unit: Shape ``(dims,)``; returned as it is by a space without priors.
+        """
+        if not self._favoured:
+            return unit
+        pairs = zip(self._searched, unit.tolist(), strict=True)
+        return np.array([priors.quantile(self[name], share) for name, share in pairs])
+
+    def holds(self, config: Mapping[str, Value]) -> bool:
+        """Say whether each value lies in a domain of this space; nothing else is looked at."""
+        for name, value in config.items():
+            try:
+                self[name].encode(value)
+            except (KeyError, SpaceError):
+                return False
+        return True
+
+    def adopt(self, config: Mapping[str, Value]) -> Config | None:
+        """Return what a config of another space is in this one; None where it is nothing here.
+
+        Values that this space has too are kept, and must lie in their domains: a value is
+        never moved to the nearest one, because what was measured is not true of that. What
+        this space does not have, or has not active, is dropped. What it has besides takes
+        its default; a ``Float`` or ``Int`` without ``default=`` has none to take.
+        """
+        values: dict[str, Value] = {}
+        for name in self._activity.order:
+            if not self._activity.holds(name, values):
+                continue
+            domain = self[name]
+            if name not in config and not _has_default(domain):
+                return None
+            try:
+                value = config.get(name, domain.center)
+                values[name] = domain.decode(domain.encode(value))
+            except SpaceError:
+                return None
+        adopted = self._ordered(values)
+        return adopted if self.allows(adopted) else None
 
     def encode(self, config: Config) -> NDArray[np.float64]:
         """Map a config to the unit cube, shape ``(dims,)``; 0.5 where inactive."""
@@ -246,6 +320,15 @@ class Space(Mapping[str, Domain]):
                 )
         configs = map(self._ordered, enumeration.walk(self._domains, self._activity))
         return filter(self.allows, configs)
+
+
+def _has_default(domain: Domain) -> bool:
+    match domain:
+        case Float(default=default) | Int(default=default):
+            return default is not None
+        case Categorical() | Constant():
+            return True
+    return False
 
 
 def _say(domain: Domain) -> str:

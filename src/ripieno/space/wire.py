@@ -55,10 +55,10 @@ def _domain_to_json(domain: Domain) -> dict[str, Any]:
         case Float() | Int():
             kind = type(domain).__name__.lower()
             fields = {n: getattr(domain, n) for n in ("low", "high", "log", "step", "default")}
-            return {"kind": kind, **fields, **shared}
+            return {"kind": kind, **fields, **_prior(domain), **shared}
         case Categorical():
             choices = {"choices": list(domain.choices), "default": domain.default}
-            return {"kind": "categorical", **choices, **shared}
+            return {"kind": "categorical", **choices, **_prior(domain), **shared}
         case Constant():
             return {"kind": "constant", "value": domain.value, **shared}
     raise SpaceError(
@@ -74,9 +74,13 @@ def _domain_from_json(item: dict[str, Any]) -> Domain:
         case "float" | "int" as kind:
             make = Float if kind == "float" else Int
             scale = {name: item[name] for name in ("log", "step", "default")}
-            domain = make(item["low"], item["high"], **scale)
+            domain = make(item["low"], item["high"], confidence=item.get("confidence"), **scale)
         case "categorical":
-            domain = Categorical(*_list(item["choices"]), default=item["default"])
+            domain = Categorical(
+                *_list(item["choices"]),
+                default=item["default"],
+                confidence=item.get("confidence"),
+            )
         case "constant":
             domain = Constant(item["value"])
         case kind:
@@ -84,6 +88,11 @@ def _domain_from_json(item: dict[str, Any]) -> Domain:
     for parent, values in _list(item["when"]):
         domain = domain.when(**{parent: _list(values)})
     return domain
+
+
+def _prior(domain: Float | Int | Categorical) -> dict[str, Any]:
+    # Left out where there is none, so that a space without priors reads as it ever did.
+    return {} if domain.confidence is None else {"confidence": domain.confidence}
 
 
 def _constraint_from_json(item: dict[str, Any]) -> Constraint:

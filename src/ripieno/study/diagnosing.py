@@ -2,12 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ripieno.diagnostics import Diagnosis, diagnose, find_edges, inspect
 from ripieno.errors import StudyError
-from ripieno.recipes import Reading
+from ripieno.recipes import NumericTransform, Reading
+from ripieno.space import Space, Value
+from ripieno.study.fixing import fix_values, weigh_classes
 from ripieno.study.inputs import DataInput, ModelInput, find_recipe, read_data
 from ripieno.study.jobs import TuneJob
 
@@ -23,24 +26,60 @@ def diagnose_data(
     data: DataInput,
     model: ModelInput | None = None,
     *,
-    target_column: str | None = None,
+    target_column: str | Sequence[str] | None = None,
+    groups: str | None = None,
+    time_column: str | None = None,
+    drop: str | Sequence[str] = (),
+    categorical: str | Sequence[str] = (),
+    numeric: NumericTransform | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    task: str | None = None,
+    scale_targets: bool = True,
+    fixed: Mapping[str, Value] | None = None,
+    class_weights: str | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Diagnosis:
     """Examine the training of a model's default config, without a study.
 
     Args:
-        data: As for :func:`~ripieno.study.tune`.
+        data: As for :func:`~ripieno.study.tune`, as are the arguments up to ``class_weights``.
         model: As for :func:`~ripieno.study.tune`; it needs no space.
-        target_column: The column to predict, for a table.
+        target_column: The columns to predict, for a table.
+        groups: A column; rows with equal values stay in one part.
+        time_column: A column; the latest rows are the validation and test part.
+        drop: Columns that are not read.
+        categorical: Columns that hold categories.
+        numeric: How numeric columns are scaled.
+        image_size: Height and width that a folder's images are resized to.
+        task: What is predicted.
+        scale_targets: Whether a regression is trained on standardised targets.
+        fixed: Values of the config that differ from its defaults.
+        class_weights: How classes are weighed.
         seed: Of the split and everything that is drawn.
         progress: Say on standard error what is being looked at.
 
     Raises:
-        DataError, RecipeError, StudyError: What was passed cannot be used.
+        DataError, RecipeError, SpaceError, StudyError: What was passed cannot be used.
     """
-    read, _ = read_data(data, Reading(target=target_column), seed=seed)
-    return diagnose(find_recipe(model, read), read, seed=seed, watch=_teller(show=progress))
+    reading = Reading(
+        target=target_column,
+        groups=groups,
+        time=time_column,
+        drop=drop,
+        categorical=categorical,
+        numeric=numeric,
+        image_size=image_size,
+        task=task,
+        scale_targets=scale_targets,
+    )
+    read, _ = read_data(data, reading, seed=seed)
+    recipe = find_recipe(model, read)
+    values = weigh_classes(class_weights, fixed or {}, read)
+    space = fix_values(recipe.space or Space(), values, recipe=recipe, data=read)
+    # The recipe looks at the values of its space.
+    recipe = replace(recipe, space=space)
+    return diagnose(recipe, read, space.default(), seed=seed, watch=_teller(show=progress))
 
 
 def diagnose_study(study: "Study", *, progress: bool) -> Diagnosis:

@@ -20,6 +20,7 @@ from ripieno.ensembles import (
     GreedySelection,
     Isotonic,
     Predictions,
+    SelectionMetric,
     Temperature,
     Vector,
     calibrate,
@@ -28,8 +29,9 @@ from ripieno.ensembles import (
     gain_interval,
     nested_answers,
     nested_gain,
+    selection_metric,
 )
-from ripieno.recipes import TASKS, measure
+from ripieno.recipes import TASKS, TaskName, measure
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
 from ripieno.study.members import assemble, load_models, predict_test
@@ -42,7 +44,7 @@ _FEWEST_NESTED, _MOST_NESTED = 50, 2_000
 """Rows that nested estimates need at least, and look at at most: they select five times."""
 
 _LIBRARY = 200
-"""Trials that enter the selection at most: the best by the task's own metric. With more, the
+"""Trials that enter the selection at most: the best by the metric of selection. With more, the
 weaker ones only give the selection more chances to fit the noise of the validation part."""
 
 
@@ -60,6 +62,7 @@ class Chosen:
         library: What all trials say of the rows that it was selected on.
         combiner: What selected it.
         calibrator: What its answers go through, if it was asked to be calibrated.
+        selected_by: The metric that greedy selection improved; None for other combiners.
     """
 
     job: TuneJob
@@ -71,6 +74,7 @@ class Chosen:
     library: Predictions
     combiner: Combiner
     calibrator: Calibrator | None = None
+    selected_by: SelectionMetric | None = None
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -140,6 +144,7 @@ def choose(
     artifacts: ArtifactStore,
     *,
     reference: str,
+    wanted: str,
     combiner: Combiner | None = None,
     calibration: CalibrationName | None = None,
 ) -> Chosen:
@@ -150,16 +155,20 @@ def choose(
         library: Trials with stored states and predictions.
         artifacts: Where those lie.
         reference: The recipe's name in the study's settings.
+        wanted: The metric that the study is after.
         combiner: How they are combined; greedy selection where absent.
         calibration: How its probabilities are calibrated, if at all.
 
     Raises:
         ArtifactError: Stored predictions are missing or damaged.
     """
-    metric = TASKS[job.data.task].primary
-    library = sorted(library, key=lambda trial: (trial.metrics[metric], trial.id))[:_LIBRARY]
+    metric = selection_metric(wanted, job.data.task)
+    library = _best(library, metric, job.data.task)[:_LIBRARY]
     predictions = _read_predictions(job, library, artifacts)
     combiner = combiner or GreedySelection()
+    greedy = isinstance(combiner, GreedySelection)
+    if isinstance(combiner, GreedySelection) and combiner.metric is None:
+        combiner = replace(combiner, metric=metric)
     found = fit_combiner(combiner, predictions).sorted()
     chosen = Chosen(
         job=job,
@@ -170,6 +179,7 @@ def choose(
         validation=_measure(job, found.answer(predictions), job.data.targets),
         library=predictions,
         combiner=combiner,
+        selected_by=metric if greedy else None,
     )
     if calibration is None:
         return chosen
@@ -183,6 +193,7 @@ def describe(chosen: Chosen) -> EnsembleResult:
         weights=[round(weight, 6) for weight in chosen.weights],
         validation=chosen.validation,
         nested_gain=_told(chosen.estimated_gain()),
+        selected_by=chosen.selected_by,
     )
 
 
@@ -218,6 +229,17 @@ def evaluate(chosen: Chosen, best: Trial) -> Evaluation:
         votes=stack,
         member_test=tuple(_measure(job, parts[trial.id], test.y) for trial in chosen.members),
     )
+
+
+def _best(library: Sequence[Trial], metric: SelectionMetric, task: TaskName) -> list[Trial]:
+    """Return the trials, the best one by the metric first; the task's own decides on ties."""
+    first = TASKS[task].primary
+
+    def rank(trial: Trial) -> tuple[float, float, int]:
+        value = trial.metrics.get(metric, trial.metrics[first])
+        return (-value if metric == "accuracy" else value, trial.metrics[first], trial.id)
+
+    return sorted(library, key=rank)
 
 
 def _told(gain: Gain | None) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ripieno.errors import StudyError
 
-__all__ = ["Folder", "new_folder", "write_text"]
+__all__ = ["Folder", "new_folder", "write_whole"]
 
 DEFAULT_PARENT = Path("ripieno-studies")
 
@@ -121,7 +121,7 @@ def new_folder(name: str) -> Folder:
     return Folder(path)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file that is either the old one or the whole new one."""
     scratch = path.with_suffix(".tmp")
     scratch.write_text(text)

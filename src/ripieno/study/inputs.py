@@ -1,7 +1,7 @@
 """From what a user passes as model and data to a recipe and data that can be trained."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ from torch.utils.data import Dataset
 from ripieno import recipes
 from ripieno.errors import StudyError
 from ripieno.recipes import Data, Reading, Recipe
-from ripieno.space import Space
+from ripieno.space import Space, Value
+from ripieno.study.fixing import fix_values
 from ripieno.study.settings import DataReference
 from ripieno.study.user_code import is_reference, load_object
 
-__all__ = ["ModelInput", "find_recipe", "read_data", "read_recipe"]
+__all__ = ["ModelInput", "find_recipe", "read_data", "read_recipe", "refuse_said_twice"]
 
 ModelInput = str | Recipe | Callable[..., Any]
 """A built-in recipe by name, ``"FILE.py:NAME"``, a recipe, or a factory ``model(config)``."""
@@ -59,6 +60,19 @@ def read_data(
 def _reference(source: str | None, reading: Reading, read: Data) -> DataReference:
     said = {name: value for name, value in reading.to_dict().items() if name != "target"}
     return DataReference(source, reading.target, read.fingerprint, said)
+
+
+def refuse_said_twice(data: DataInput, reading: Reading) -> None:
+    """Refuse to be told how to read data that are read already.
+
+    Raises:
+        DataError: Something is said.
+    """
+    if isinstance(data, Data):
+        reading.refuse(
+            "target", "groups", "time", "drop", "categorical", "numeric", "image_size",
+            where="data=", because="the data are read already",
+        )  # fmt: skip
 
 
 def _count(folds: int | None) -> int:
@@ -134,12 +148,13 @@ def read_recipe(
     space: Space | None,
     epochs: int | None,
     epoch_rows: int | None,
+    fixed: Mapping[str, Value] | None = None,
 ) -> tuple[Recipe, Space, str]:
     """Return a recipe, the space that is searched for it, and the recipe's reference.
 
     Without a model, images take ``cnn`` and everything else takes ``mlp``. Where ``epochs`` or
     ``epoch_rows`` are None, the recipe or the size of the data chooses them. The space is left
-    without the configs that the recipe cannot build.
+    without the configs that the recipe cannot build, and with constants for what is fixed.
 
     Raises:
         RecipeError: The recipe does not know a hyperparameter of the space, or the space
@@ -168,6 +183,8 @@ def read_recipe(
             where="Space()",
             fix="add a hyperparameter: Space(lr=rp.Float(1e-4, 1.0, log=True)).",
         )
+    if fixed:
+        searched = fix_values(searched, fixed, recipe=recipe, data=data)
     searched = recipes.restricted(searched, recipe.model, shape=data.shape)
     return replace(recipe, space=searched), searched, reference
 

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from ripieno.executors import ObjectiveRunner
 from ripieno.population import PopulationRunner, check_tier
-from ripieno.recipes import Data, Recipe, TrainerRunner, complete
+from ripieno.recipes import CostRunner, Data, Recipe, TrainerRunner, complete
 from ripieno.records import Runner
+from ripieno.study.aims import cost_names
 from ripieno.study.settings import Settings
 
 __all__ = ["Job", "SearchJob", "TuneJob"]
@@ -42,14 +43,20 @@ class TuneJob:
 
     def runner(self, settings: Settings) -> Runner:
         """Return the population engine; the one-model trainer for a study without a tier."""
+        costs = cost_names(settings.goal, self.recipe)
+        runner = self._trainer(settings)
+        return CostRunner(runner, self.recipe, self.data, costs) if costs else runner
+
+    def _trainer(self, settings: Settings) -> Runner:
         if settings.tier is None:
-            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds)
+            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds, settings.ending)
         return PopulationRunner(
             self.recipe,
             self.data,
             settings.seed,
             seeds=self.seeds,
             tier=check_tier(settings.tier),
+            target=settings.ending,
         )
 
 
@@ -65,4 +72,5 @@ class SearchJob:
 
     def runner(self, settings: Settings) -> Runner:
         """Return a runner around the function."""
-        return ObjectiveRunner(self.objective, settings.metric)
+        metric, *also = settings.goal.metrics
+        return ObjectiveRunner(self.objective, metric, tuple(also))

@@ -16,7 +16,7 @@ from dataclasses import replace
 from ripieno.ensembles import Contribution, Predictions
 from ripieno.errors import StudyError
 from ripieno.executors import Executor
-from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
+from ripieno.records import ArtifactStore, Change, Order, Outcome, OutcomeStatus
 from ripieno.study.evaluation import read_predictions
 from ripieno.study.jobs import TuneJob
 
@@ -66,7 +66,7 @@ class Judge:
         artifacts: ArtifactStore,
         *,
         epochs: int,
-        events: Iterable[Order | Outcome] = (),
+        events: Iterable[Order | Outcome | Change] = (),
     ) -> None:
         self._job, self._artifacts, self._epochs = job, artifacts, epochs
         self._finished: dict[int, str] = {}
@@ -76,7 +76,7 @@ class Judge:
         for event in events:
             if isinstance(event, Outcome):
                 self._note(event)
-            else:
+            elif isinstance(event, Order):
                 self.give(event)
 
     def give(self, order: Order) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from ripieno.errors import StudyError
 from ripieno.recipes import TASKS, Data, Metric, Recipe, complete, find_metric, measure
 from ripieno.records import Direction, Objective
-from ripieno.study.settings import Settings
 from ripieno.study.user_code import is_reference, load_object
 
 __all__ = ["Aim", "MetricInput", "find_aim", "find_aim_again"]
@@ -63,12 +62,18 @@ def find_aim(
 
 
 def find_aim_again(
-    settings: Settings, metric: MetricInput | None, *, recipe: Recipe, data: Data
+    objective: Objective,
+    source: str | None,
+    metric: MetricInput | None,
+    *,
+    recipe: Recipe,
+    data: Data,
 ) -> Aim:
     """Find the metric of a study that was begun before; see :func:`find_aim`.
 
     Args:
-        settings: The study's settings.
+        objective: What the study is after.
+        source: Where the metric is found again, as :class:`Aim` says.
         metric: The metric, if it was a Python object.
         recipe: How models are trained.
         data: What they are trained on.
@@ -76,19 +81,18 @@ def find_aim_again(
     Raises:
         StudyError: The metric is needed and is not here, or is another one.
     """
-    known = settings.metric_source
-    if metric is None and known not in {None, "custom"}:
-        metric = known
-    if metric is None and known == "custom":
+    if metric is None and source != "custom":
+        metric = source
+    if metric is None and source == "custom":
         raise StudyError(
-            f"the study's metric {settings.metric!r} was a Python object.",
-            where=f"metric {settings.metric!r}, {settings.direction}",
+            f"the study's metric {objective.metric!r} was a Python object.",
+            where=f"metric {objective.metric!r}, {objective.direction}",
             fix="pass it again: rp.open(path, metric=…).",
         )
-    aim = find_aim(metric or settings.metric, settings.direction, recipe=recipe, data=data)
-    if aim.objective != settings.objective:
+    aim = find_aim(metric or objective.metric, objective.direction, recipe=recipe, data=data)
+    if aim.objective != objective:
         raise StudyError(
-            f"the metric is {aim.objective.metric!r}, and the study's is {settings.metric!r}.",
+            f"the metric is {aim.objective.metric!r}, and the study's is {objective.metric!r}.",
             where="rp.open(path, metric=…)",
             fix="pass the metric that the study was begun with.",
         )

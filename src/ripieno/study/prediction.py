@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ripieno.ensembles import Ensemble
 from ripieno.errors import StudyError
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import TuneJob
-from ripieno.study.starting import open as open_study
+from ripieno.study.opening import open as open_study
 
 __all__ = ["load_ensemble", "predict_file"]
 
@@ -85,6 +84,8 @@ def predict_file(path: Path, rows: Path, out: Path | None) -> str:
             arrays["files"] = np.array(files)
         np.savez(buffer, allow_pickle=False, **arrays)
         return _write(out, buffer.getvalue())
+    import pandas as pd
+
     table = pd.DataFrame(_columns(arrays, ensemble.classes))
     if files is not None:
         table.insert(0, "file", files)

@@ -8,7 +8,7 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.reports import Training
 
-__all__ = ["BestTrial", "EnsembleResult", "Results"]
+__all__ = ["BestTrial", "EnsembleResult", "FrontTrial", "Results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,21 @@ class BestTrial:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontTrial:
+    """A trial that no other one beats in one metric without being beaten in another.
+
+    Args:
+        trial: Its number.
+        config: Its hyperparameters.
+        validation: Metrics on the validation part (of a search: what the function reported).
+    """
+
+    trial: int
+    config: dict[str, Any]
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class EnsembleResult:
     """The ensemble that was selected on the validation part.
 
@@ -40,6 +55,8 @@ class EnsembleResult:
         gain: By how much the test log loss is lower than the best trial's, with a bootstrap
             interval: ``{"log_loss": …, "low": …, "high": …}``; of a regression the RMSE,
             ``"rmse"``; empty without a test part.
+        selected_by: The metric that it was selected by: the study's own where a selection can
+            improve it, else the task's first; None in records of an earlier Ripieno.
         nested_gain: The same on the validation part, estimated in nested folds: selected on
             four fifths, compared on the fifth, five times; empty where there are too few rows.
     """
@@ -49,6 +66,7 @@ class EnsembleResult:
     validation: dict[str, float]
     test: dict[str, float] = field(default_factory=dict)
     gain: dict[str, float] = field(default_factory=dict)
+    selected_by: str | None = None
     nested_gain: dict[str, float] = field(default_factory=dict)
 
 
@@ -69,6 +87,10 @@ class Results:
             metrics are means, ``<metric>_spread`` is their standard deviation over the models,
             and its test metrics are those of the models' mean probabilities.
         training: How the trials were trained, and why; empty where no runner said so.
+        searcher: The searcher's name, with the reason where the study chose it; None in
+            results that were stored before they said it.
+        front: The trials that nothing dominates, the best by the first metric first; empty
+            for a search after one metric.
     """
 
     trials: int
@@ -81,6 +103,8 @@ class Results:
     folds: int = 1
     seeds: int = 1
     training: list[Training] = field(default_factory=list)
+    searcher: str | None = None
+    front: list[FrontTrial] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON-able values."""
@@ -100,6 +124,7 @@ class Results:
                 "best": BestTrial(**best) if best else None,
                 "ensemble": EnsembleResult(**ensemble) if ensemble else None,
                 "training": [Training(**one) for one in values.get("training", ())],
+                "front": [FrontTrial(**one) for one in values.get("front", ())],
             }
             return cls(**{**values, **parts})
         except (OSError, ValueError, KeyError, TypeError) as error:

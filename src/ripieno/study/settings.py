@@ -1,15 +1,15 @@
 """What a study was started with: written once into its ledger, read on resume."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
-from ripieno.records import Direction, Objective
+from ripieno.records import Direction, Goal, Limit, Objective, Target
 from ripieno.space import Space
 
-__all__ = ["VERSION", "DataReference", "Settings"]
+__all__ = ["VERSION", "DataReference", "FurtherMetric", "Settings"]
 
 VERSION = 1
 
@@ -20,15 +20,24 @@ class DataReference:
 
     Args:
         source: ``digits``, an absolute path or ``FILE.py:NAME``; None for arrays in memory.
-        target: Name of the target column, for a table.
+        target: Name of the target column of a table, or several names.
         fingerprint: Of the validation part.
         reading: What else was said about the data, by name; see ``Reading``.
     """
 
     source: str | None
-    target: str | None
+    target: str | Sequence[str] | None
     fingerprint: str
     reading: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherMetric:
+    """A metric that a search is after beside its first one; see :class:`Settings`."""
+
+    metric: str
+    direction: Direction
+    metric_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,9 @@ class Settings:
         judged_by: What a scheduler compares trials by: their ``metric``, or what they add to
             the ``ensemble`` so far.
         seeds: How many times a trial is trained on each fold, each with another seed.
+        searcher_reason: Why this searcher, where the study chose it; else None.
+        further: The metrics that the search is after beside the first one.
+        limits: What a trial has to keep.
     """
 
     kind: Literal["tune", "search"]
@@ -79,14 +91,44 @@ class Settings:
     metric_source: str | None = None
     folds: int = 1
     seeds: int = 1
+    searcher_reason: str | None = None
+    further: tuple[FurtherMetric, ...] = ()
+    limits: tuple[Limit, ...] = ()
     ensemble: str = "greedy"
     judged_by: str = "metric"
     version: int = VERSION
 
     @property
     def objective(self) -> Objective:
-        """The metric and its direction."""
+        """The first metric and its direction."""
         return Objective(self.metric, self.direction)
+
+    @property
+    def goal(self) -> Goal:
+        """All metrics with their directions, and the limits."""
+        further = (Objective(each.metric, each.direction) for each in self.further)
+        return Goal((self.objective, *further), self.limits)
+
+    @property
+    def sources(self) -> tuple[str | None, ...]:
+        """Where each metric of the goal is found again, as ``metric_source`` says."""
+        return (self.metric_source, *(each.metric_source for each in self.further))
+
+    @property
+    def ending(self) -> Target | None:
+        """What ends a trial in the middle of an order, and the search with it, or None.
+
+        Where a trial has limits to keep, a good value alone is no reason to end it.
+        """
+        if self.target is None or self.limits:
+            return None
+        return Target(self.objective, self.target)
+
+    @property
+    def searcher_in_words(self) -> str:
+        """The searcher's name, with the reason where the study chose it."""
+        because = "" if self.searcher_reason is None else f" ({self.searcher_reason})"
+        return f"{self.searcher}{because}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
@@ -101,7 +143,10 @@ class Settings:
         """
         known = {f.name for f in fields(cls)}
         # What a study of before knew nothing of is as it was then.
-        needed = known - {"folds", "seeds", "metric_source", "ensemble", "judged_by"}
+        needed = known - {
+            "folds", "seeds", "metric_source", "searcher_reason", "further", "limits", "ensemble",
+            "judged_by",
+        }  # fmt: skip
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
                 f"the study has version {values.get('version')!r}, "
@@ -110,7 +155,12 @@ class Settings:
                 fix="open it with the Ripieno that wrote it, or start a new study.",
             )
         data = values["data"]
-        return cls(**{**values, "data": DataReference(**data) if data else None})
+        parts = {
+            "data": DataReference(**data) if data else None,
+            "further": tuple(FurtherMetric(**each) for each in values.get("further", ())),
+            "limits": tuple(Limit(**each) for each in values.get("limits", ())),
+        }
+        return cls(**{**values, **parts})
 
     def read_space(self) -> Space:
         """Return the space; functions in its constraints are lost (see ``Space.where``)."""

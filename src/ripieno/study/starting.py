@@ -1,44 +1,55 @@
-"""The three ways to a study: tune a model, search with a function, open a folder."""
+"""The two ways to begin a study: tune a model, search with a function."""
 
-import atexit
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
-from ripieno.ledger import FileArtifacts, SqlLedger
+from ripieno.executors import Crew, gathers
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
-from ripieno.records import Direction
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
-from ripieno.space import Space
+from ripieno.space import Space, Value
+from ripieno.study.aims import (
+    Constraints,
+    DirectionInputs,
+    MetricInputs,
+    find_aims,
+    read_goal,
+)
+from ripieno.study.beginning import Wishes, begin, further_metrics, make_strategy
+from ripieno.study.changing import ConfigInput, WarmStart
+from ripieno.study.fixing import weigh_classes
 from ripieno.study.folder import Folder, new_folder
-from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe
-from ripieno.study.jobs import Job, SearchJob, TuneJob
+from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
+from ripieno.study.jobs import SearchJob, TuneJob
 from ripieno.study.judging import check_judging
 from ripieno.study.methods import check_method
-from ripieno.study.metric import MetricInput, find_aim, find_aim_again
 from ripieno.study.settings import Settings
-from ripieno.study.strategy import Strategy
+from ripieno.study.strategy import name_searcher
 from ripieno.study.study import Study
+from ripieno.study.unread import warn_of_unread
 
-__all__ = ["open", "search", "starting_folder", "tune"]
+__all__ = ["search", "starting_folder", "tune"]
+
+IN_MEMORY = ":memory:"
+"""As ``out`` of :func:`tune`: keep no folder, as SQLite spells it."""
 
 DEFAULT_TRIALS = 49
 """One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
 
 
+@gathers(loads=("ripieno.population",))
 def tune(
     model: ModelInput | None,
     data: DataInput,
     space: Space | None = None,
     *,
-    metric: MetricInput | None = None,
-    direction: Direction | None = None,
+    metric: MetricInputs | None = None,
+    direction: DirectionInputs | None = None,
+    constraints: Constraints = (),
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "hyperband",
     trials: int | None = None,
@@ -46,7 +57,7 @@ def tune(
     epoch_rows: int | None = None,
     minutes: float | None = None,
     target: float | None = None,
-    target_column: str | None = None,
+    target_column: str | Sequence[str] | None = None,
     groups: str | None = None,
     time_column: str | None = None,
     drop: str | Sequence[str] = (),
@@ -55,13 +66,18 @@ def tune(
     image_size: int | tuple[int, int] | None = None,
     task: str | None = None,
     scale_targets: bool = True,
+    fixed: Mapping[str, Value] | None = None,
+    class_weights: str | None = None,
     folds: int | None = None,
     seeds: int = 1,
     tier: str = "auto",
     ensemble: str = "greedy",
     objective: str = "metric",
-    workers: int | None = None,
+    workers: int | Crew | None = None,
     seed: int = 0,
+    enqueue: Sequence[ConfigInput] = (),
+    warm_start: WarmStart | None = None,
+    warm_best: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -79,11 +95,15 @@ def tune(
         metric: What the search is after, on the validation part: a name such as
             ``balanced_accuracy`` or ``mae``, ``"FILE.py:NAME"``, a ``rp.Metric``, or a
             function ``metric(y_true, predictions)`` beside a direction. Where absent,
-            ``log_loss``, and ``rmse`` for a regression.
+            ``log_loss``, and ``rmse`` for a regression. Several are a list; ``parameters``,
+            ``flops`` and ``latency_ms`` are known too (``docs/objectives.md``).
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
-        searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who trains how long: ``hyperband``, ``halving``, ``full``, ``asha``,
-            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
+        constraints: What a trial has to keep: ``{"latency_ms": ("<=", 5)}``.
+        searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
+        scheduler: Who trains how long: ``hyperband``, ``bohb``, ``halving``, ``full``,
+            ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
             of the epochs that the recipe chooses (143 for 81 epochs).
         epochs: Epochs that a trial is trained for at most; where absent the recipe's own:
@@ -93,7 +113,8 @@ def tune(
             much on one; the epochs of a trial go through all rows one after the other.
         minutes: Wall time at most, from the call on.
         target: Stop as soon as the metric is this good.
-        target_column: The column to predict, for a table.
+        target_column: The column to predict, for a table; several (a list, or one text with
+            commas) are a multi-label task, or a regression of several columns.
         groups: A column of the table; rows with equal values stay in one part.
         time_column: A column of the table; the latest rows are the validation and test part.
         drop: Columns of the table that are not read.
@@ -107,6 +128,11 @@ def tune(
             several columns is multi-label, and one of other numbers a regression.
         scale_targets: Whether a regression is trained on standardised targets; metrics and
             predictions are in the target's own units in any case.
+        fixed: Hyperparameters that have one value and are not searched, by name: knobs of
+            training, or what the recipe or the space knows.
+        class_weights: ``balanced`` weighs classes inversely to their size, and labels, where
+            a row has them, by how many rows have them not; ``none`` weighs all alike. Where
+            absent, as the recipe, the space or ``fixed`` says.
         folds: Divide all rows but the test part into so many stratified folds. A trial is
             then one model a fold; its metrics are their means, with their spread beside, and
             its predictions are of the whole search part, each row by the model that was not
@@ -122,9 +148,15 @@ def tune(
             ``mixture``, or ``none`` (``docs/ensembles.md``).
         objective: What trials are compared by: their ``metric``, or what they would add to the
             ``ensemble`` of the trials that were trained to the end before.
-        workers: Processes, each with one thread; every usable core where absent.
+        workers: Processes, each with one thread, or a crew of them that have begun to start;
+            every usable core where absent.
         seed: Of the split, the searcher and every trial.
-        out: The study's folder; a new one under ``ripieno-studies`` where absent.
+        enqueue: Configs that are tried first.
+        warm_start: A study, its folder, or trials for the searcher to learn from
+            (``docs/warm-start.md``).
+        warm_best: So many of the best of those are tried here too, first.
+        out: The study's folder; a new one under ``ripieno-studies`` where absent. With
+            ``":memory:"`` there is none, and what was trained lives as long as the study.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
 
@@ -150,19 +182,28 @@ def tune(
         task=task,
         scale_targets=scale_targets,
     )
+    refuse_said_twice(data, reading)
     read, reference = read_data(data, reading, seed=seed, folds=folds)
     recipe, searched, name = read_recipe(
-        model, read, space=space, epochs=epochs, epoch_rows=epoch_rows
+        model,
+        read,
+        space=space,
+        epochs=epochs,
+        epoch_rows=epoch_rows,
+        fixed=weigh_classes(class_weights, fixed or {}, read),
     )
+    warn_of_unread(recipe)
     if trials is None and minutes is None:
         whole = hyperband_trials(recipe.epochs) if epochs is None else 0
-        trials = max(DEFAULT_TRIALS, whole if scheduler == "hyperband" else 0)
-    aim = find_aim(metric, direction, recipe=recipe, data=read)
+        trials = max(DEFAULT_TRIALS, whole if scheduler in {"hyperband", "bohb"} else 0)
+    aims = find_aims(metric, direction, constraints, recipe=recipe, data=read)
+    named, reason = name_searcher(searcher, scheduler, space=searched, trials=trials)
     settings = Settings(
         kind="tune",
-        metric=aim.objective.metric,
-        direction=aim.objective.direction,
-        searcher=searcher if isinstance(searcher, str) else "custom",
+        metric=aims.goal.first.metric,
+        direction=aims.goal.first.direction,
+        searcher=named,
+        searcher_reason=reason,
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=recipe.epochs,
         epoch_rows=recipe.epoch_rows,
@@ -174,21 +215,27 @@ def tune(
         space=searched.to_json(),
         recipe=name,
         data=reference,
-        metric_source=aim.source,
+        metric_source=aims.sources[0],
         folds=len(read.parts),
         seeds=seeds,
+        further=further_metrics(aims.goal, aims.sources),
+        limits=aims.goal.limits,
         ensemble=check_method(ensemble, read.task),
         judged_by=check_judging(objective, scheduler if isinstance(scheduler, str) else "custom"),
     )
-    strategy = _strategy(searcher, scheduler, settings, space=searched)
-    folder = Folder(Path(out)) if out is not None else new_folder(read.name)
-    folder.create(overwrite=overwrite)
-    study = _begin(
+    wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
+    strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)
+    folder: Folder | None = None
+    if out != IN_MEMORY:
+        folder = Folder(Path(out)) if out is not None else new_folder(read.name)
+        folder.create(overwrite=overwrite)
+    study = begin(
         settings,
-        job=TuneJob(aim.recipe, read, seeds),
+        job=TuneJob(aims.recipe, read, seeds),
         space=searched,
         strategy=strategy,
         folder=folder,
+        wishes=wishes,
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -198,8 +245,9 @@ def search(
     objective: Callable[..., Any],
     space: Space,
     *,
-    metric: str = "value",
-    direction: Direction = "minimize",
+    metric: str | Sequence[str] = "value",
+    direction: DirectionInputs = "minimize",
+    constraints: Constraints = (),
     searcher: str | Searcher = "random",
     scheduler: str | Scheduler = "full",
     trials: int | None = None,
@@ -208,6 +256,9 @@ def search(
     target: float | None = None,
     workers: int = 1,
     seed: int = 0,
+    enqueue: Sequence[ConfigInput] = (),
+    warm_start: WarmStart | None = None,
+    warm_best: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: bool = False,
@@ -221,17 +272,24 @@ def search(
             ``report.save(**arrays)`` and ``report.load()`` let it continue instead of
             starting anew.
         space: What is searched.
-        metric: The metric that the search is after; a plain number is called ``value``.
-        direction: ``minimize`` or ``maximize``.
-        searcher: Which config next: ``random``, ``grid``, ``sobol``, or your own.
-        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``asha``,
-            ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
+        metric: The metric that the search is after, or a list of them; a plain number is
+            called ``value``.
+        direction: ``minimize`` or ``maximize``, of all metrics or a list of one for each.
+        constraints: What a trial has to keep: ``{"latency": ("<=", 5)}``.
+        searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
+            your own (``docs/searchers.md``).
+        scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``bohb``,
+            ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.
         epochs: Epochs that a trial is run for at most.
         minutes: Wall time at most.
         target: Stop as soon as the metric is this good.
         workers: Processes; with 1 the function runs in this one.
         seed: Of the searcher.
+        enqueue: Configs that are tried first.
+        warm_start: A study, its folder, or trials for the searcher to learn from.
+        warm_best: So many of the best of those are tried here too, first.
         out: The study's folder; in memory where absent.
         overwrite: Replace a study that ``out`` holds already.
         progress: Show how it goes on standard error.
@@ -246,81 +304,36 @@ def search(
             where="search(objective, Space())",
             fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
         )
-    unlimited = trials is None and minutes is None and searcher != "grid"
+    goal = read_goal(metric, direction, constraints)
+    if trials is None and minutes is None and searcher != "grid":
+        trials = DEFAULT_TRIALS
+    named, reason = name_searcher(searcher, scheduler, space=space, trials=trials)
     settings = Settings(
         kind="search",
-        metric=metric,
-        direction=direction,
-        searcher=searcher if isinstance(searcher, str) else "custom",
+        metric=goal.first.metric,
+        direction=goal.first.direction,
+        searcher=named,
+        searcher_reason=reason,
         scheduler=scheduler if isinstance(scheduler, str) else "custom",
         epochs=epochs,
         epoch_rows=None,
-        trials=DEFAULT_TRIALS if unlimited else trials,
+        trials=trials,
         minutes=minutes,
         target=target,
         tier=None,
         seed=seed,
         space=space.to_json(),
+        further=further_metrics(goal, (None,) * len(goal.objectives)),
+        limits=goal.limits,
     )
-    strategy = _strategy(searcher, scheduler, settings, space=space)
+    wishes = Wishes.read(enqueue, warm_start, warm_best, space=space, goal=goal)
+    strategy = make_strategy(searcher, scheduler, settings, space=space, wishes=wishes)
     folder = Folder(Path(out)) if out is not None else None
     if folder is not None:
         folder.create(overwrite=overwrite)
     job = SearchJob(objective)
-    study = _begin(settings, job=job, space=space, strategy=strategy, folder=folder)
+    study = begin(settings, job=job, space=space, strategy=strategy, folder=folder, wishes=wishes)
     return study.run(workers=workers, progress=progress)
-
-
-def open(  # noqa: A001 - rp.open, as one says it
-    path: str | Path,
-    *,
-    model: ModelInput | None = None,
-    data: DataInput | None = None,
-    metric: MetricInput | None = None,
-    objective: Callable[..., Any] | None = None,
-    space: Space | None = None,
-    searcher: Searcher | None = None,
-    scheduler: Scheduler | None = None,
-    read_only: bool = False,
-) -> Study:
-    """Open a study's folder, to read it or to go on with it.
-
-    What the study's folder names (``cnn``, ``digits``, a file, ``FILE.py:NAME``) is found
-    again; Python objects cannot be stored and are passed again.
-
-    Args:
-        path: The folder.
-        model: The model function or recipe, if it was a Python object.
-        data: The data, if they were Python objects.
-        metric: The metric, if it was a Python object.
-        objective: The function, of a study that ``search`` began.
-        space: The space, if its constraints are functions.
-        searcher: A fresh searcher, if it was your own.
-        scheduler: A fresh scheduler, if it was your own.
-        read_only: Leave model and data alone; the study can be read, not run.
-
-    Raises:
-        StudyError: The folder holds no study, or the data are not those it was begun with.
-        LedgerError: The study's record cannot be read.
-    """
-    folder = Folder(Path(path))
-    folder.check()
-    ledger = SqlLedger.open(folder.url)
-    settings = Settings.from_dict(ledger.settings, where=str(folder.path))
-    space = space or settings.read_space()
-    job: Job | None = SearchJob(objective) if objective is not None else None
-    if settings.kind == "tune" and not read_only:
-        job = _find_job(settings, space, model=model, data=data, metric=metric)
-        space = (job.recipe.space if job else None) or space
-    return Study(
-        settings=settings,
-        space=space,
-        ledger=ledger,
-        artifacts=FileArtifacts(folder.artifacts),
-        job=job,
-        folder=folder,
-        strategy=Strategy(searcher, scheduler),
-    )
 
 
 def starting_folder(data: str, out: Path | None) -> Path:
@@ -329,72 +342,3 @@ def starting_folder(data: str, out: Path | None) -> Path:
         return out
     path, _, name = data.rpartition(":")
     return new_folder(name if path.endswith(".py") else Path(data).absolute().stem).path
-
-
-def _begin(
-    settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder | None
-) -> Study:
-    """Return a study that has recorded nothing but its settings."""
-    url = folder.url if folder else "sqlite://"
-    return Study(
-        settings=settings,
-        space=space,
-        ledger=SqlLedger.create(url, settings.to_dict()),
-        # Not in memory: worker processes must reach what `report.save` keeps.
-        artifacts=FileArtifacts(folder.artifacts if folder else _scratch()),
-        job=job,
-        folder=folder,
-        strategy=strategy,
-    )
-
-
-def _scratch() -> Path:
-    """Return a folder that lives as long as this process."""
-    path = tempfile.mkdtemp(prefix="ripieno-")
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return Path(path)
-
-
-def _strategy(
-    searcher: str | Searcher, scheduler: str | Scheduler, settings: Settings, *, space: Space
-) -> Strategy:
-    """Return the strategy, after a try that meets what is wrong before a folder is made."""
-    own = Strategy(
-        None if isinstance(searcher, str) else searcher,
-        None if isinstance(scheduler, str) else scheduler,
-    )
-    if isinstance(scheduler, str):
-        own.scheduler(settings, space)
-    return own
-
-
-def _find_job(
-    settings: Settings,
-    space: Space,
-    *,
-    model: ModelInput | None,
-    data: DataInput | None,
-    metric: MetricInput | None,
-) -> TuneJob | None:
-    """Return what a tuned study trains, or None where it cannot be found again."""
-    reference = settings.data
-    assert reference is not None  # noqa: S101 - a tuned study always has data
-    if settings.metric_source == "custom" and model is data is metric is None:
-        return None
-    model = model if model is not None else settings.recipe
-    data = data if data is not None else reference.source
-    if model == "custom" or model is None or data is None:
-        return None
-    reading = Reading.from_dict({**reference.reading, "target": reference.target})
-    read, _ = read_data(data, reading, seed=settings.seed, folds=settings.folds)
-    if read.fingerprint != reference.fingerprint:
-        raise StudyError(
-            "the data are not those that the study was begun with.",
-            where=f"data {reference.source or 'from Python'}",
-            fix="bring the original data back, or start a new study with the new ones.",
-        )
-    recipe, _, _ = read_recipe(
-        model, read, space=space, epochs=settings.epochs, epoch_rows=settings.epoch_rows
-    )
-    aim = find_aim_again(settings, metric, recipe=recipe, data=read)
-    return TuneJob(aim.recipe, read, settings.seeds)

@@ -1,31 +1,32 @@
 """The object that a user holds: run and resume, best, trials, ensemble, report."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from ripieno.diagnostics import Diagnosis
 from ripieno.ensembles import CalibrationName, Combiner, CombinerName, Ensemble
 from ripieno.errors import StudyError
+from ripieno.executors import Crew
 from ripieno.ledger import Ledger
-from ripieno.loop import Budget, StopReason, replay, run
-from ripieno.records import ArtifactStore, Trial, TrialStatus
+from ripieno.loop import Budget, StopReason, run
+from ripieno.records import ArtifactStore, Trial, ancestry, config_by_epoch
 from ripieno.reports import trainings, write_page
-from ripieno.schedulers import Scheduler
-from ripieno.space import Space
+from ripieno.space import Config, Space
+from ripieno.study.changing import ConfigInput, WarmStart
+from ripieno.study.course import Course
 from ripieno.study.diagnosing import diagnose_study
-from ripieno.study.evaluation import Chosen, Evaluation, choose, evaluate
-from ripieno.study.folder import Folder, write_text
+from ripieno.study.evaluation import Chosen, Evaluation, evaluate
+from ripieno.study.finding import best_of, front_of, front_results, stored_results, table_of
+from ripieno.study.folder import Folder, write_whole
 from ripieno.study.jobs import Job, TuneJob
-from ripieno.study.methods import find_combiner
+from ripieno.study.library import Choices, check_combinable, library_of
 from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, Results
+from ripieno.study.running import make_executor, session_end
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.summary import summarize
-from ripieno.study.working import make_executor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,33 +53,30 @@ class Study:
         strategy: Strategy | None = None,
     ) -> None:
         self.settings = settings
-        self.space = space
         self.folder = folder
         self._ledger = ledger
         self._artifacts = artifacts
         self._job = job
-        self._strategy = strategy or Strategy()
+        self._course = Course(settings, space, ledger=ledger, strategy=strategy or Strategy())
         self._trials: tuple[Trial, ...] | None = None
-        self._chosen: dict[tuple[object, ...], Chosen] = {}
+        self._choices = Choices(artifacts)
         self._evaluation: Evaluation | None = None
-        # Where the record ends, after a run: a user's own object cannot be replayed twice.
-        self._scheduler: Scheduler | None = None
         self._reason: StopReason | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         place = self.folder.path if self.folder else "memory"
         return f"Study({len(self.trials)} trials, {self.settings.metric}, in {place})"
+
+    @property
+    def space(self) -> Space:
+        """What is searched now."""
+        return self._course.space
 
     @property
     def job(self) -> Job | None:
@@ -101,20 +99,26 @@ class Study:
     def best(self) -> Trial:
         """The best trial by the objective's value after its last epoch.
 
+        Of several metrics the first one decides, so that it is a trial of the front. A trial
+        that breaks a limit is never best.
+
         Raises:
-            StudyError: No trial has given a value.
+            StudyError: No trial has given a value, or none keeps the limits.
         """
-        objective = self.settings.objective
-        found = [t for t in self.trials if t.value(objective) == t.value(objective)]
-        if not found:
-            errors = [t for t in self.trials if t.error]
-            first = f"trial {errors[0].id}: {errors[0].error}" if errors else "no trial finished"
-            raise StudyError(
-                "the study has no best trial yet: no trial has given a value.",
-                where=first,
-                fix="mend the first error, or run the study for longer.",
-            )
-        return min(found, key=lambda trial: objective.badness(trial.value(objective)))
+        return best_of(self.trials, self.settings.goal)
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """The trials that keep all limits and that none dominates, best by the first metric."""
+        return front_of(self.trials, self.settings.goal)
+
+    def lineage(self, trial: int) -> tuple[Trial, ...]:
+        """Return a trial and those that its state descends from, the oldest first."""
+        return ancestry(self.trials, trial)
+
+    def schedule(self, trial: int) -> tuple[Config, ...]:
+        """Return the config in force at each epoch that a trial's state was trained for."""
+        return config_by_epoch(self.trials, trial)
 
     @property
     def finished(self) -> bool:
@@ -124,17 +128,17 @@ class Study:
         if self._ledger.open_orders():
             return False
         try:
-            scheduler = self._strategy.scheduler(self.settings, self.space)
+            scheduler = self._course.replayed()
         except StudyError:  # the user's own object is not here, and nothing is open
             return True
-        replay(scheduler, self._ledger)
         return not scheduler.ask(1)
 
     def run(
         self,
         *,
         minutes: float | None = None,
-        workers: int | None = None,
+        trials: int | None = None,
+        workers: int | Crew | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
     ) -> Self:
@@ -142,12 +146,15 @@ class Study:
 
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
-            workers: Processes; every usable core where absent, 1 for a function.
+            trials: Trials at most in all, from now on; as many as before where absent.
+            workers: Processes, or a crew of them that have begun to start; every usable
+                core where absent, 1 for a function.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
 
         Raises:
-            StudyError: The study was opened without its model, data or function.
+            StudyError: The study was opened without its model, data or function, or more
+                trials are asked for than it can be given.
             KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
         """
         if self._job is None:
@@ -156,11 +163,12 @@ class Study:
                 where=repr(self),
                 fix="pass what it trains: rp.open(path, model=…, data=…) or objective=….",
             )
-        scheduler, self._scheduler = self._scheduler, None
-        if scheduler is None:
-            scheduler = self._strategy.scheduler(self.settings, self.space)
-            replay(scheduler, self._ledger)
-        seconds = self._seconds(minutes, spent_seconds)
+        if trials is not None:
+            self._course.raise_trials(trials)
+        scheduler = self._course.take()
+        seconds = session_end(
+            self.settings, clock=self._ledger.clock, minutes=minutes, spent=spent_seconds
+        )
         budget = Budget(seconds=seconds, target=self.settings.target)
         executor = make_executor(
             self._job,
@@ -171,23 +179,73 @@ class Study:
         )
         watcher = make_watcher(self.settings.objective, show=progress, seconds=seconds)
         self._trials = self._evaluation = None
-        self._chosen.clear()
+        self._choices.clear()
         try:
             with watcher:
                 reason = run(
                     scheduler,
                     self._ledger,
                     executor,
-                    objective=self.settings.objective,
+                    objective=self.settings.goal,
                     artifacts=self._artifacts,
                     budget=budget,
                     watch=watcher,
                 )
         finally:
             executor.close()
-        self._scheduler, self._reason = scheduler, reason
+        self._course.keep(scheduler)
+        self._reason = reason
         if reason is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
+        return self
+
+    def enqueue(self, *configs: ConfigInput) -> Self:
+        """Let configs be tried next, in this sequence, before anything is suggested.
+
+        They count among the study's trials: one that has done all of its own needs
+        ``run(trials=…)`` for them.
+
+        Args:
+            configs: Of the study's space; a hyperparameter that is left out takes its default.
+
+        Raises:
+            SpaceError: A config is none of the space.
+            StudyError: The scheduler starts no more trials, or is your own.
+        """
+        self._course.enqueue(configs)
+        self._reason = None
+        return self
+
+    def warm_start(self, source: WarmStart, *, best: int = 0) -> Self:
+        """Let the searcher learn from the trials of another study.
+
+        They become observations, not trials of this study, and are kept in its record. Which
+        of them are left out says ``docs/warm-start.md``.
+
+        Args:
+            source: A study, its folder, or trials with the metrics of this study.
+            best: So many of the best of them are tried here too, next.
+
+        Raises:
+            StudyError: There is no such study, or none of its trials can be learned from.
+        """
+        self._course.warm_start(source, best=best)
+        self._reason = None
+        return self
+
+    def change_space(self, space: Space) -> Self:
+        """Search another space from now on; what was found in the old one stays.
+
+        Trials that the new space holds are what its searcher begins with; the others remain
+        results (``docs/warm-start.md`` has the rule). Trials that are paused go on as ever.
+
+        Raises:
+            RecipeError, SpaceError: The new space cannot be searched.
+            StudyError: A constraint is a function, or the scheduler or the searcher cannot
+                change its space.
+        """
+        self._course.change_space(space, self._job)
+        self._reason = None
         return self
 
     def ensemble(
@@ -197,9 +255,7 @@ class Study:
         size: int | None = None,
         calibration: CalibrationName | None = None,
     ) -> Ensemble:
-        """Return an ensemble of the search's trials; no model is trained.
-
-        It is fitted on the validation predictions that every trial left behind.
+        """Return an ensemble of the trials, fitted on the predictions that they left behind.
 
         Args:
             method: ``greedy`` (selection with replacement by log loss, and a soft vote with the
@@ -218,11 +274,7 @@ class Study:
         return self.choose(method, size=size, calibration=calibration).build()
 
     def measure(self, chosen: Chosen) -> Evaluation:
-        """Return what an ensemble and the best trial give on the test part.
-
-        Every look at the test part makes it a little less of one: choose a method on the
-        validation part (``chosen.estimated_gain()``), and measure one.
-        """
+        """Return what an ensemble and the best trial give on the test part: look at one only."""
         return evaluate(chosen, self.best)
 
     def results(self) -> Results:
@@ -231,7 +283,7 @@ class Study:
         They are kept in the study's folder, so that the test part is touched once for each
         state of the search.
         """
-        stored = self._stored_results()
+        stored = stored_results(self.folder, self.trials)
         if stored is not None:
             return stored
         best, ensemble = self._measured()
@@ -246,9 +298,11 @@ class Study:
             folds=self.settings.folds,
             seeds=self.settings.seeds,
             training=list(trainings(self.trials)),
+            searcher=self.settings.searcher_in_words,
+            front=front_results(self.trials, self.settings),
         )
         if self.folder is not None and self._job is not None:
-            write_text(self.folder.results, json.dumps(results.to_dict(), indent=2))
+            write_whole(self.folder.results, json.dumps(results.to_dict(), indent=2))
         return results
 
     def finish(self) -> Results:
@@ -299,40 +353,15 @@ class Study:
 
     def to_dataframe(self) -> "pd.DataFrame":
         """Return one row a trial: number, status, epochs, parent, config, last metrics."""
-        import pandas as pd
-
-        rows: list[dict[str, Any]] = []
-        for trial in self.trials:
-            row: dict[str, Any] = {"trial": trial.id, "status": trial.status.value}
-            row |= {"epochs": trial.epochs, "parent": trial.parent}
-            row |= {f"config_{name}": value for name, value in trial.config.items()}
-            row |= dict(trial.metrics) | {"seconds": trial.seconds}
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return table_of(self.trials)
 
     def close(self) -> None:
         """Let go of the study's files; everything is on disk already."""
         self._ledger.close()
 
-    def _seconds(self, minutes: float | None, spent: float) -> float | None:
-        """Return the study time at which to stop, sessions before this one included."""
-        clock = self._ledger.clock
-        if minutes is None:
-            if self.settings.minutes is None:
-                return None
-            until = 60 * self.settings.minutes
-        else:
-            until = clock + 60 * minutes
-        # What is left may be nothing; then the loop records what it has and ends at once.
-        return max(until - spent, clock + 0.001)
-
-    def _library(self) -> list[Trial]:
-        """Return the trials that left predictions and did not end badly."""
-        good = {TrialStatus.PAUSED, TrialStatus.RUNNING}
-        return [t for t in self.trials if t.predictions and t.state and t.status in good]
-
     def _can_evaluate(self) -> bool:
-        return isinstance(self._job, TuneJob) and bool(self._library())
+        library = library_of(self.trials, self.settings.goal)
+        return isinstance(self._job, TuneJob) and bool(library)
 
     def choose(
         self,
@@ -342,37 +371,17 @@ class Study:
         calibration: CalibrationName | None = None,
     ) -> Chosen:
         """Return the ensemble that these options select, not built yet; see :meth:`ensemble`."""
-        if self.settings.kind != "tune":
-            raise StudyError(
-                "a search over a function leaves no predictions to combine.",
-                where="Study.ensemble()",
-                fix="use rp.tune with a model, whose trials leave their predictions behind.",
-            )
-        if not isinstance(self._job, TuneJob):
-            raise StudyError(
-                "the study was opened without its model and data.",
-                where=repr(self),
-                fix="pass them: rp.open(path, model=…, data=…).",
-            )
-        library: Sequence[Trial] = self._library()
-        if not library:
-            raise StudyError(
-                "no trial has left predictions yet.",
-                where=repr(self),
-                fix="run the study for longer.",
-            )
-        # By identity: a user's own may not be hashable. What is kept holds on to it.
-        key = (method if isinstance(method, str | None) else id(method), size, calibration)
-        if key not in self._chosen:
-            self._chosen[key] = choose(
-                self._job,
-                library,
-                self._artifacts,
-                reference=self.settings.recipe or "custom",
-                combiner=find_combiner(method, self.settings, size=size, best=self.best),
-                calibration=calibration,
-            )
-        return self._chosen[key]
+        library = library_of(self.trials, self.settings.goal)
+        job = check_combinable(self._job, library, kind=self.settings.kind, where=repr(self))
+        return self._choices.choose(
+            job,
+            library,
+            self.settings,
+            method=method,
+            size=size,
+            calibration=calibration,
+            best=self.best,
+        )
 
     def _evaluate(self) -> Evaluation:
         """Return what the ensemble and the best trial give on the test part, measured once."""
@@ -389,11 +398,3 @@ class Study:
         test = evaluation.best_test if evaluation else {}
         validation = dict(best.metrics)
         return BestTrial(best.id, dict(best.config), validation, test), evaluation
-
-    def _stored_results(self) -> Results | None:
-        """Return the results in the folder, if they are of the search's present state."""
-        if self.folder is None or not self.folder.results.is_file():
-            return None
-        results = Results.read(self.folder.results)
-        now = (len(self.trials), sum(len(trial.history) for trial in self.trials))
-        return results if (results.trials, results.epochs) == now else None

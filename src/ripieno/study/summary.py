@@ -31,7 +31,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         trials=study.trials,
         space=study.space,
         scheduler=settings.scheduler,
-        searcher=settings.searcher,
+        searcher=settings.searcher_in_words,
         seed=settings.seed,
         seconds=results.seconds,
         stopped=None if results.finished else "the search is not finished",
@@ -40,6 +40,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         answers=_answers(evaluation),
         **diagnosed(study),
         fit_metric=_fit_metric(study),
+        goal=None if settings.goal.is_plain else settings.goal,
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),
@@ -73,6 +74,7 @@ def _selection(results: Results, evaluation: Evaluation | None) -> Selection | N
         weights=tuple(found.weights),
         scores=Scores(found.validation, found.test),
         members=members,
+        by=found.selected_by,
     )
 
 

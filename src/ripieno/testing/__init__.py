@@ -1,7 +1,7 @@
 """Contract suites and a simulator, for anyone who writes a part of Ripieno.
 
 A suite is a class of tests: inherit from it, say how to make the part, and pytest does the
-rest. It needs pytest, which Ripieno itself does not install.
+rest. The suites need pytest, which Ripieno itself does not install; the simulator does not.
 """
 
 import sys
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ripieno.testing.artifacts import ArtifactStoreContract
-    from ripieno.testing.cluster import Cluster, Simulation, simulate_cluster
+    from ripieno.testing.cluster import Cluster
     from ripieno.testing.executors import ExecutorContract
     from ripieno.testing.learner import Learner
+    from ripieno.testing.learning import LearningSearcherContract
     from ripieno.testing.ledgers import LedgerContract
+    from ripieno.testing.problem import Problem
     from ripieno.testing.schedulers import SchedulerContract
     from ripieno.testing.searchers import SearcherContract
     from ripieno.testing.simulated import SimulatedExecutor
@@ -24,9 +26,17 @@ if TYPE_CHECKING:
         curve,
         fate,
         orders_by_trial,
-        simulate,
+        rehearse,
     )
+    from ripieno.testing.simulator import simulate
     from ripieno.testing.spaces import example_spaces, finite_spaces
+    from ripieno.testing.tables import (
+        curve_problem,
+        problem_names,
+        read_problem,
+        table_problem,
+    )
+    from ripieno.testing.virtual import Incumbent, Simulation, simulate_cluster
     from ripieno.testing.watched import Watched
 
 __all__ = [
@@ -34,8 +44,11 @@ __all__ = [
     "Cluster",
     "Event",
     "ExecutorContract",
+    "Incumbent",
     "Learner",
+    "LearningSearcherContract",
     "LedgerContract",
+    "Problem",
     "SchedulerContract",
     "SearcherContract",
     "SimulatedExecutor",
@@ -43,25 +56,35 @@ __all__ = [
     "Watched",
     "carry_out",
     "curve",
+    "curve_problem",
     "example_spaces",
     "fate",
     "finite_spaces",
     "orders_by_trial",
+    "problem_names",
+    "read_problem",
+    "rehearse",
     "simulate",
     "simulate_cluster",
+    "table_problem",
 ]
 
 _FILES = {
     "artifacts": ("ArtifactStoreContract",),
-    "cluster": ("Cluster", "Simulation", "simulate_cluster"),
+    "cluster": ("Cluster",),
     "executors": ("ExecutorContract",),
     "learner": ("Learner",),
+    "learning": ("LearningSearcherContract",),
     "ledgers": ("LedgerContract",),
+    "problem": ("Problem",),
     "schedulers": ("SchedulerContract",),
     "searchers": ("SearcherContract",),
     "simulated": ("SimulatedExecutor",),
-    "simulation": ("Event", "carry_out", "curve", "fate", "orders_by_trial", "simulate"),
+    "simulation": ("Event", "carry_out", "curve", "fate", "orders_by_trial", "rehearse"),
+    "simulator": ("simulate",),
     "spaces": ("example_spaces", "finite_spaces"),
+    "tables": ("curve_problem", "problem_names", "read_problem", "table_problem"),
+    "virtual": ("Incumbent", "Simulation", "simulate_cluster"),
     "watched": ("Watched",),
 }
 
@@ -75,11 +98,10 @@ def __getattr__(name: str) -> object:
 
 
 def _load(module: str) -> ModuleType:
-    if module not in sys.modules:
-        import pytest
-
-        # A failed assertion of a suite then shows its values, as those of a test file do.
-        pytest.register_assert_rewrite(module)
+    # A failed assertion of a suite then shows its values, as those of a test file do. The
+    # simulator needs no pytest, so that it is not imported where it is not there.
+    if module not in sys.modules and "pytest" in sys.modules:
+        sys.modules["pytest"].register_assert_rewrite(module)
     return import_module(module)
 
 

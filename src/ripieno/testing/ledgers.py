@@ -9,7 +9,7 @@ import pytest
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import Ledger
-from ripieno.records import Config, Metrics, Order, Outcome, OutcomeStatus, TrialStatus
+from ripieno.records import Change, Config, Metrics, Order, Outcome, OutcomeStatus, TrialStatus
 
 __all__ = ["LedgerContract"]
 
@@ -309,6 +309,19 @@ class LedgerContract:
         with pytest.raises(LedgerError, match="another one is open"):
             ledger.record(orders=[_order(0, 2, 4)])
         assert look().open_orders() == [_order(0, 0, 2)]
+
+    def test_a_change_stands_where_it_was_made(self, ledger: Ledger, look: Any) -> None:
+        """After the outcomes and before the orders of one call; it is no order and no trial."""
+        first, second = _order(0, 0, 2), _order(1, 0, 2)
+        begin = Change(enqueued=(_CONFIG,))
+        ledger.record(changes=[begin])
+        ledger.record(orders=[first], clock=1.0)
+        more = Change(trials=9)
+        ledger.record(outcomes=[_outcome(first)], changes=[more], orders=[second], clock=2.0)
+        assert list(look().events()) == [begin, first, _outcome(first), more, second]
+        assert len(look().trials()) == 2
+        assert look().open_orders() == [second]
+        assert look().clock == 2.0
 
     def test_a_ledger_can_be_closed_twice(self, ledger: Ledger) -> None:
         """The second time does nothing."""

@@ -15,7 +15,7 @@ from ripieno.testing.simulation import (
     carry_out,
     fate,
     orders_by_trial,
-    simulate,
+    rehearse,
 )
 from ripieno.testing.spaces import example_spaces, finite_spaces
 from ripieno.testing.watched import Watched
@@ -63,11 +63,11 @@ class SchedulerContract:
         self, objective: Objective
     ) -> None:
         """Neither the arrival of outcomes nor the number of slots changes a trial."""
-        reference = orders_by_trial(simulate(self._fresh(objective), workers=1, ending=fate))
+        reference = orders_by_trial(rehearse(self._fresh(objective), workers=1, ending=fate))
         for workers, seed in [(1, 0), (1, 1), (2, 2), (3, 3), (8, 4), (8, 5), (200, 6)]:
             if workers > 1 and not self.synchronous:
                 continue
-            record = simulate(self._fresh(objective), workers=workers, seed=seed, ending=fate)
+            record = rehearse(self._fresh(objective), workers=workers, seed=seed, ending=fate)
             assert orders_by_trial(record) == reference
 
     # Mother test 3 of the project.
@@ -78,7 +78,7 @@ class SchedulerContract:
     ) -> None:
         """Replay is live, also for a searcher that depends on all it observes."""
         live = self._learning()
-        record = simulate(live, workers=workers, seed=workers, ending=fate, most=most)
+        record = rehearse(live, workers=workers, seed=workers, ending=fate, most=most)
         rebuilt = self._learning()
         _replay(rebuilt, record)
         assert rebuilt.ask(9) == live.ask(9)
@@ -88,14 +88,14 @@ class SchedulerContract:
     def test_asking_twice_equals_asking_once_for_both(self, most: int) -> None:
         """``ask(a)`` and then ``ask(b)`` equals ``ask(a + b)``."""
         whole, parts = self._learning(), self._learning()
-        record = simulate(whole, workers=6, seed=most, ending=fate, most=most)
+        record = rehearse(whole, workers=6, seed=most, ending=fate, most=most)
         _replay(parts, record)
         assert parts.ask(0) == []
         assert [*parts.ask(2), *parts.ask(1), *parts.ask(4)] == whole.ask(7)
 
     def test_every_order_starts_where_its_trial_stands(self, objective: Objective) -> None:
         """Trials continue and never restart, one order at a time."""
-        record = simulate(self._fresh(objective), workers=5, seed=1, ending=fate)
+        record = rehearse(self._fresh(objective), workers=5, seed=1, ending=fate)
         reached: dict[int, int] = {}
         out: set[int] = set()
         for event in record:
@@ -112,17 +112,17 @@ class SchedulerContract:
 
     def test_epochs_add_up_to_where_each_trial_ends(self) -> None:
         """No epoch of a trial is trained twice and none is left out."""
-        for orders in orders_by_trial(simulate(self._fresh(), workers=5, seed=2)).values():
+        for orders in orders_by_trial(rehearse(self._fresh(), workers=5, seed=2)).values():
             assert sum(order.epochs for order in orders) == orders[-1].stop - orders[0].start
 
     def test_trials_are_numbered_from_zero_in_the_order_of_creation(self) -> None:
         """The first order of each trial comes in the sequence of the numbers."""
-        trials = orders_by_trial(simulate(self._fresh(), workers=7, seed=3))
+        trials = orders_by_trial(rehearse(self._fresh(), workers=7, seed=3))
         assert list(trials) == list(range(len(trials)))
 
     def test_a_trial_keeps_its_config(self) -> None:
         """Trial ``i`` has suggestion ``i`` of the searcher in all of its orders."""
-        trials = orders_by_trial(simulate(self._fresh(), workers=7, seed=4))
+        trials = orders_by_trial(rehearse(self._fresh(), workers=7, seed=4))
         suggestions = self._random().suggest(len(trials))
         for number, orders in trials.items():
             if all(order.parent is None for order in orders):
@@ -131,7 +131,7 @@ class SchedulerContract:
     def test_a_search_ends_and_stays_ended(self) -> None:
         """No orders and none out: it is over."""
         scheduler = self._fresh()
-        simulate(scheduler, workers=4)
+        rehearse(scheduler, workers=4)
         assert scheduler.ask(10) == []
         assert scheduler.ask(1) == []
 
@@ -139,17 +139,17 @@ class SchedulerContract:
         """From the first where nothing fails, and in the end where something did."""
         scheduler = self._fresh()
         promised = scheduler.planned
-        given = sum(isinstance(event, Order) for event in simulate(scheduler, workers=3, seed=5))
+        given = sum(isinstance(event, Order) for event in rehearse(scheduler, workers=3, seed=5))
         assert promised in {None, given}
         assert scheduler.planned in {None, given}
         scheduler = self._fresh()
-        record = simulate(scheduler, workers=3, seed=5, ending=fate)
+        record = rehearse(scheduler, workers=3, seed=5, ending=fate)
         assert scheduler.planned in {None, sum(isinstance(event, Order) for event in record)}
 
     def test_failed_and_diverged_trials_do_not_stop_the_search(self) -> None:
         """They end alone: as many trials are started, and no dead one is ordered or copied."""
-        record = simulate(self._fresh(), workers=4, seed=6, ending=fate)
-        healthy = simulate(self._fresh(), workers=4, seed=6)
+        record = rehearse(self._fresh(), workers=4, seed=6, ending=fate)
+        healthy = rehearse(self._fresh(), workers=4, seed=6)
         started = len(orders_by_trial(healthy))
         if self.forks:
             assert len(orders_by_trial(record)) >= started
@@ -169,7 +169,7 @@ class SchedulerContract:
         self, longest: int
     ) -> None:
         """An order may be done with fewer rows than epochs, and a later one with none."""
-        record = simulate(self._fresh(), workers=4, seed=9, longest=longest)
+        record = rehearse(self._fresh(), workers=4, seed=9, longest=longest)
         reached: dict[int, int] = {}
         for event in record:
             if isinstance(event, Order):
@@ -180,14 +180,14 @@ class SchedulerContract:
             else:
                 reached[event.order.trial] = event.order.stop
         assert all(len(event.metrics) <= longest for event in record if isinstance(event, Outcome))
-        again = simulate(self._fresh(), workers=1, longest=longest)
+        again = rehearse(self._fresh(), workers=1, longest=longest)
         if self.synchronous:
             assert orders_by_trial(record) == orders_by_trial(again)
 
     @pytest.mark.parametrize("status", [OutcomeStatus.FAILED, OutcomeStatus.DIVERGED])
     def test_a_search_in_which_everything_dies_ends(self, status: OutcomeStatus) -> None:
         """Every trial is tried once, and then it is over."""
-        record = simulate(self._fresh(), workers=4, ending=lambda _: status)
+        record = rehearse(self._fresh(), workers=4, ending=lambda _: status)
         assert all(len(orders) == 1 for orders in orders_by_trial(record).values())
 
     def test_an_exhausted_searcher_ends_the_search(self) -> None:
@@ -197,7 +197,7 @@ class SchedulerContract:
         runs = []
         for workers in (1, 5, 50):
             scheduler = self.make(Grid(space), OBJECTIVE)
-            runs.append(orders_by_trial(simulate(scheduler, workers=workers, seed=workers)))
+            runs.append(orders_by_trial(rehearse(scheduler, workers=workers, seed=workers)))
             begun = [orders[0] for orders in runs[-1].values() if orders[0].parent is None]
             assert [order.config for order in begun] == configs
             assert scheduler.ask(3) == []
@@ -207,7 +207,7 @@ class SchedulerContract:
     def test_the_searcher_observes_every_outcome_in_the_order_of_the_trials(self) -> None:
         """Each trial as often as it was told, with all epochs it was trained for."""
         watched = Watched(self._random())
-        record = simulate(self.make(watched, OBJECTIVE), workers=9, seed=8, ending=fate)
+        record = rehearse(self.make(watched, OBJECTIVE), workers=9, seed=8, ending=fate)
         rows: dict[int, tuple[Metrics, ...]] = {}
         expected: dict[int, list[tuple[Metrics, ...]]] = {}
         for event in record:

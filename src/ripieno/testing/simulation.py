@@ -12,7 +12,7 @@ import numpy as np
 from ripieno.records import Config, Metrics, Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import Scheduler
 
-__all__ = ["OBJECTIVE", "Event", "carry_out", "curve", "fate", "orders_by_trial", "simulate"]
+__all__ = ["OBJECTIVE", "Event", "carry_out", "curve", "fate", "orders_by_trial", "rehearse"]
 
 OBJECTIVE = Objective("loss", "minimize")
 """What a simulated search is after."""
@@ -25,11 +25,13 @@ def curve(config: Config, epoch: int) -> Metrics:
     """Return a config's metrics after an epoch: a loss that falls to the config's own level.
 
     Curves cross: some configs learn fast and end high, so an early rung may be wrong. The
-    metric ``coarse`` is the loss in steps of a half, so that many trials are equal.
+    metric ``coarse`` is the loss in steps of a half, so that many trials are equal; ``level``
+    is what the loss falls to.
     """
     level, pace = _numbers(config)
     loss = level + math.exp(-epoch * (0.02 + 0.5 * pace))
-    return {"loss": loss, "accuracy": 1.0 / (1.0 + loss), "coarse": round(2.0 * loss) / 2.0}
+    coarse = round(2.0 * loss) / 2.0
+    return {"loss": loss, "accuracy": 1.0 / (1.0 + loss), "coarse": coarse, "level": level}
 
 
 def fate(order: Order) -> OutcomeStatus:
@@ -74,7 +76,7 @@ def carry_out(
     )
 
 
-def simulate(
+def rehearse(
     scheduler: Scheduler,
     *,
     workers: int,

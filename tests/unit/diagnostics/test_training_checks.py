@@ -1,6 +1,5 @@
 import math
 
-import numpy as np
 import pytest
 
 import ripieno as rp
@@ -13,13 +12,24 @@ from ripieno.diagnostics.training_checks import (
     learning_rate,
     nothing_learnt,
 )
-from ripieno.diagnostics.trials import Run, constant_losses, train
+from ripieno.diagnostics.trials import Run, train
+from ripieno.diagnostics.yardstick import Yardstick
 
 
 def run(*curve, train_loss=0.1, diverged=False):
     history = tuple({"log_loss": value, "train_loss": 2.0} for value in curve)
     last = curve[-1] if curve else math.nan
-    return Run(rp.Config({}), history, diverged, train_loss, last, 0.9, 0.9)
+    return Run(rp.Config({}), history, diverged, curve, train_loss, last, 0.9, 0.9, 2.0)
+
+
+@pytest.fixture
+def stick(recipe, data):
+    return Yardstick.of(recipe, data, rp.Config({}))
+
+
+@pytest.fixture
+def constants(stick):
+    return stick.constant_loss(stick.data.train.y), stick.constant_loss(stick.data.validation.y)
 
 
 def test_a_learning_rate_is_blamed_only_where_the_suggested_one_halves_the_loss():
@@ -48,34 +58,28 @@ def test_dropout_is_blamed_only_where_training_without_it_is_far_better():
     assert dropout_strength(run(0.25), run(0.2), strongest=0.5) == []
 
 
-def test_the_constant_answer_costs_the_entropy_of_the_classes(data):
-    train_loss, _ = constant_losses(data)
-    shares = (np.bincount(data.train.y) + 1) / (len(data.train) + 3)
-    assert train_loss == pytest.approx(-np.log(shares)[data.train.y].mean())
-
-
-def test_labels_are_suspected_where_training_rows_are_learnt_and_others_guessed(data):
-    train_loss, validation = constant_losses(data)
-    (finding,) = labels(run(validation, 2 * validation, train_loss=0.3 * train_loss), data)
+def test_labels_are_suspected_where_training_rows_are_learnt_and_others_guessed(stick, constants):
+    train_loss, validation = constants
+    (finding,) = labels(run(validation, 2 * validation, train_loss=0.3 * train_loss), stick)
     assert finding.kind == "labels_without_signal"
-    assert labels(run(0.5 * validation, 2 * validation, train_loss=0.1), data) == []
-    assert labels(run(validation, train_loss=train_loss), data) == []
+    assert labels(run(0.5 * validation, 2 * validation, train_loss=0.1), stick) == []
+    assert labels(run(validation, train_loss=train_loss), stick) == []
 
 
-def test_a_training_no_better_than_a_constant_answer_has_learnt_nothing(data):
-    train_loss, validation = constant_losses(data)
-    assert nothing_learnt(run(validation, train_loss=train_loss), data)[0].kind == "learns_nothing"
-    assert nothing_learnt(run(0.5, train_loss=0.5), data) == []
+def test_a_training_no_better_than_a_constant_answer_has_learnt_nothing(stick, constants):
+    train_loss, validation = constants
+    assert nothing_learnt(run(validation, train_loss=train_loss), stick)[0].kind == "learns_nothing"
+    assert nothing_learnt(run(0.5, train_loss=0.5), stick) == []
 
 
-def test_a_validation_loss_that_rises_is_overfitting_and_a_ripple_is_not(data):
-    (finding,) = fit(run(0.9, 0.4, 0.6, 0.8, train_loss=0.05), data)
+def test_a_validation_loss_that_rises_is_overfitting_and_a_ripple_is_not(stick):
+    (finding,) = fit(run(0.9, 0.4, 0.6, 0.8, train_loss=0.05), stick)
     assert (finding.kind, finding.evidence["epoch"]) == ("overfitting", 2)
-    assert fit(run(0.9, 0.40, 0.42, 0.43, train_loss=0.3), data) == []
+    assert fit(run(0.9, 0.40, 0.42, 0.43, train_loss=0.3), stick) == []
 
 
-def test_training_rows_that_are_not_fitted_are_underfitting(data):
-    (finding,) = fit(run(1.0, 0.9, train_loss=0.9), data)
+def test_training_rows_that_are_not_fitted_are_underfitting(stick):
+    (finding,) = fit(run(1.0, 0.9, train_loss=0.9), stick)
     assert (finding.kind, finding.severity) == ("underfitting", "advice")
 
 

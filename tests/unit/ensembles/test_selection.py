@@ -3,8 +3,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ripieno.ensembles import Predictions, accuracy, brier, greedy_selection, log_loss
+from ripieno.ensembles import (
+    Predictions,
+    accuracy,
+    brier,
+    greedy_selection,
+    log_loss,
+    selection_metric,
+)
 from ripieno.errors import EnsembleError
+from ripieno.recipes import measure
 
 LOSSES = {
     "log_loss": log_loss,
@@ -226,3 +234,48 @@ def test_single_precision_gives_the_weights_of_double_precision(metric):
 def test_an_argument_out_of_range_is_refused(wrong):
     with pytest.raises(EnsembleError):
         greedy_selection(library(3), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"), [("regression", "rmse"), ("regression", "mae"), ("multilabel", "brier")]
+)
+def test_errors_are_selected_by_their_own_measure(task, metric):
+    rng = np.random.default_rng(4)
+    y = rng.normal(size=(30, 2)) if task == "regression" else rng.integers(2, size=(30, 2))
+    members = y + rng.normal(size=(5, 30, 2)) * rng.uniform(0.3, 2.0, (5, 1, 1))
+    p = members if task == "regression" else 1 / (1 + np.exp(-members))
+    predictions = Predictions(p, y, tuple("abcde"), "rows", task)
+
+    def loss(models):
+        return measure(p[list(models)].mean(axis=0), y, metrics=(metric,), task=task)[metric]
+
+    weights = greedy_selection(predictions, rounds=1, bags=0, sorted_start=0, metric=metric)
+    assert int(weights.argmax()) == min(range(5), key=lambda m: loss([m]))
+    # Two rounds: the best pair with the first, or the first alone.
+    two = greedy_selection(predictions, rounds=2, bags=0, sorted_start=0, metric=metric)
+    first = int(weights.argmax())
+    bags = [[first], *([first, m] for m in range(5))]
+    best = min(bags, key=loss)
+    np.testing.assert_allclose(two, np.bincount(best, minlength=5) / len(best))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "task", "taken"),
+    [
+        ("log_loss", "classification", "log_loss"),
+        ("accuracy", "classification", "accuracy"),
+        ("brier", "classification", "brier"),
+        ("auroc", "classification", "log_loss"),
+        ("balanced_accuracy", "classification", "log_loss"),
+        ("profit", "classification", "log_loss"),
+        ("brier", "multilabel", "brier"),
+        ("f1_macro", "multilabel", "log_loss"),
+        ("mae", "regression", "mae"),
+        ("pinball", "regression", "mae"),
+        ("pinball_0.9", "regression", "rmse"),
+        ("r2", "regression", "rmse"),
+        ("train_loss", "regression", "rmse"),
+    ],
+)
+def test_what_is_wanted_is_selected_by_where_it_can_be(wanted, task, taken):
+    assert selection_metric(wanted, task) == taken

@@ -27,7 +27,7 @@ def ends():
     "message",
     [
         SetUp(("/a", ""), ("main.py", "x"), None),
-        Work((ORDER,), frozenset({3})),
+        Work((ORDER,)),
         Stop(),
         Ready(),
         Begun((3, 4)),

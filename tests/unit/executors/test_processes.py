@@ -56,8 +56,22 @@ def wait_until(condition, seconds=20.0):
     return condition()
 
 
-def test_workers_start_with_the_first_order(start):
-    executor = start(lambda config: os.getpid(), workers=2)
+def meeting(folder):
+    """A function whose calls wait until it is called in two processes."""
+    folder = folder / "met"
+    folder.mkdir()
+
+    def objective(config):
+        (folder / str(os.getpid())).touch()
+        while len(list(folder.iterdir())) < 2:
+            time.sleep(0.01)
+        return os.getpid()
+
+    return objective
+
+
+def test_workers_start_with_the_first_order(start, tmp_path):
+    executor = start(meeting(tmp_path), workers=2)
     assert executor.slots == 2
     assert executor._workers == []  # noqa: SLF001 - nothing outside shows it
     executor.submit([order(0), order(1)])
@@ -187,8 +201,21 @@ def test_orders_that_died_together_are_tried_again_one_by_one(start):
     assert [outcome.metrics for outcome in outcomes if outcome.metrics] == [({"loss": 1.0},)] * 2
 
 
-def test_workers_are_filled_evenly(start):
-    executor = start(pool(width=4), workers=2)
+def test_workers_are_filled_evenly(start, tmp_path):
+    meet = meeting(tmp_path)
+
+    class Meeting:
+        width = 4
+
+        def group(self, order):
+            return ""
+
+        def run(self, orders, artifacts, stop):
+            meet(None)
+            for each in orders:
+                yield Outcome(each, OutcomeStatus.DONE, metrics=({"loss": len(orders)},))
+
+    executor = start(Meeting(), workers=2)
     executor.submit([order(trial) for trial in (2, 3, 4, 5, 6, 7)])
     assert executor.slots == 2
     together = [outcome.metrics[0]["loss"] for outcome in collect(executor, 6)]
@@ -267,28 +294,21 @@ def test_an_answer_that_cannot_be_read_ends_the_study(start):
         collect(executor, 1)
 
 
-def test_workers_that_die_again_and_again_before_their_work_end_the_study(start):
-    parent = os.getpid()
-
-    class Deadly:
-        width = 1
-
-        def group(self, order):
-            if os.getpid() != parent:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return ""
-
-        def run(self, orders, artifacts, stop):
-            yield from ()
-
-    executor = start(Deadly())
+def test_workers_that_die_again_and_again_before_their_work_end_the_study(start, monkeypatch):
+    deadly = (
+        "import os, signal; from ripieno.executors import worker; "
+        "worker._work = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); worker.main()"
+    )
+    command = (sys.executable, "-c", deadly)
+    monkeypatch.setattr("ripieno.executors.spawning.COMMAND", command)
+    executor = start(len)
     executor.submit([order(0)])
     with pytest.raises(WorkerError, match=r"died \(signal 9\) again before its work"):
         collect(executor, 1)
 
 
 def test_a_system_that_starts_no_process_is_told(start, monkeypatch):
-    monkeypatch.setattr("ripieno.executors.processes._COMMAND", ("/no/such/python",))
+    monkeypatch.setattr("ripieno.executors.spawning.COMMAND", ("/no/such/python",))
     with pytest.raises(WorkerError, match="cannot be started") as caught:
         start(len).submit([order(0)])
     assert "fewer workers" in caught.value.fix

@@ -7,8 +7,9 @@ import ripieno as rp
 from ripieno.errors import ArtifactError, RecipeError
 from ripieno.ledger import MemoryArtifacts
 from ripieno.population import PopulationRunner, check_tier, deciding_names
+from ripieno.population.group import Group
 from ripieno.recipes import Data, Recipe, TrainerRunner
-from ripieno.records import Order, OutcomeStatus
+from ripieno.records import Objective, Order, OutcomeStatus, Target
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +144,6 @@ def test_a_search_gives_the_same_table_whatever_the_tier_but_for_rounding(tmp_pa
 
 @pytest.mark.parametrize("room", [0, 1, 2])
 def test_out_of_memory_halves_a_stack_until_it_fits(data, monkeypatch, room):
-    from ripieno.population.group import Group
-
     whole = Group.train
 
     def train(self, stop):
@@ -186,9 +185,11 @@ def test_memory_that_runs_out_on_the_way_costs_no_epoch_that_was_finished(data, 
         assert outcome.metrics[-1]["log_loss"] == pytest.approx(
             undisturbed[trial].metrics[-1]["log_loss"], rel=1e-10
         )
-    assert {o.notes for o in outcomes.values()} == {
-        "memory ran out with 5 rows", "2 rows (memory ran out with 5 rows); leaves: forced",
-    }  # fmt: skip
+    # The first trial was done, and given, before memory ran out.
+    assert outcomes[0].notes == "5 rows; leaves: forced"
+    assert {outcomes[trial].notes for trial in range(1, 5)} == {
+        "2 rows (memory ran out with 5 rows); leaves: forced"
+    }
 
 
 class Greedy(nn.Linear):
@@ -214,3 +215,37 @@ def test_augmentation_of_a_table_is_a_failed_outcome_beside_good_ones(data):
     ]  # fmt: skip
     assert "'flip' changes images" in outcomes[1].error
     assert outcomes[0].notes == outcomes[2].notes == "2 rows; leaves: forced"
+
+
+@pytest.mark.parametrize("tier", ["leaves", "loop"])
+def test_a_stack_ends_with_the_epoch_in_which_a_trial_reaches_the_target(data, tier):
+    orders = [Order(t, order(t, lr=0.02 * (t + 1)).config, 0, 6) for t in range(3)]
+    recipe = Recipe(model=model, dtype="float64")
+    whole = carry_out(PopulationRunner(recipe, data, tier=tier), orders)
+    losses = [whole[2].metrics[epoch]["log_loss"] for epoch in range(6)]
+    assert losses == sorted(losses, reverse=True)
+    target = Target(Objective("log_loss"), losses[3])
+    found = carry_out(PopulationRunner(recipe, data, tier=tier, target=target), orders)
+    assert found[2].status is OutcomeStatus.STOPPED
+    assert [row["log_loss"] for row in found[2].metrics] == pytest.approx(losses[:4], rel=1e-10)
+    assert found[2].state is not None
+    if tier == "leaves":
+        assert {len(outcome.metrics) for outcome in found.values()} == {4}
+
+
+def test_trials_of_one_stack_are_given_as_they_end(data, monkeypatch):
+    epochs = []
+    whole = Group._epoch  # noqa: SLF001 - how far the stack is shows nowhere else
+
+    def epoch(self, stop):
+        epochs.append(len(self._going))
+        return whole(self, stop)
+
+    monkeypatch.setattr(Group, "_epoch", epoch)
+    orders = [Order(t, order(t).config, 0, 1 + t) for t in range(3)]
+    runner = PopulationRunner(Recipe(model=model), data, tier="leaves")
+    given = [
+        (outcome.order.trial, list(epochs))
+        for outcome in runner.run(orders, MemoryArtifacts(), lambda: False)
+    ]
+    assert given == [(0, [3]), (1, [3, 2]), (2, [3, 2, 1])]

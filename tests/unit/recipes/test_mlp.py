@@ -29,6 +29,15 @@ def test_few_rows_get_narrow_networks(rows, widest):
     assert mlp(Data.from_arrays(x, y)).space["width"].high == widest
 
 
+@pytest.mark.parametrize(("rows", "embeds"), [(300, False), (9000, True)])
+def test_networks_that_embed_numbers_answer_with_their_best_epoch(rows, embeds):
+    x, y = np.random.default_rng(0).random((rows, 4)), np.arange(rows) % 2
+    config = mlp(Data.from_arrays(x, y)).space.default()
+    assert config.numeric_embedding == ("periodic" if embeds else "none")
+    assert config.get("restore", "last") == ("best" if embeds else "last")
+    assert config.get("frequency_scale") == (1.0 if embeds else None)
+
+
 def test_layers_have_widths_and_rates_of_their_own():
     net = MlpFactory((4,), 2)(Config({"width": 9, "width_2": 5, "dropout": 0.1, "dropout_1": 0.4}))
     assert [m.weight.shape for m in net if isinstance(m, nn.Linear)] == [(9, 4), (5, 9), (2, 5)]

@@ -5,7 +5,7 @@ from ripieno.records import Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import Asha
 from ripieno.searchers import Grid, Random
 from ripieno.space import Int, Space
-from ripieno.testing import example_spaces, orders_by_trial, simulate
+from ripieno.testing import example_spaces, orders_by_trial, rehearse
 
 LOSS = Objective("loss")
 
@@ -69,7 +69,7 @@ def test_the_rung_of_the_dead_ranks_them_last():
 
 
 def test_in_the_end_one_trial_is_trained_to_the_last_epoch_however_few_there_are():
-    trials = orders_by_trial(simulate(asha(epochs=81, trials=2), workers=2))
+    trials = orders_by_trial(rehearse(asha(epochs=81, trials=2), workers=2))
     stops = sorted(orders[-1].stop for orders in trials.values())
     assert stops == [1, 81]
 
@@ -83,13 +83,13 @@ def test_brackets_begin_a_rung_higher_each_and_share_trials_as_hyperband_does():
 
 def test_a_grid_ends_an_endless_search():
     scheduler = Asha(Grid(Space(depth=Int(1, 30))), LOSS, epochs=9)
-    record = simulate(scheduler, workers=4)
+    record = rehearse(scheduler, workers=4)
     assert len(orders_by_trial(record)) == 30
     assert sum(isinstance(event, Order) and event.stop == 9 for event in record) >= 3
 
 
 def test_asha_spends_a_fraction_of_the_epochs_of_training_everything():
-    record = simulate(asha(epochs=27, trials=200), workers=8)
+    record = rehearse(asha(epochs=27, trials=200), workers=8)
     epochs = sum(event.epochs for event in record if isinstance(event, Order))
     assert 200 + 66 * 2 + 22 * 6 + 7 * 18 <= epochs < 0.2 * 200 * 27
 

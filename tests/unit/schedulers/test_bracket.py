@@ -1,9 +1,8 @@
-import math
-
+from ripieno.records import Merit
 from ripieno.schedulers.bracket import Bracket
 from ripieno.schedulers.rungs import Plan
 
-NAN = math.nan
+DEAD = None
 
 
 def filled(trials, *, levels=(1, 3, 9), eta=3):
@@ -17,7 +16,7 @@ def filled(trials, *, levels=(1, 3, 9), eta=3):
 def tell(bracket, values):
     for trial, badness in values.items():
         assert not bracket.complete
-        bracket.tell(trial, badness)
+        bracket.tell(trial, None if badness is DEAD else Merit((badness,)))
     assert bracket.complete
 
 
@@ -49,14 +48,14 @@ def test_a_rung_that_has_been_decided_takes_no_more_trials():
 def test_places_of_dead_trials_stay_empty_when_there_are_not_enough_living():
     bracket = filled(9)
     assert bracket.orders == 9 + 3 + 1
-    tell(bracket, dict(enumerate([NAN, NAN, 4, NAN, NAN, NAN, 3, NAN, NAN])))
+    tell(bracket, dict(enumerate([DEAD, DEAD, 4, DEAD, DEAD, DEAD, 3, DEAD, DEAD])))
     assert bracket.decide() == [6, 2]
     assert bracket.orders == 9 + 2 + 1
 
 
 def test_a_bracket_in_which_all_die_is_over():
     bracket = filled(3, levels=(1, 3))
-    tell(bracket, {0: NAN, 1: NAN, 2: NAN})
+    tell(bracket, {0: DEAD, 1: DEAD, 2: DEAD})
     assert bracket.decide() == []
     assert bracket.orders == 3
 

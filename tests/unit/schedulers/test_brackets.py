@@ -3,7 +3,7 @@ import math
 import pytest
 
 from ripieno.errors import SearchError
-from ripieno.records import Objective, Order, Outcome, OutcomeStatus
+from ripieno.records import Goal, Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers.brackets import Brackets
 from ripieno.schedulers.nursery import Nursery
 from ripieno.schedulers.rungs import Plan
@@ -19,8 +19,7 @@ SPACE = Space(lr=Float(0.0, 1.0))
 
 def brackets(*plans, searcher=None, objective=LOSS):
     searcher = searcher or Random(SPACE, 0)
-    orders = sum(plan.orders for plan in plans)
-    return Brackets(Nursery(searcher), objective, plans=plans, orders=orders)
+    return Brackets(Nursery(searcher), Goal.of(objective), plans=plans)
 
 
 def gave(order, loss, status=OutcomeStatus.DONE):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from ripieno.errors import SearchError
@@ -5,7 +7,7 @@ from ripieno.records import Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import FreezeThaw
 from ripieno.searchers import Grid, Random
 from ripieno.space import Int, Space
-from ripieno.testing import curve, example_spaces, orders_by_trial, simulate
+from ripieno.testing import curve, example_spaces, orders_by_trial, rehearse
 
 LOSS = Objective("loss")
 INDEX = Space(index=Int(0, 99))
@@ -57,7 +59,7 @@ def test_a_slow_starter_that_falls_steadily_is_thawed_before_a_flat_one():
 
 def test_diverged_trials_make_new_ones_less_promising_and_are_never_thawed():
     scheduler = FreezeThaw(Grid(INDEX), LOSS, epochs=20, trials=30, interval=2)
-    record = simulate(
+    record = rehearse(
         scheduler,
         workers=3,
         ending=lambda order: (
@@ -72,8 +74,9 @@ def test_diverged_trials_make_new_ones_less_promising_and_are_never_thawed():
 def test_at_equal_promise_the_cheap_trial_comes_first_if_cost_counts():
     def first_thawed(**settings):
         orders = search(
-            [0.5] * 6, epochs=20, interval=2, seconds=lambda i: 1.0 if i == 3 else 9.0, **settings
-        )
+            [0.5] * 6, epochs=20, interval=2, hedge=None,
+            seconds=lambda i: 1.0 if i == 3 else 9.0, **settings,
+        )  # fmt: skip
         return next(order.trial for order in orders if order.start)
 
     assert first_thawed(cost_aware=True) == 3
@@ -83,7 +86,7 @@ def test_at_equal_promise_the_cheap_trial_comes_first_if_cost_counts():
 def test_it_finds_a_good_trial_with_a_part_of_the_epochs_of_training_everything():
     space = example_spaces()["nested"]
     scheduler = FreezeThaw(Random(space, 3), LOSS, epochs=27, trials=60)
-    orders = [e for e in simulate(scheduler, workers=1) if isinstance(e, Order)]
+    orders = [e for e in rehearse(scheduler, workers=1) if isinstance(e, Order)]
     finals = sorted(curve(config, 27)["loss"] for config in Random(space, 3).suggest(60))
     found = min(curve(order.config, order.stop)["loss"] for order in orders)
     assert found <= finals[2]
@@ -117,3 +120,31 @@ def test_trials_that_have_hardly_begun_do_not_hide_how_far_a_good_one_falls():
         reached[order.config["index"]] = order.stop
     assert reached[2] == 50
     assert reached.count(50) <= 4
+
+
+def test_the_hedge_finds_a_fall_behind_a_plateau_that_no_forecast_sees():
+    def loss(index, epoch):
+        flat = 0.7 + 1e-4 * (7 * index % 10)
+        return max(flat - 0.06 * max(epoch - 8, 0), 0.1) if index == 10 else flat
+
+    def best(**settings):
+        space = Space(index=Int(0, 29))
+        scheduler = FreezeThaw(Grid(space), LOSS, epochs=27, interval=1, **settings)
+        spent, found = 0, math.inf
+        while spent < 250 and (asked := scheduler.ask(1)):
+            (order,) = asked
+            row = {"loss": loss(order.config["index"], order.stop)}
+            scheduler.tell(Outcome(order, OutcomeStatus.DONE, (row,)))
+            spent, found = spent + 1, min(found, row["loss"])
+        return found
+
+    assert best() == pytest.approx(0.1)
+    assert best(hedge=None) == pytest.approx(0.7)
+
+
+def test_without_a_hedge_only_forecasts_decide():
+    levels = [0.9, 0.5, 0.7, 0.2, 0.8, 0.6, 1.0, 0.4, 0.3, 1.1]
+    with_hedge = search(levels, epochs=40, interval=4)
+    without = search(levels, epochs=40, interval=4, hedge=None)
+    assert {order.trial for order in without if order.stop == 40} == {3}
+    assert sum(order.epochs for order in without) <= sum(order.epochs for order in with_hedge)

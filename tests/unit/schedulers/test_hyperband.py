@@ -7,7 +7,7 @@ from ripieno.records import Objective, Order
 from ripieno.schedulers import Hyperband
 from ripieno.searchers import Grid, Random
 from ripieno.space import Int, Space
-from ripieno.testing import Watched, curve, example_spaces, fate, orders_by_trial, simulate
+from ripieno.testing import Watched, curve, example_spaces, fate, orders_by_trial, rehearse
 
 LOSS = Objective("loss")
 BRACKETS = [((1, 3, 9, 27), 27), ((3, 9, 27), 12), ((9, 27), 6), ((27,), 4)]
@@ -37,14 +37,14 @@ def test_survivors_of_every_bracket_are_those_of_a_plain_implementation():
             alive = sorted(alive, key=losses.get)[: max(places, 1)]
             for trial in alive:
                 expected[trial].append((start, stop))
-    trials = orders_by_trial(simulate(hyperband(epochs=27, trials=90), workers=11))
+    trials = orders_by_trial(rehearse(hyperband(epochs=27, trials=90), workers=11))
     assert {
         trial: [(order.start, order.stop) for order in orders] for trial, orders in trials.items()
     } == expected
 
 
 def test_continuing_survivors_saves_a_sixth_of_the_epochs_of_a_round():
-    record = simulate(hyperband(epochs=27, trials=49), workers=2)
+    record = rehearse(hyperband(epochs=27, trials=49), workers=2)
     orders = [event for event in record if isinstance(event, Order)]
     from_scratch = (27 + 9 * 3 + 3 * 9 + 27) + (12 * 3 + 4 * 9 + 27) + (6 * 9 + 2 * 27) + 4 * 27
     continued = (27 + 9 * 2 + 3 * 6 + 18) + (12 * 3 + 4 * 6 + 18) + (6 * 9 + 2 * 18) + 4 * 27
@@ -70,14 +70,14 @@ def test_planned_is_exact_with_a_number_of_trials_and_unknown_without():
 
 def test_planned_is_what_was_given_in_the_end_though_trials_failed():
     scheduler = hyperband(epochs=27, trials=100)
-    record = simulate(scheduler, workers=9, ending=fate)
+    record = rehearse(scheduler, workers=9, ending=fate)
     assert scheduler.planned == sum(isinstance(event, Order) for event in record)
 
 
 @pytest.mark.parametrize("count", [1, 27, 30, 49, 70])
 def test_a_grid_ends_an_endless_hyperband(count):
     scheduler = Hyperband(Grid(Space(depth=Int(1, count))), LOSS, epochs=27)
-    record = simulate(scheduler, workers=4)
+    record = rehearse(scheduler, workers=4)
     assert len(orders_by_trial(record)) == count
     assert scheduler.planned == sum(isinstance(event, Order) for event in record)
 
@@ -99,8 +99,20 @@ def test_numbers_out_of_range_are_refused(settings):
 
 def test_the_searcher_observes_every_rung_with_its_epochs_as_bohb_needs_it():
     watched = Watched(searcher())
-    simulate(Hyperband(watched, LOSS, epochs=9, trials=9 + 5 + 3), workers=1)
+    rehearse(Hyperband(watched, LOSS, epochs=9, trials=9 + 5 + 3), workers=1)
     rungs = [sorted({trial.epochs for trial in batch}) for batch in watched.observed]
     sizes = [len(batch) for batch in watched.observed]
     seen = sorted((tuple(epochs), size) for epochs, size in zip(rungs, sizes, strict=True))
     assert seen == [((1,), 9), ((3,), 3), ((3,), 5), ((9,), 1), ((9,), 1), ((9,), 3)]
+
+
+def test_trials_with_a_head_start_go_to_the_end_at_once_and_the_others_as_ever():
+    trials = orders_by_trial(rehearse(hyperband(epochs=27, trials=50, head_start=1), workers=3))
+    found = {trial: [(o.start, o.stop) for o in orders] for trial, orders in trials.items()}
+    assert found.pop(0) == [(0, 27)]
+    assert [len(found[trial]) >= 1 and found[trial][0] for trial in (1, 27, 28, 40, 46)] == [
+        (0, 1), (0, 1), (0, 3), (0, 9), (0, 27),
+    ]  # fmt: skip
+    assert (
+        hyperband(epochs=27, trials=50, head_start=1).planned == sum(map(len, found.values())) + 1
+    )

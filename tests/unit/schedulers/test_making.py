@@ -25,7 +25,7 @@ def make(name, **settings):
 
 @pytest.mark.parametrize(
     ("name", "kind", "planned"),
-    [("full", FullBudget, 27), ("halving", SuccessiveHalving, 40), ("hyperband", Hyperband, 40)],
+    [("full", FullBudget, 27), ("halving", SuccessiveHalving, 40), ("hyperband", Hyperband, 38)],
 )
 def test_each_name_gives_its_scheduler_with_eta_three_from_one_epoch(name, kind, planned):
     scheduler = make(name, epochs=27, trials=27)
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_a_close_match():
         make("hyperbend", epochs=27)
     assert "did you mean 'hyperband'?" in caught.value.problem
     assert caught.value.fix == (
-        "choose one of full, halving, hyperband, asha, median, pbt, freezethaw."
+        "choose one of full, halving, hyperband, bohb, asha, median, pbt, freezethaw."
     )
 
 

@@ -4,7 +4,7 @@ from ripieno.errors import SearchError
 from ripieno.records import Objective, Outcome, OutcomeStatus
 from ripieno.schedulers import MedianStop
 from ripieno.searchers import Random
-from ripieno.testing import example_spaces, orders_by_trial, simulate
+from ripieno.testing import example_spaces, orders_by_trial, rehearse
 
 LOSS = Objective("loss")
 
@@ -63,12 +63,12 @@ def test_the_dead_end_and_count_in_no_median():
 
 
 def test_trials_go_on_in_steps_up_to_the_last_epoch():
-    trials = orders_by_trial(simulate(stopper(epochs=7, trials=1, interval=3), workers=2))
+    trials = orders_by_trial(rehearse(stopper(epochs=7, trials=1, interval=3), workers=2))
     assert [(o.start, o.stop) for o in trials[0]] == [(0, 3), (3, 6), (6, 7)]
 
 
 def test_about_half_of_the_trials_are_stopped_at_the_first_look():
-    trials = orders_by_trial(simulate(stopper(epochs=9, trials=400), workers=4)).values()
+    trials = orders_by_trial(rehearse(stopper(epochs=9, trials=400), workers=4)).values()
     stopped = sum(orders[-1].stop == 1 for orders in trials)
     assert 160 <= stopped <= 240
     assert sum(orders[-1].stop == 9 for orders in trials) >= 100

@@ -7,7 +7,7 @@ from ripieno.records import Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import PopulationBased
 from ripieno.searchers import Grid, Random
 from ripieno.space import Categorical, Float, Int, Space
-from ripieno.testing import fate, orders_by_trial, simulate
+from ripieno.testing import fate, orders_by_trial, rehearse
 
 LOSS = Objective("loss")
 SPACE = Space(lr=Float(1e-3, 1.0, log=True), width=Int(8, 64), act=Categorical("relu", "gelu"))
@@ -80,14 +80,14 @@ def test_a_population_without_survivors_ends():
 
 
 def test_the_last_generation_is_as_short_as_it_must_be():
-    record = simulate(pbt(epochs=7, population=4, interval=3), workers=3)
+    record = rehearse(pbt(epochs=7, population=4, interval=3), workers=3)
     stops = [event.stop for event in record if isinstance(event, Order)]
     assert sorted(stops) == [3] * 4 + [6] * 4 + [7] * 4
 
 
 def test_every_generation_has_as_many_orders_though_members_die():
     scheduler = pbt(epochs=8, population=12, interval=1)
-    record = simulate(scheduler, workers=5, ending=fate)
+    record = rehearse(scheduler, workers=5, ending=fate)
     stops = [event.stop for event in record if isinstance(event, Order)]
     assert [stops.count(stop) for stop in range(1, 9)] == [12] * 8
     assert scheduler.planned == 96
@@ -99,7 +99,7 @@ def test_a_short_grid_makes_a_small_population():
         scheduler = PopulationBased(
             Grid(space), LOSS, space=space, epochs=4, population=10, interval=2
         )
-        record = simulate(scheduler, workers=workers)
+        record = rehearse(scheduler, workers=workers)
         stops = [event.stop for event in record if isinstance(event, Order)]
         assert sorted(stops) == [2] * 3 + [4] * 3
         assert scheduler.planned == 6
@@ -107,7 +107,7 @@ def test_a_short_grid_makes_a_small_population():
 
 def test_the_seed_decides_parents_and_changes():
     records = [
-        orders_by_trial(simulate(pbt(epochs=6, population=10, seed=seed), workers=3))
+        orders_by_trial(rehearse(pbt(epochs=6, population=10, seed=seed), workers=3))
         for seed in (1, 1, 2)
     ]
     assert records[0] == records[1] != records[2]

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from ripieno.errors import SearchError
-from ripieno.schedulers.rungs import Plan, best, halving_plan, hyperband_plans, levels, sizes
+from ripieno.schedulers.rungs import Plan, halving_plan, hyperband_plans, levels, sizes
 
 
 def cycle(*, epochs, eta=3, min_epochs=1):
@@ -131,25 +131,6 @@ def test_halving_is_the_most_exploratory_bracket():
     plan = halving_plan(trials=81, epochs=27, eta=3, min_epochs=1)
     assert plan == Plan(81, (1, 3, 9, 27), 3)
     assert plan.sizes == (81, 27, 9, 3)
-
-
-def test_the_best_go_on_best_first():
-    assert best([(0.3, 0), (0.1, 1), (0.2, 2), (0.4, 3)], keep=2) == [1, 2]
-
-
-def test_of_equals_the_earlier_trial_goes_on_however_they_arrive():
-    for results in itertools.permutations([(0.5, 4), (0.5, 2), (0.5, 9), (0.7, 1)]):
-        assert best(results, keep=2) == [2, 4]
-
-
-def test_dead_trials_never_go_on_though_there_be_room():
-    for results in itertools.permutations([(math.nan, 0), (2.0, 1), (math.nan, 2), (1.0, 3)]):
-        assert best(results, keep=3) == [3, 1]
-    assert best([(math.nan, 0)], keep=1) == []
-
-
-def test_an_infinite_value_ranks_last_of_the_living():
-    assert best([(math.inf, 0), (5.0, 1), (-math.inf, 2)], keep=3) == [2, 1, 0]
 
 
 @pytest.mark.parametrize(

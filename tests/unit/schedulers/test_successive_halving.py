@@ -4,7 +4,7 @@ from ripieno.errors import SearchError
 from ripieno.records import Objective
 from ripieno.schedulers import SuccessiveHalving
 from ripieno.searchers import Random
-from ripieno.testing import curve, example_spaces, orders_by_trial, simulate
+from ripieno.testing import curve, example_spaces, orders_by_trial, rehearse
 
 LOSS = Objective("loss")
 
@@ -25,7 +25,7 @@ def test_survivors_are_those_of_a_plain_implementation():
         alive = sorted(alive, key=lambda trial: curve(configs[trial], start)["loss"])[:keep]
         for trial in alive:
             expected[trial].append((start, stop))
-    trials = orders_by_trial(simulate(halving(epochs=27, trials=50), workers=7))
+    trials = orders_by_trial(rehearse(halving(epochs=27, trials=50), workers=7))
     assert {
         trial: [(order.start, order.stop) for order in orders] for trial, orders in trials.items()
     } == expected
@@ -42,7 +42,7 @@ def test_the_first_rung_starts_at_the_fewest_epochs():
 
 
 def test_one_trial_is_trained_to_the_end_rung_by_rung():
-    trials = orders_by_trial(simulate(halving(epochs=27, trials=1), workers=3))
+    trials = orders_by_trial(rehearse(halving(epochs=27, trials=1), workers=3))
     assert [(order.start, order.stop) for order in trials[0]] == [(0, 1), (1, 3), (3, 9), (9, 27)]
 
 

@@ -23,7 +23,7 @@ def test_the_last_epoch_of_every_order_is_judged(arrays, factory, space, tmp_pat
         for trial in study.trials:
             assert JUDGED in trial.metrics
         # The first order found no ensemble: it is judged by its own loss.
-        first = study.trials[0].history[0]
+        first = study.trials[0].history[-1]
         assert first[JUDGED] == pytest.approx(first["log_loss"], rel=1e-5)
         differing = [
             t.id for t in study.trials if abs(t.metrics[JUDGED] - t.metrics["log_loss"]) > 1e-6

@@ -1,7 +1,6 @@
 import pytest
 
 import ripieno as rp
-from ripieno.records import config_by_epoch
 from ripieno.study.strategy import changed_names
 
 SPACE = rp.Space(x=rp.Float(0.1, 1.0), kind=rp.Categorical("a", "b"))
@@ -28,9 +27,12 @@ def test_a_search_by_the_schedulers_name_is_carried_out_and_can_be_opened_again(
     assert (name == "pbt") == any(trial.parent is not None for trial in trials)
     for trial in trials:
         loss = 1.0
-        for config in config_by_epoch(trials, trial.id):
+        for config in study.schedule(trial.id):
             loss *= 1.0 - config.x / 2
         assert trial.metrics["loss"] == pytest.approx(loss)
+    line = study.lineage(trials[-1].id)
+    assert [each.parent for each in line[1:]] == [each.id for each in line[:-1]]
+    assert (line[0].parent, line[-1]) == (None, trials[-1])
     study.close()
     with rp.open(folder, objective=objective) as again:
         assert again.settings.scheduler == name

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_failures_end_half_way_and_stragglers_take_longer():
 
 
 def test_a_table_takes_the_place_of_training():
-    cluster = Cluster(1, metrics=lambda config, epoch: {"loss": config["lr"] / epoch})
+    cluster = Cluster(1, metrics=lambda order, epoch: {"loss": order.config["lr"] / epoch})
     outcome = cluster.carry_out(Order(0, SPACE.config(lr=0.5), 1, 3))
     assert outcome.metrics == ({"loss": 0.25}, {"loss": 0.5 / 3})
 
@@ -94,8 +95,46 @@ def test_asha_keeps_thousands_of_workers_busy_though_some_fail_and_straggle():
     assert len(done.looks) > 10
 
 
+def test_a_tail_makes_some_stragglers_much_slower_than_others():
+    cluster = Cluster(1, stragglers=1.0, slowdown=2.0, tail=1.5)
+    orders = [Order(trial, SPACE.default(), 0, 1) for trial in range(4_000)]
+    slow = sorted(cluster.carry_out(order).seconds for order in orders)
+    assert slow[0] >= 2.0
+    # P(more than x) = (2 / x) ** 1.5
+    for x in (4.0, 10.0):
+        share = sum(seconds > x for seconds in slow) / 4_000
+        assert share == pytest.approx((2.0 / x) ** 1.5, rel=0.2)
+
+
+def test_a_lost_attempt_takes_half_of_its_time_and_the_order_goes_out_again():
+    cluster = Cluster(1, lost=0.5)
+    orders = [Order(trial, SPACE.default(), 0, 4) for trial in range(2_000)]
+    losses = [cluster.losses(order) for order in orders]
+    outcomes = [cluster.carry_out(order) for order in orders]
+    assert all(len(outcome.metrics) == 4 for outcome in outcomes)
+    assert [o.seconds for o in outcomes] == [4.0 + 2.0 * lost for lost in losses]
+    assert [sum(lost >= k for lost in losses) / 2_000 for k in (1, 2)] == pytest.approx(
+        [0.5, 0.25], abs=0.04
+    )
+
+
+def test_a_metric_that_is_not_finite_ends_a_trial_as_diverged():
+    cluster = Cluster(1, metrics=lambda _, epoch: {"loss": 1.0 if epoch < 3 else math.inf})
+    outcome = cluster.carry_out(Order(0, SPACE.default(), 0, 4))
+    assert outcome.status is OutcomeStatus.DIVERGED
+    assert outcome.metrics == ({"loss": 1.0},) * 2
+    assert outcome.error == "the metrics of epoch 3 are not finite"
+
+
 @pytest.mark.parametrize(
-    "settings", [{"workers": 0}, {"workers": 1, "failures": 1.1}, {"workers": 1, "slowdown": 0.0}]
+    "settings",
+    [
+        {"workers": 0},
+        {"workers": 1, "failures": 1.1},
+        {"workers": 1, "slowdown": 0.0},
+        {"workers": 1, "lost": 1.0},
+        {"workers": 1, "tail": 0.0},
+    ],
 )
 def test_a_cluster_that_cannot_be_is_refused(settings):
     with pytest.raises(SearchError, match="make no cluster"):

@@ -5,7 +5,7 @@ import pytest
 from ripieno.records import Order, Outcome, OutcomeStatus
 from ripieno.schedulers import FullBudget
 from ripieno.searchers import Random
-from ripieno.testing import carry_out, curve, example_spaces, fate, orders_by_trial, simulate
+from ripieno.testing import carry_out, curve, example_spaces, fate, orders_by_trial, rehearse
 
 SPACE = example_spaces()["mixed"]
 CONFIGS = Random(SPACE, 0).suggest(400)
@@ -51,7 +51,7 @@ def test_an_order_gives_a_row_for_each_epoch_that_was_trained(status, rows):
 @pytest.mark.parametrize("workers", [1, 3, 20])
 def test_no_more_orders_are_out_than_there_are_workers(workers):
     out, busiest = set(), 0
-    for event in simulate(scheduler(trials=40), workers=workers, seed=2):
+    for event in rehearse(scheduler(trials=40), workers=workers, seed=2):
         if isinstance(event, Outcome):
             out.remove(event.order)
         else:
@@ -63,17 +63,17 @@ def test_no_more_orders_are_out_than_there_are_workers(workers):
 
 
 def test_a_simulation_is_a_function_of_its_seed():
-    records = [simulate(scheduler(trials=30), workers=5, seed=seed) for seed in (1, 1, 2)]
+    records = [rehearse(scheduler(trials=30), workers=5, seed=seed) for seed in (1, 1, 2)]
     assert records[0] == records[1] != records[2]
 
 
 def test_a_search_without_an_end_is_stopped_after_so_many_events():
-    assert 50 <= len(simulate(scheduler(), workers=3, most=50)) <= 53
-    assert simulate(scheduler(), workers=3, most=0) == []
+    assert 50 <= len(rehearse(scheduler(), workers=3, most=50)) <= 53
+    assert rehearse(scheduler(), workers=3, most=0) == []
 
 
 def test_orders_are_sorted_by_their_trials():
-    record = simulate(scheduler(trials=5), workers=2)
+    record = rehearse(scheduler(trials=5), workers=2)
     orders = orders_by_trial(record)
     assert list(orders) == [0, 1, 2, 3, 4]
     assert all(order.trial == trial for trial, given in orders.items() for order in given)

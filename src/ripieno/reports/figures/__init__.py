@@ -3,6 +3,7 @@
 from ripieno.reports.figures.answers import calibration, confusion, reliability
 from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
+from ripieno.reports.figures.front import front
 from ripieno.reports.figures.hyperparameters import parallel_coordinates
 from ripieno.reports.figures.labels import labels
 from ripieno.reports.figures.learning_rate import learning_rate_range
@@ -18,6 +19,7 @@ __all__ = [
     "diversity",
     "ensemble_weights",
     "fit",
+    "front",
     "gain",
     "gain_by_size",
     "kappa_error",

@@ -55,7 +55,8 @@ def ensemble_weights(
     marked = best in selection.trials
     figure = style.blank(
         f"{style.plural(len(order), 'trial')} vote, as much as {effective:.1f} with equal weights",
-        f"A bar is a member's share of the vote{'; the best single trial is marked' * marked}.",
+        f"A bar is a member's share of the vote{'; the best single trial is marked' * marked}."
+        + (f" Selected by validation {style.words(selection.by)}." if selection.by else ""),
         height=150 + 22 * len(names),
     )
     figure.add_bar(

@@ -43,7 +43,8 @@ def parallel_coordinates(
     fanned out; a hyperparameter whose condition is not met passes below its axis.
 
     Args:
-        trials: Every trial.
+        trials: Every trial; those of an earlier space, which this one does not hold, are
+            left out.
         objective: What the search was after; its axis has the best value on top.
         space: The hyperparameters; constants are not drawn.
         most: Draw at most so many lines, evenly spread over the ranking.
@@ -51,6 +52,7 @@ def parallel_coordinates(
     Raises:
         ReportError: No trial has a value, or nothing was searched.
     """
+    trials = [trial for trial in trials if space.holds(trial.config)]
     valued = ranked(tuple(trials), objective)
     if not valued:
         raise no_values(trials)

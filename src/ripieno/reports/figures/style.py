@@ -38,6 +38,7 @@ _UNITS = {
     "subset_accuracy": "share of rows",
     "rmse": "the target's unit",
     "mae": "the target's unit",
+    "latency_ms": "ms",
 }
 
 
@@ -48,6 +49,8 @@ _SPOKEN = {
     "r2": "R\N{SUPERSCRIPT TWO}",
     "auroc": "AUROC",
     "ece": "ECE",
+    "latency_ms": "latency",
+    "flops": "FLOPs",
     "f1_macro": "macro F1",
     "f1_micro": "micro F1",
 }

@@ -1,0 +1,103 @@
+"""Worker processes that begin to start before it is known what they will do."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from types import TracebackType
+from typing import Any, BinaryIO, ParamSpec, Self, TypeVar, cast
+
+from ripieno.executors.parcel import nameless
+from ripieno.executors.spawning import spawn, usable_cores
+
+__all__ = ["Crew", "gather", "gathers"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Crew:
+    """Processes that load what they will need while a study reads its data.
+
+    Loading torch takes more than a second in each process. A crew that is started first of
+    all spends that time beside its parent, and a search begins so much earlier. Give it to
+    a ``ProcessExecutor``, which takes its processes; those that nobody takes end with it.
+
+    Args:
+        count: The number of processes.
+        loads: Modules that they import while they wait.
+
+    Raises:
+        WorkerError: The system starts no more processes.
+    """
+
+    def __init__(self, count: int, *, loads: Sequence[str] = ()) -> None:
+        self.count = count
+        # What is large is written into it once it is known; a process inherits it now.
+        self.file: BinaryIO | None = None
+        self._waiting: list[subprocess.Popen[bytes]] = []
+        if sys.platform != "win32":  # its processes do not inherit descriptors
+            self.file = nameless()
+            for _ in range(count):
+                self._waiting.append(spawn((self.file.fileno(),), workers=count, loads=loads))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def take(self) -> subprocess.Popen[bytes] | None:
+        """Return a process that waits, or None if there is none."""
+        return self._waiting.pop() if self._waiting else None
+
+    def close(self) -> None:
+        """End the processes that were not taken. Safe to call twice."""
+        waiting, self._waiting = self._waiting, []
+        for process in waiting:
+            process.terminate()
+        for process in waiting:
+            process.communicate()
+        if self.file is not None:
+            self.file.close()
+
+
+@contextmanager
+def gather(workers: int | Crew | None, *, loads: Sequence[str] = ()) -> Iterator[int | Crew | None]:
+    """Let workers begin to start, where there will be several and they have not yet.
+
+    Args:
+        workers: How many; None for every usable core.
+        loads: See :class:`Crew`.
+
+    Raises:
+        WorkerError: The system starts no more processes.
+    """
+    count = usable_cores() if workers is None else workers
+    if isinstance(count, Crew) or count < 2:
+        yield workers
+        return
+    with Crew(count, loads=loads) as crew:
+        yield crew
+
+
+def gathers(*, loads: Sequence[str] = ()) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Have a function's ``workers`` begin to start when it is called; see :func:`gather`."""
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(function)
+        def called(*args: _P.args, **options: _P.kwargs) -> _R:
+            asked = cast("int | Crew | None", options.get("workers"))
+            with gather(asked, loads=loads) as workers:
+                own: dict[str, Any] = {**options, "workers": workers}
+                return function(*args, **own)
+
+        return called
+
+    return decorate

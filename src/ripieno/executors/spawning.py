@@ -1,0 +1,66 @@
+"""How a worker process is started."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ripieno.errors import WorkerError
+
+__all__ = ["COMMAND", "spawn", "usable_cores"]
+
+COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def spawn(
+    descriptors: Sequence[int], *, workers: int, loads: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a worker process, which waits to be told what it is for.
+
+    Args:
+        descriptors: Of files that it inherits, under the same numbers.
+        workers: How many of its kind there are.
+        loads: Modules that it imports while it waits.
+
+    Raises:
+        WorkerError: The system starts no more processes.
+    """
+    try:
+        # A session of its own: Ctrl-C in a terminal reaches the parent alone, which asks
+        # the workers to stop.
+        return subprocess.Popen(  # noqa: S603 - our own module, no foreign input
+            [*COMMAND, *loads],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={
+                **os.environ,
+                **dict.fromkeys(_ONE_THREAD, "1"),
+                "PYTHONPATH": _python_path(),
+                "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them
+            },
+            start_new_session=True,
+            pass_fds=tuple(descriptors),
+        )
+    except OSError as error:
+        raise WorkerError(
+            f"a worker process cannot be started: {error}.",
+            where=" ".join(COMMAND),
+            fix="free some memory or processes, or use fewer workers.",
+        ) from error
+
+
+def _python_path() -> str:
+    """Let a worker find this package wherever the parent found it.
+
+    It puts the variable back before it runs anything of the user's.
+    """
+    return os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)

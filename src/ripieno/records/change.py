@@ -1,0 +1,76 @@
+"""What a user changed in a study that had begun."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ripieno.records.trial import Trial, TrialStatus
+from ripieno.space import Config
+
+__all__ = ["Change"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a user changed in the middle of a study, as it stands in the record.
+
+    It holds all that a replay needs: neither the study that trials were taken from nor the
+    file that a space was read from has to be there again.
+
+    Args:
+        observed: Trials of elsewhere that the searcher is to learn from. Their numbers are
+            negative, so that no trial of this study has them.
+        enqueued: Configs that are tried next.
+        space: The space from now on, as JSON; None where it stays.
+        trials: Trials at most from now on; None where that stays.
+    """
+
+    observed: tuple[Trial, ...] = ()
+    enqueued: tuple[Config, ...] = ()
+    space: str | None = None
+    trials: int | None = None
+
+    def to_json(self) -> str:
+        """Return the change as JSON."""
+        content: dict[str, Any] = {
+            "observed": [_trial_to_json(trial) for trial in self.observed],
+            "enqueued": [dict(config) for config in self.enqueued],
+            "space": None if self.space is None else json.loads(self.space),
+            "trials": self.trials,
+        }
+        return json.dumps({name: value for name, value in content.items() if value})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Change":
+        """Read what :meth:`to_json` wrote."""
+        content = json.loads(text)
+        space = content.get("space")
+        return cls(
+            observed=tuple(map(_trial_from_json, content.get("observed", ()))),
+            enqueued=tuple(map(Config, content.get("enqueued", ()))),
+            space=None if space is None else json.dumps(space),
+            trials=content.get("trials"),
+        )
+
+
+def _trial_to_json(trial: Trial) -> dict[str, Any]:
+    """Keep what a searcher learns from: where the trial ended, and with which numbers."""
+    return {
+        "id": trial.id,
+        "config": dict(trial.config),
+        "status": trial.status.value,
+        "epochs": trial.epochs,
+        "metrics": dict(trial.metrics),
+    }
+
+
+def _trial_from_json(values: Mapping[str, Any]) -> Trial:
+    metrics, epochs = values["metrics"], values["epochs"]
+    return Trial(
+        values["id"],
+        Config(values["config"]),
+        TrialStatus(values["status"]),
+        history=(metrics,) if metrics else (),
+        first_epoch=epochs - bool(metrics),
+    )

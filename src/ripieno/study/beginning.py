@@ -1,0 +1,137 @@
+"""A study's first record, and what a user wishes to be tried in it first."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ripieno.errors import StudyError
+from ripieno.ledger import FileArtifacts, SqlLedger
+from ripieno.records import Change, Goal
+from ripieno.schedulers import Scheduler
+from ripieno.searchers import Searcher
+from ripieno.space import Space
+from ripieno.study.changing import ConfigInput, WarmStart, enqueued, read_trials, warm
+from ripieno.study.folder import Folder
+from ripieno.study.jobs import Job
+from ripieno.study.settings import FurtherMetric, Settings
+from ripieno.study.strategy import Strategy
+from ripieno.study.study import Study
+
+__all__ = ["Wishes", "begin", "further_metrics", "make_strategy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a new study begins with, checked before anything is written.
+
+    Args:
+        changes: What stands in its record before the first order.
+    """
+
+    changes: tuple[Change, ...]
+
+    @classmethod
+    def read(
+        cls,
+        configs: Iterable[ConfigInput],
+        source: WarmStart | None,
+        best: int,
+        *,
+        space: Space,
+        goal: Goal,
+    ) -> Self:
+        """Return the wishes that a user named.
+
+        Args:
+            configs: What is tried first.
+            source: Trials to learn from; None for none.
+            best: So many of the best of them are tried after the configs.
+            space: What is searched.
+            goal: What the study is after.
+
+        Raises:
+            SpaceError: A config is none of the space.
+            StudyError: There is no such study, or nothing can be learned from it.
+        """
+        changes = []
+        first = enqueued(configs, space)
+        if first.enqueued:
+            changes.append(first)
+        if source is not None:
+            changes.append(warm(read_trials(source), space, goal=goal, best=best, known=()))
+        elif best:
+            raise StudyError(
+                f"warm_best = {best}, and there is no study to take the best trials of.",
+                where="warm_best / --warm-best",
+                fix="name one: warm_start= or --warm-start.",
+            )
+        return cls(tuple(changes))
+
+
+def begin(
+    settings: Settings,
+    *,
+    job: Job,
+    space: Space,
+    strategy: Strategy,
+    folder: Folder | None,
+    wishes: Wishes,
+) -> Study:
+    """Return a study that has recorded nothing but its settings and a user's wishes."""
+    # Not in memory either way: worker processes must reach what the trials keep.
+    artifacts = folder.artifacts if folder else Path(tempfile.mkdtemp(prefix="ripieno-"))
+    ledger = SqlLedger.create(folder.url if folder else "sqlite://", settings.to_dict())
+    if wishes.changes:
+        ledger.record(changes=wishes.changes)
+    study = Study(
+        settings=settings,
+        space=space,
+        ledger=ledger,
+        artifacts=FileArtifacts(artifacts),
+        job=job,
+        folder=folder,
+        strategy=strategy,
+    )
+    if folder is None:
+        # A program may make thousands of such studies: each takes its files along.
+        weakref.finalize(study, shutil.rmtree, artifacts, ignore_errors=True)
+    return study
+
+
+def make_strategy(
+    searcher: str | Searcher,
+    scheduler: str | Scheduler,
+    settings: Settings,
+    *,
+    space: Space,
+    wishes: Wishes,
+) -> Strategy:
+    """Return the strategy, after a try that meets what is wrong before a folder is made.
+
+    Raises:
+        SearchError, SpaceError, StudyError: It cannot be, or cannot do what is wished.
+    """
+    own = Strategy(
+        None if isinstance(searcher, str) else searcher,
+        None if isinstance(scheduler, str) else scheduler,
+    )
+    if isinstance(scheduler, str) or wishes.changes:
+        steering = own.steering(settings, space)
+        for change in wishes.changes:
+            steering.check(change, begun=False)
+    return own
+
+
+def further_metrics(goal: Goal, sources: Sequence[str | None]) -> tuple[FurtherMetric, ...]:
+    """Return the objectives after the first one as the settings hold them.
+
+    Args:
+        goal: What the search is after.
+        sources: Where each objective's metric is found again.
+    """
+    pairs = zip(goal.objectives, sources, strict=True)
+    return tuple(FurtherMetric(o.metric, o.direction, source) for o, source in pairs)[1:]

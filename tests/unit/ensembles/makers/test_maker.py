@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import ripieno as rp
@@ -105,6 +106,35 @@ def test_a_maker_is_plain_numbers_and_refuses_none_of_its_members(name):
     assert all(isinstance(getattr(maker, f.name), plain) for f in fields(maker))
     with pytest.raises(EnsembleError, match="members = 0 makes no ensemble"):
         replace(maker, members=0)
+
+
+class Items(torch.utils.data.Dataset):
+    """A data set that is read row by row."""
+
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, row):
+        return torch.full((3,), float(row % 7)), row % 2
+
+
+def test_makers_of_members_that_read_all_from_one_stream_take_it_and_others_refuse_it():
+    data = Data.from_dataset(Items(), in_memory=False)
+    recipe = Recipe(model=lambda config: build({"outputs": 2}), epochs=2)
+    made = make("DeepEnsemble").make(recipe, data, CONFIG)
+    assert made.predict_proba(data.test).shape == (len(data.test), 2)
+    for name in ("Bagging", "Ema", "GradientBoosting"):
+        with pytest.raises(EnsembleError, match="is a stream"):
+            make(name).make(recipe, data, CONFIG)
+
+
+@pytest.mark.parametrize("name", ["Ema", "Adversarial"])
+def test_an_independent_member_that_diverges_is_left_out_with_a_warning(sets, name):
+    recipe = Recipe(model=lambda config: nn.Linear(3, 1), epochs=3)
+    configs = [rp.Config({"lr": lr, "optimizer": "sgd"}) for lr in (1e30, 0.01)]
+    with pytest.warns(RuntimeWarning, match="member 0 diverged and is left out"):
+        made = make(name, members=2).make(recipe, sets["regression"], configs)
+    assert [told["id"] for told in made.facts["members"]] == ["1"]
 
 
 def test_the_numbers_of_a_maker_are_searched_like_any_others(sets):

@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two threads on small tensors are slower than one when the other core is busy.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check format lint types contracts benchmarks benchmarks-data benchmarks-search clean
+.PHONY: demo test check format lint types contracts benchmarks benchmarks-data benchmarks-search benchmarks-ensembles clean
 
 # Made once, and again whenever the project's own files change what it holds.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -53,6 +53,9 @@ benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, 70 min
 
 benchmarks-search: $(VENV)/.ready  ## every searcher beside Optuna's, an hour or two; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/search.py
+
+benchmarks-ensembles: $(VENV)/.ready  ## makers beside torchensemble where it is installed; about an hour
+	$(BIN)/python benchmarks/ensembles.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

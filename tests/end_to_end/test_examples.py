@@ -14,6 +14,7 @@ SAYS = {
     "simulated_search.py": "asha: ",
     "ensemble_of_a_search.py": "the whole",
     "own_combiner.py": "gain over",
+    "own_maker.py": "Survivors(members=4, spare=4): {'accuracy'",
     "fine_tuning.py": "blocks unfrozen",
     "hypergradient.py": "found its size by itself",
     "from_grid_search_cv.py": "over three folds",

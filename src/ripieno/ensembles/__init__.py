@@ -1,4 +1,4 @@
-"""How answers are combined."""
+"""How ensembles are made, and how answers are combined."""
 
 from ripieno.ensembles.ambiguity import (
     Decomposition,
@@ -6,6 +6,7 @@ from ripieno.ensembles.ambiguity import (
     decompose,
     deep_ensemble_equivalent,
 )
+from ripieno.ensembles.boosted_rules import AdditiveRule, WeightedMedianRule
 from ripieno.ensembles.calibration import (
     ReliabilityCurve,
     classwise_calibration_error,
@@ -62,6 +63,23 @@ from ripieno.ensembles.gain import Gain, gain_interval
 from ripieno.ensembles.grouped_rule import GroupedRule
 from ripieno.ensembles.limits import Costs, Limits
 from ripieno.ensembles.local_rule import DynamicSelection, LocalRule
+from ripieno.ensembles.makers import (
+    AdaBoost,
+    Adversarial,
+    Bagging,
+    DeepEnsemble,
+    Ema,
+    FastGeometric,
+    Fusion,
+    GradientBoosting,
+    HyperDeep,
+    Maker,
+    NegativeCorrelation,
+    Snapshot,
+    SoftGradientBoosting,
+    Soup,
+    Swa,
+)
 from ripieno.ensembles.metrics import accuracy, brier, confusion_matrix, log_loss
 from ripieno.ensembles.mixture import GaussianMixture, MixtureRule, mixture_moments
 from ripieno.ensembles.nested import nested_answers, nested_gain
@@ -81,6 +99,10 @@ __all__ = [
     "CALIBRATORS",
     "COMBINERS",
     "RULES",
+    "AdaBoost",
+    "AdditiveRule",
+    "Adversarial",
+    "Bagging",
     "Blending",
     "CalibrationName",
     "Combination",
@@ -91,34 +113,47 @@ __all__ = [
     "Contribution",
     "Costs",
     "Decomposition",
+    "DeepEnsemble",
     "DynamicSelection",
+    "Ema",
     "Ensemble",
     "EnsembleCard",
+    "FastGeometric",
+    "Fusion",
     "Gain",
     "GaussianMixture",
     "GeometricRule",
     "GeometricVote",
+    "GradientBoosting",
     "GreedySelection",
     "GroupedRule",
     "HardRule",
     "HardVote",
+    "HyperDeep",
     "Isotonic",
     "KappaError",
     "Limits",
     "LocalRule",
+    "Maker",
     "MedianRule",
     "MedianVote",
     "MixtureRule",
+    "NegativeCorrelation",
     "Predictions",
     "ReliabilityCurve",
     "Rule",
     "SelectionMetric",
+    "Snapshot",
+    "SoftGradientBoosting",
     "SoftRule",
     "SoftVote",
+    "Soup",
     "StackedRule",
     "Stacking",
+    "Swa",
     "Temperature",
     "Vector",
+    "WeightedMedianRule",
     "WeightedVote",
     "accuracy",
     "ambiguity",

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ripieno.ensembles.boosted_rules import AdditiveRule, WeightedMedianRule
 from ripieno.ensembles.checks import SelectionMetric
 from ripieno.ensembles.combination import Combination, Combiner, best_members
 from ripieno.ensembles.limits import Costs, Limits
@@ -194,6 +195,7 @@ RULES: Mapping[str, type[Rule]] = MappingProxyType(
         rule.name: rule
         for rule in (
             SoftRule, HardRule, GeometricRule, MedianRule, MixtureRule, StackedRule, LocalRule,
+            AdditiveRule, WeightedMedianRule,
         )
     }
 )  # fmt: skip

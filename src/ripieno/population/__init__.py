@@ -6,14 +6,18 @@ from ripieno.population.memory import keep_freed_memory
 from ripieno.population.open_stack import OpenStack
 from ripieno.population.optimizers import FAMILIES, Optimizer
 from ripieno.population.runner import PopulationRunner
+from ripieno.population.stepped import Hooks, SteppedStack, Turn
 
 __all__ = [
     "FAMILIES",
+    "Hooks",
     "OpenStack",
     "Optimizer",
     "PopulationRunner",
     "StackedAnswers",
+    "SteppedStack",
     "TierName",
+    "Turn",
     "check_tier",
     "deciding_names",
     "keep_freed_memory",

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -45,6 +46,8 @@ __all__ = ["EngineKey", "Group"]
 EngineKey = tuple[str, Optimizer, Rules]
 """What an engine computes: the group's name, the optimizer, and what else rows have in common."""
 
+_ALL: Mapping[int, Tensor] = MappingProxyType({})
+
 
 class Group:
     """Rows of one signature, trained together epoch by epoch.
@@ -57,6 +60,7 @@ class Group:
         engines: Engines by what they compute, kept for later groups.
         name: The group's name.
         seed: The study's seed, from which the order of streamed rows comes.
+        samples: The only training rows that a trial sees, equally many in all rows.
     """
 
     def __init__(
@@ -69,9 +73,10 @@ class Group:
         engines: dict[EngineKey, Engine],
         name: str,
         seed: int = 0,
+        samples: Mapping[int, Tensor] = _ALL,
     ) -> None:
         self.rows = list(rows)
-        self._seed = seed
+        self._seed, self._samples = seed, samples
         recipe = complete(recipe, data)
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
@@ -297,6 +302,7 @@ class Group:
             row.epoch,
             rows=self._inputs.rows(row.fold),
             size=self._recipe.epoch_rows,
+            sample=self._samples.get(row.order.trial),
         )
 
     def _image_keys(self, steps: int) -> Tensor:

@@ -2,12 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ripieno.population.deciding import TierName
 from ripieno.population.group import EngineKey, Group
@@ -71,6 +72,8 @@ class PopulationRunner:
         width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
             best (see :class:`~ripieno.population.width.Widths`).
         target: Where a trial reaches it, its stack ends as if it were asked to stop.
+        samples: The only training rows that a trial sees, int64, by the trial's number;
+            repeats allowed. A trial that is absent sees all.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class PopulationRunner:
         tier: TierName = "auto",
         width: int | Literal["auto"] = "auto",
         target: Target | None = None,
+        samples: Mapping[int, Tensor] | None = None,
     ) -> None:
         self.recipe = complete(recipe, data)
         self.data = data
@@ -92,8 +96,9 @@ class PopulationRunner:
         self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
         self._seeds = seeds
         self._models = len(data.parts) * seeds
+        self._samples = samples or {}
         self._target = target
-        self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target)
+        self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target, samples=self._samples)
         self._groups: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
         self._engines: dict[EngineKey, Engine] = {}
@@ -112,7 +117,9 @@ class PopulationRunner:
         """Name the orders that can be rows of one stack."""
         # Rows that share the batches of a stream are in the same epoch.
         begin = f" from {order.start}" if self.data.streamed else ""
-        return self._name(order) + begin
+        sample = self._samples.get(order.trial)
+        seen = "" if sample is None else f" of {len(sample)} rows"
+        return self._name(order) + begin + seen
 
     def run(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
@@ -265,6 +272,7 @@ class PopulationRunner:
             engines=self._engines,
             name=name,
             seed=self.seed,
+            samples=self._samples,
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:

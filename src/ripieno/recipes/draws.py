@@ -195,7 +195,9 @@ def permutation(seed: int, epoch: int, rows: int) -> Tensor:
     return permutations(key_tensor(fold(seed, Purpose.ORDER, epoch)), rows)
 
 
-def epoch_order(seed: int, epoch: int, *, rows: int, size: int | None = None) -> Tensor:
+def epoch_order(
+    seed: int, epoch: int, *, rows: int, size: int | None = None, sample: Tensor | None = None
+) -> Tensor:
     """Return the training rows of one epoch in the trial's own order, int64.
 
     Args:
@@ -205,10 +207,13 @@ def epoch_order(seed: int, epoch: int, *, rows: int, size: int | None = None) ->
         size: Rows of an epoch. Where fewer than ``rows``, an epoch goes on in the pass
             through the data where the last one stopped, so that every row is seen equally
             often; None takes the whole part.
+        sample: The only rows that the trial sees, int64, repeats allowed; None for all.
 
     Returns:
         Shape ``(rows,)``, or ``(size,)`` where that is fewer.
     """
+    if sample is not None:
+        return sample[epoch_order(seed, epoch, rows=len(sample), size=size)]
     if size is None or size >= rows:
         return permutation(seed, epoch, rows)
     number, begin = divmod(epoch * size, rows)

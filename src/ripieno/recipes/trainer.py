@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -65,6 +65,8 @@ class TrainerRunner:
         seeds: How many times a trial is trained on each fold of the data, each with another
             seed.
         target: An order ends as if it were asked to stop where its trial reaches this.
+        samples: The only training rows that a trial sees, int64, by the trial's number;
+            repeats allowed. A trial that is absent sees all.
 
     Raises:
         RecipeError: The recipe is for another task than the data.
@@ -75,6 +77,7 @@ class TrainerRunner:
     seed: int = 0
     seeds: int = 1
     target: Target | None = None
+    samples: Mapping[int, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", complete(self.recipe, self.data))
@@ -166,6 +169,7 @@ class TrainerRunner:
                 order,
                 replica=replica,
                 order_seed=self.seed,
+                sample=self.samples.get(order.trial),
                 stop=stop,
             )
             for replica in replicas
@@ -186,10 +190,12 @@ class _Training:
         *,
         replica: Replica,
         order_seed: int,
+        sample: Tensor | None,
         stop: Callable[[], bool],
     ) -> None:
         self._recipe = recipe
         self._order = order
+        self._sample = sample
         self._stop = stop
         self._seed = replica.seed
         self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
@@ -230,7 +236,11 @@ class _Training:
     def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
         """Train one epoch, measure, and copy the state; ``values`` are for the schedule."""
         order = draws.epoch_order(
-            self._order_seed, epoch, rows=len(self._y), size=self._recipe.epoch_rows
+            self._order_seed,
+            epoch,
+            rows=len(self._y),
+            size=self._recipe.epoch_rows,
+            sample=self._sample,
         )
         chunks = batches(order, self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks))

@@ -163,3 +163,10 @@ def test_an_epoch_of_all_rows_is_one_permutation():
     for size in (None, 10, 11):
         order = draws.epoch_order(5, 3, rows=10, size=size)
         assert torch.equal(order, draws.permutation(5, 3, 10))
+
+
+def test_a_sample_is_gone_through_as_if_it_were_the_whole_part():
+    sample = torch.tensor([9, 4, 4, 7])
+    order = draws.epoch_order(3, 1, rows=10, sample=sample)
+    assert order.tolist() == sample[draws.epoch_order(3, 1, rows=4)].tolist()
+    assert sorted(draws.epoch_order(3, 0, rows=10, size=8, sample=sample).tolist()) == [4, 4, 7, 9]

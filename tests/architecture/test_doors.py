@@ -23,7 +23,7 @@ FOREIGN = {
     "pyarrow": {"recipes"},
     "optuna": {"interop"},
     "sklearn": {"recipes", "interop"},
-    "torch": {"recipes", "population", "ensembles", "study", "diagnostics", "hypergradient"},
+    "torch": {"recipes", "population", "ensembles", "study", "diagnostics", "hypergradient", "nas"},
 }
 GROUND = {"space", "records"}
 

@@ -8,7 +8,7 @@ Source: the networks of NAS-Bench-201 (Dong and Yang, ICLR 2020, section 2.1) an
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ripieno.nas.layouts import Edge, Layout
 from ripieno.nas.operations import FactorizedReduce, Place, convolution
 
-__all__ = ["Cell", "Gates", "MakeEdge", "Trunk"]
+__all__ = ["Cell", "Gates", "MakeEdge", "Trunk", "build_trunk"]
 
 MakeEdge = Callable[[Place], nn.Module]
 """Makes what stands on an edge."""
@@ -57,7 +57,11 @@ class Cell(nn.Module):
         edges: Mapping[Edge, nn.Module],
     ) -> None:
         super().__init__()
-        self.layout, self.kind = layout, kind
+        # Plain numbers, by which the engine sees that two cells are alike.
+        self.kind, self.joins, self.inner = kind, layout.pairs, tuple(layout.inner)
+        self.links = tuple(
+            (number, *edge) for number, edge in enumerate(layout.edges) if edge in edges
+        )
         self.prepare = nn.ModuleList(prepare)
         self.edges = nn.ModuleDict({f"{s}_{t}": module for (s, t), module in edges.items()})
 
@@ -71,22 +75,19 @@ class Cell(nn.Module):
             now: What the last layer gave.
             gates: Of a supernet, by kind of cell.
         """
-        given = (before, now)[-self.layout.inputs :]
+        given = (before, now)[-len(self.prepare) :]
         nodes = [module(x) for module, x in zip(self.prepare, given, strict=True)]
         own = None if gates is None else gates[self.kind]
-        for target in range(self.layout.inputs, self.layout.nodes):
+        for node in self.inner:
             parts = [
-                self._along(number, nodes[edge[0]], own)
-                for number, edge in enumerate(self.layout.edges)
-                if edge[1] == target and f"{edge[0]}_{target}" in self.edges
+                self._along(link, nodes[link[1]], own) for link in self.links if link[2] == node
             ]
             # Zeros that hang on the input: a network without an edge has a gradient too.
             nodes.append(sum(parts[1:], parts[0]) if parts else nodes[0] * 0.0)
-        inner = nodes[self.layout.inputs :]
-        return torch.cat(inner, dim=1) if self.layout.pairs else inner[-1]
+        return torch.cat(nodes[self.inner[0] :], dim=1) if self.joins else nodes[-1]
 
-    def _along(self, number: int, x: Tensor, gates: Gates | None) -> Tensor:
-        source, target = self.layout.edges[number]
+    def _along(self, link: tuple[int, int, int], x: Tensor, gates: Gates | None) -> Tensor:
+        number, source, target = link
         edge = self.edges[f"{source}_{target}"]
         if gates is None:
             out: Tensor = edge(x)
@@ -96,41 +97,17 @@ class Cell(nn.Module):
 
 
 class Trunk(nn.Module):
-    """A stem, cells with reductions between them, and a head.
+    """A stem, cells with reductions between them, and a head; :func:`build_trunk` makes it.
 
     Args:
-        layout: What the cells look like.
-        numbers: ``filters``, ``cells`` and, for one input a cell, ``stages``.
-        edges: By kind of cell, what makes the module of each edge that there is.
-        place: What norms are like; its channels and stride are not read.
-        shape: ``(channels, height, width)`` of one image.
-        classes: Number of outputs.
+        stem: From images to the first maps.
+        layers: Each is called with what the two before it gave, and with the gates.
+        head: From the last maps to outputs.
     """
 
-    def __init__(
-        self,
-        layout: Layout,
-        numbers: Mapping[str, int],
-        *,
-        edges: Mapping[str, Mapping[Edge, MakeEdge]],
-        place: Place,
-        shape: tuple[int, ...],
-        classes: int,
-    ) -> None:
+    def __init__(self, stem: nn.Module, layers: Sequence[nn.Module], head: nn.Module) -> None:
         super().__init__()
-        self._layout, self._edges, self._place = layout, edges, place
-        filters = numbers["filters"]
-        first = _STEM * filters if layout.pairs else filters
-        self.stem = nn.Sequential(
-            nn.Conv2d(shape[0], first, 3, padding=1, bias=False), self._norm(first)
-        )
-        layers = self._pairs if layout.pairs else self._stages
-        made, last = layers(filters, numbers)
-        self.layers = nn.ModuleList(made)
-        head: list[nn.Module] = [] if layout.pairs else [self._norm(last), nn.ReLU()]
-        self.head = nn.Sequential(
-            *head, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, classes)
-        )
+        self.stem, self.layers, self.head = stem, nn.ModuleList(layers), head
 
     def forward(self, x: Tensor, gates: Mapping[str, Gates] | None = None) -> Tensor:
         """Return outputs ``(batch, classes)`` for images ``(batch, channels, height, width)``."""
@@ -140,53 +117,90 @@ class Trunk(nn.Module):
         out: Tensor = self.head(now)
         return out
 
-    def _norm(self, channels: int) -> nn.Module:
-        return Place(channels, statistics=self._place.statistics).norm()
 
-    def _at(self, channels: int, stride: int = 1) -> Place:
-        return Place(channels, stride, self._place.affine, self._place.statistics)
+def build_trunk(
+    layout: Layout,
+    numbers: Mapping[str, int],
+    *,
+    edges: Mapping[str, Mapping[Edge, MakeEdge]],
+    shape: tuple[int, ...],
+    classes: int,
+    searching: bool = False,
+) -> Trunk:
+    """Return an untrained network of cells.
 
-    def _stages(self, channels: int, numbers: Mapping[str, int]) -> tuple[list[nn.Module], int]:
+    Args:
+        layout: What the cells look like.
+        numbers: ``filters``, ``cells`` and, for one input a cell, ``stages``.
+        edges: By kind of cell, what makes the module of each edge that there is.
+        shape: ``(channels, height, width)`` of one image.
+        classes: Number of outputs.
+        searching: Whether the edges are mixtures: then norms keep no running statistics, and
+            those of cells learn no scale and no shift.
+    """
+    plan = _Plan(layout, numbers, edges, searching=searching)
+    first = _STEM * numbers["filters"] if layout.pairs else numbers["filters"]
+    stem = nn.Sequential(nn.Conv2d(shape[0], first, 3, padding=1, bias=False), plan.norm(first))
+    layers, last = plan.pairs() if layout.pairs else plan.stages()
+    before: list[nn.Module] = [] if layout.pairs else [plan.norm(last), nn.ReLU()]
+    head = [*before, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, classes)]
+    return Trunk(stem, layers, nn.Sequential(*head))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What :func:`build_trunk` is told; kept out of the module, which is plain numbers."""
+
+    layout: Layout
+    numbers: Mapping[str, int]
+    edges: Mapping[str, Mapping[Edge, MakeEdge]]
+    _: KW_ONLY
+    searching: bool
+
+    def norm(self, channels: int) -> nn.Module:
+        return Place(channels, statistics=not self.searching).norm()
+
+    def at(self, channels: int, stride: int = 1) -> Place:
+        return Place(channels, stride, not self.searching, not self.searching)
+
+    def stages(self) -> tuple[list[nn.Module], int]:
         """Return stages of cells with a residual block between them, and the last channels."""
         layers: list[nn.Module] = []
-        for stage in range(numbers["stages"]):
+        channels = self.numbers["filters"]
+        for stage in range(self.numbers["stages"]):
             if stage > 0:
-                layers.append(_Halving(channels, self._at(2 * channels, 2)))
+                layers.append(_Halving(channels, self.at(2 * channels, 2)))
                 channels *= 2
             layers += [
-                self._cell("normal", [nn.Identity()], self._at(channels))
-                for _ in range(numbers["cells"])
+                self.cell("normal", [nn.Identity()], self.at(channels))
+                for _ in range(self.numbers["cells"])
             ]
         return layers, channels
 
-    def _pairs(self, channels: int, numbers: Mapping[str, int]) -> tuple[list[nn.Module], int]:
+    def pairs(self) -> tuple[list[nn.Module], int]:
         """Return cells that read the two before them, and the last channels."""
-        count, layers = numbers["cells"], list[nn.Module]()
-        inner = self._layout.nodes - self._layout.inputs
+        channels, count = self.numbers["filters"], self.numbers["cells"]
+        layers: list[nn.Module] = []
         before = now = _STEM * channels
         halved = False  # whether the input before the last one is twice as large
         for number in range(count):
             reduces = number in {count // 3, 2 * count // 3}
             channels *= 2 if reduces else 1
-            place = self._at(channels)
+            place = self.at(channels)
             first = FactorizedReduce(before, place) if halved else convolution(before, 1, place)
-            layers.append(
-                self._cell(
-                    "reduce" if reduces else "normal",
-                    [first, convolution(now, 1, place)],
-                    self._at(channels, 2 if reduces else 1),
-                )
-            )
-            before, now, halved = now, inner * channels, reduces
+            prepare = [first, convolution(now, 1, place)]
+            kind = "reduce" if reduces else "normal"
+            layers.append(self.cell(kind, prepare, self.at(channels, 2 if reduces else 1)))
+            before, now, halved = now, len(self.layout.inner) * channels, reduces
         return layers, now
 
-    def _cell(self, kind: str, prepare: list[nn.Module], place: Place) -> Cell:
-        inner = self._at(place.channels)
+    def cell(self, kind: str, prepare: list[nn.Module], place: Place) -> Cell:
+        inner = self.at(place.channels)
         made = {
-            edge: make(place if edge[0] < self._layout.inputs else inner)
-            for edge, make in self._edges[kind].items()
+            edge: make(place if edge[0] < self.layout.inputs else inner)
+            for edge, make in self.edges[kind].items()
         }
-        return Cell(self._layout, kind, prepare=prepare, edges=made)
+        return Cell(self.layout, kind, prepare=prepare, edges=made)
 
 
 class _Halving(nn.Module):

@@ -42,10 +42,14 @@ class Layout:
     pairs: bool
 
     @property
+    def inner(self) -> range:
+        """The nodes that are not given."""
+        return range(self.inputs, self.nodes)
+
+    @property
     def edges(self) -> tuple[Edge, ...]:
         """Every edge that a cell could have, by target and then by source."""
-        inner = range(self.inputs, self.nodes)
-        return tuple((source, target) for target in inner for source in range(target))
+        return tuple((source, target) for target in self.inner for source in range(target))
 
     @property
     def selectable(self) -> tuple[str, ...]:
@@ -55,7 +59,7 @@ class Layout:
     @property
     def chosen_edges(self) -> int:
         """How many edges a cell has in the end."""
-        return 2 * (self.nodes - self.inputs) if self.pairs else len(self.edges)
+        return 2 * len(self.inner) if self.pairs else len(self.edges)
 
     def domains(self) -> dict[str, Domain]:
         """Return the hyperparameters of all kinds of cells."""
@@ -71,7 +75,7 @@ class Layout:
             for source, target in self.edges:
                 yield f"edge_{source}_{target}", self.operations
             return
-        for target in range(self.inputs, self.nodes):
+        for target in self.inner:
             pairs = tuple(f"{a} {b}" for b in range(1, target) for a in range(b))
             yield f"{kind}_{target}_inputs", pairs
             for place in ("first", "second"):
@@ -87,7 +91,7 @@ class Layout:
         if not self.pairs:
             return {(s, t): values[f"edge_{s}_{t}"] for s, t in self.edges}
         chosen: Chosen = {}
-        for target in range(self.inputs, self.nodes):
+        for target in self.inner:
             first, second = map(int, values[f"{kind}_{target}_inputs"].split())
             chosen[first, target] = values[f"{kind}_{target}_first"]
             chosen[second, target] = values[f"{kind}_{target}_second"]
@@ -101,7 +105,7 @@ class Layout:
             if not self.pairs:
                 values |= {f"edge_{s}_{t}": cell[s, t] for s, t in self.edges}
                 continue
-            for target in range(self.inputs, self.nodes):
+            for target in self.inner:
                 first, second = sorted(source for source, end in cell if end == target)
                 values[f"{kind}_{target}_inputs"] = f"{first} {second}"
                 values[f"{kind}_{target}_first"] = cell[first, target]

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from ripieno.errors import RecipeError, SpaceError
-from ripieno.nas.cells import MakeEdge, Trunk
+from ripieno.nas.cells import MakeEdge, build_trunk
 from ripieno.nas.layouts import CELLS, Chosen, Edge, Layout, layout_of
 from ripieno.nas.macro import MacroNetwork
-from ripieno.nas.operations import OPERATIONS, Place
+from ripieno.nas.operations import operation
 from ripieno.recipes import KNOBS
 from ripieno.space import Config, Value
 
@@ -39,10 +39,8 @@ class CellNetwork(nn.Module):
         super().__init__()
         layout = layout_of(config)
         edges = {kind: _makers(layout, layout.read(config, kind)) for kind in layout.kinds}
-        self.trunk = Trunk(
-            layout, numbers_of(config, layout), edges=edges, place=Place(1),
-            shape=shape, classes=classes,
-        )  # fmt: skip
+        numbers = numbers_of(config, layout)
+        self.trunk = build_trunk(layout, numbers, edges=edges, shape=shape, classes=classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return outputs ``(batch, classes)`` for images ``(batch, channels, height, width)``."""
@@ -69,11 +67,7 @@ def numbers_of(config: Mapping[str, Any], layout: Layout) -> dict[str, int]:
 
 
 def _makers(layout: Layout, cell: Chosen) -> dict[Edge, MakeEdge]:
-    return {edge: partial(_make, cell[edge]) for edge in _alive(layout, cell)}
-
-
-def _make(name: str, place: Place) -> nn.Module:
-    return OPERATIONS[name](place)
+    return {edge: partial(operation, cell[edge]) for edge in _alive(layout, cell)}
 
 
 def _alive(layout: Layout, cell: Chosen) -> list[Edge]:
@@ -83,7 +77,7 @@ def _alive(layout: Layout, cell: Chosen) -> list[Edge]:
     for source, target in there:  # by target: a node's edges come before those that leave it
         if source in reached:
             reached.add(target)
-    outputs = range(layout.inputs, layout.nodes) if layout.pairs else (layout.nodes - 1,)
+    outputs = layout.inner if layout.pairs else (layout.nodes - 1,)
     read = set(outputs)
     for source, target in reversed(there):
         if target in read:

@@ -194,7 +194,7 @@ class _Plan:
             before, now, halved = now, len(self.layout.inner) * channels, reduces
         return layers, now
 
-    def cell(self, kind: str, prepare: list[nn.Module], place: Place) -> Cell:
+    def cell(self, kind: str, prepare: Sequence[nn.Module], place: Place) -> Cell:
         inner = self.at(place.channels)
         made = {
             edge: make(place if edge[0] < self.layout.inputs else inner)

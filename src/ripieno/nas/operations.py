@@ -76,12 +76,13 @@ class FactorizedReduce(nn.Module):
         half = place.channels // 2
         self.even = nn.Conv2d(channels, half, 1, stride=2, bias=False)
         self.odd = nn.Conv2d(channels, place.channels - half, 1, stride=2, bias=False)
+        self.activation = nn.ReLU()
         self.shift = nn.ZeroPad2d((0, 1, 0, 1))
         self.norm = place.norm()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return maps of half the size."""
-        x = torch.relu(x)
+        x = self.activation(x)
         # A side of odd length has one pixel fewer a step further on: zeros stand in for it.
         odd = self.odd(self.shift(x)[:, :, 1:, 1:])
         out: Tensor = self.norm(torch.cat([self.even(x), odd], dim=1))

@@ -64,7 +64,7 @@ class FactorizedReduce(nn.Module):
     """Halves height and width, rounded up, and sees every pixel.
 
     Two convolutions of 1 x 1 take every other pixel, the second one a pixel further on, and
-    each gives half of the channels.
+    each gives half of the channels (of a single channel, there is one of them).
 
     Args:
         channels: Of the input.
@@ -73,9 +73,9 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, channels: int, place: Place) -> None:
         super().__init__()
-        half = place.channels // 2
-        self.even = nn.Conv2d(channels, half, 1, stride=2, bias=False)
-        self.odd = nn.Conv2d(channels, place.channels - half, 1, stride=2, bias=False)
+        rest = place.channels // 2
+        self.even = nn.Conv2d(channels, place.channels - rest, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(channels, rest, 1, stride=2, bias=False) if rest else None
         self.activation = nn.ReLU()
         self.shift = nn.ZeroPad2d((0, 1, 0, 1))
         self.norm = place.norm()
@@ -83,10 +83,12 @@ class FactorizedReduce(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return maps of half the size."""
         x = self.activation(x)
-        # A side of odd length has one pixel fewer a step further on: zeros stand in for it.
-        odd = self.odd(self.shift(x)[:, :, 1:, 1:])
-        out: Tensor = self.norm(torch.cat([self.even(x), odd], dim=1))
-        return out
+        out: Tensor = self.even(x)
+        if self.odd is not None:
+            # A side of odd length has one pixel fewer a step further on: zeros stand in.
+            out = torch.cat([out, self.odd(self.shift(x)[:, :, 1:, 1:])], dim=1)
+        normed: Tensor = self.norm(out)
+        return normed
 
 
 def convolution(channels: int, kernel: int, place: Place) -> nn.Sequential:

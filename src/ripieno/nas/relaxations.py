@@ -153,7 +153,7 @@ def _drawn(alpha: Tensor, temperature: float) -> Tensor:
     gumbel = -torch.empty_like(alpha).exponential_().log()
     soft = ((alpha.log_softmax(-1) + gumbel) / temperature).softmax(-1)
     hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)
-    return hard * (1.0 + soft - soft.detach())
+    return hard + hard * (soft - soft.detach())
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class DrNas:
     def penalty(self, alphas: Alphas, progress: float) -> Tensor:  # noqa: ARG002
         """Return the divergence from the even distribution, scaled."""
         parts = [
-            kl_divergence(_dirichlet(alpha), Dirichlet(torch.ones_like(alpha))).sum()  # type: ignore[no-untyped-call]
+            kl_divergence(_dirichlet(alpha), Dirichlet(torch.ones_like(alpha))).sum()
             for alpha in alphas.values()
         ]
         return self.anchor * torch.stack(parts).sum()

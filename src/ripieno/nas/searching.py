@@ -21,7 +21,7 @@ from ripieno.nas.cells import Gates
 from ripieno.nas.collapse import Guard, dominant_eigenvalue
 from ripieno.nas.relaxations import RELAXATIONS, PcDarts, Relaxation, first_alphas
 from ripieno.nas.supernet import Supernet
-from ripieno.recipes import Data, as_tensor, draws
+from ripieno.recipes import Data, as_features, as_tensor, draws, first_rows
 from ripieno.space import Config, Space
 
 __all__ = ["Found", "SearchEpoch", "search_supernet"]
@@ -138,7 +138,8 @@ class _Search:
             name: alpha.requires_grad_()
             for name, alpha in first_alphas(self._layout, edges=edges).items()
         }
-        x, y = as_tensor(data.train.x).float(), as_tensor(data.train.y)
+        x = first_rows(as_features(data.train.x, torch.float32), len(data.train), torch.float32)
+        y = as_tensor(data.train.y)
         order = torch.randperm(len(y))
         self._halves = [(x[rows], y[rows]) for rows in order.tensor_split(2)]
         self._weights = torch.optim.SGD(
@@ -183,7 +184,7 @@ class _Search:
     def _batches(self) -> Iterator[tuple[_Batch, _Batch]]:
         """Yield a batch of either half; what is left over of either is dropped."""
         size = min(self._settings.batch_size, *(len(y) for _, y in self._halves))
-        chunks = [torch.randperm(len(y)).split(size) for _, y in self._halves]
+        chunks = [torch.split(torch.randperm(len(y)), size) for _, y in self._halves]
         for pair in zip(*chunks, strict=False):
             if all(len(rows) == size for rows in pair):
                 (x, y), (held_x, held_y) = self._halves
@@ -193,7 +194,9 @@ class _Search:
         if self._relaxation.order == 2:
             found = self._second_order(batch, held, progress=progress, lr=lr)
         else:
-            loss = self._held_loss(dict(self._net.named_parameters()), self._alphas, held, progress)
+            loss = self._held_loss(
+                dict(self._net.named_parameters()), self._alphas, held, progress=progress
+            )
             slopes = torch.autograd.grad(loss, list(self._alphas.values()))
             found = dict(zip(self._alphas, slopes, strict=True))
         for name, alpha in self._alphas.items():
@@ -210,7 +213,7 @@ class _Search:
             return self._loss(params, gates, batch)
 
         def validation_loss(params: Mapping[str, Tensor], alphas: Mapping[str, Tensor]) -> Tensor:
-            return self._held_loss(params, alphas, held, progress)
+            return self._held_loss(params, alphas, held, progress=progress)
 
         params = {name: p.detach() for name, p in self._net.named_parameters()}
         numbers = {"lr": lr, "weight_decay": self._settings.weight_decay}
@@ -223,6 +226,7 @@ class _Search:
         params: Mapping[str, Tensor],
         alphas: Mapping[str, Tensor],
         held: _Batch,
+        *,
         progress: float,
     ) -> Tensor:
         gates = self._relaxation.gates(alphas, self._layout, progress)
@@ -246,7 +250,7 @@ class _Search:
                 fix=f"lower the learning rate (lr = {self._settings.lr}), or scale the inputs.",
             )
         self._weights.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._net.parameters(), self._settings.clip)
         self._weights.step()
         return value

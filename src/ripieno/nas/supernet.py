@@ -22,6 +22,8 @@ __all__ = ["Mixed", "Supernet"]
 class Mixed(nn.Module):
     """A weighted sum of operations on an edge; those of weight zero are not computed.
 
+    At least one weight is not zero.
+
     Args:
         names: Of the operations, in the order of their weights.
         place: Where they are put.
@@ -47,13 +49,12 @@ class Mixed(nn.Module):
         """Return the mixture for maps ``x``; gates have the shape ``(operations,)``."""
         part = x[:, : self.mixed]
         chosen = gates.detach().ne(0.0).tolist()
-        out = sum(
+        parts: list[Tensor] = [
             gate * module(part)
             for gate, module, there in zip(gates, self.operations, chosen, strict=True)
             if there
-        )
-        if not isinstance(out, Tensor):  # every gate is closed
-            out = operation("none", Place(self.mixed, self.stride))(part)
+        ]
+        out = sum(parts[1:], parts[0])
         if self.share == 1:
             return out
         passed = x[:, self.mixed :]
@@ -144,4 +145,4 @@ def _shuffled(x: Tensor, groups: int) -> Tensor:
     """Interleave groups of channels, so that the next edge mixes others."""
     if x.shape[1] % groups:
         return x
-    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+    return torch.unflatten(x, 1, (groups, -1)).transpose(1, 2).flatten(1, 2)

@@ -3,6 +3,7 @@
 from ripieno.nas.cells import Gates
 from ripieno.nas.collapse import Guard, dominant_eigenvalue
 from ripieno.nas.costs import Cost, front, limited, measure_cost, measure_latency
+from ripieno.nas.graphs import graphs_of
 from ripieno.nas.networks import ArchitectureFactory, CellNetwork
 from ripieno.nas.proxies import PROXIES, jacov, naswot, parameter_count, score, snip, synflow
 from ripieno.nas.recipe import nas
@@ -38,6 +39,7 @@ __all__ = [
     "dominant_eigenvalue",
     "from_cell_string",
     "front",
+    "graphs_of",
     "jacov",
     "limited",
     "macro_space",

@@ -1,6 +1,7 @@
 """One function a plot; each returns a Plotly figure with a finding as its title."""
 
 from ripieno.reports.figures.answers import confusion, reliability
+from ripieno.reports.figures.architecture import architecture
 from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
 from ripieno.reports.figures.hyperparameters import parallel_coordinates
@@ -10,6 +11,7 @@ from ripieno.reports.figures.progress import best_so_far, learning_curves
 from ripieno.reports.figures.values import predicted, residuals
 
 __all__ = [
+    "architecture",
     "best_so_far",
     "confusion",
     "ensemble_weights",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ripieno.cli import doctor, predict, report, resume, show, tune
+from ripieno.cli import doctor, nas, predict, report, resume, show, tune
 
 __all__ = ["app", "main"]
 
@@ -41,6 +41,7 @@ def _root(
 
 
 app.command("tune")(tune.tune)
+app.command("nas")(nas.nas)
 app.command("resume")(resume.resume)
 app.command("show")(show.show)
 app.command("report")(report.report)

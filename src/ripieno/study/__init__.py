@@ -1,5 +1,6 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
+from ripieno.study.architectures import find_architecture
 from ripieno.study.diagnosing import diagnose_data
 from ripieno.study.fixing import read_values
 from ripieno.study.models import Models, refit
@@ -17,6 +18,7 @@ __all__ = [
     "Settings",
     "Study",
     "diagnose_data",
+    "find_architecture",
     "load_ensemble",
     "open",
     "predict_file",

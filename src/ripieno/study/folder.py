@@ -57,6 +57,11 @@ class Folder:
         """What the doctor found in the best trial."""
         return self.path / "diagnosis.json"
 
+    @property
+    def architecture(self) -> Path:
+        """How a search of an architecture by gradient went."""
+        return self.path / "architecture.json"
+
     def create(self, *, overwrite: bool) -> None:
         """Make the folder for a new study.
 
@@ -109,7 +114,8 @@ class Folder:
         """Remove what a study wrote, and nothing else that may lie beside it."""
         for path in (self.artifacts, self.ensemble):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (*self.path.glob("study.db*"), self.report, self.results, self.diagnosis):
+        written = (self.report, self.results, self.diagnosis, self.architecture)
+        for path in (*self.path.glob("study.db*"), *written):
             path.unlink(missing_ok=True)
 
 

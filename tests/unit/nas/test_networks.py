@@ -118,8 +118,8 @@ def test_the_engine_trains_rows_of_one_architecture_as_the_trainer_does(few_digi
     architecture = dict(SMALL[name].sample(np.random.default_rng(3), 1)[0])
     training = {"optimizer": "sgd", "momentum": 0.9, "batch_size": 32}
     configs = [Config({**architecture, **training, "lr": lr}) for lr in (0.1, 0.01)]
-    recipe = Recipe(ArchitectureFactory(few_digits.shape, 10), epochs=2, dtype="float64")
-    orders = [Order(number, config, 0, 2) for number, config in enumerate(configs)]
+    recipe = Recipe(ArchitectureFactory(few_digits.shape, 10), epochs=1, dtype="float64")
+    orders = [Order(number, config, 0, 1) for number, config in enumerate(configs)]
     alone = TrainerRunner(recipe, few_digits)
     stacked = PopulationRunner(recipe, few_digits, tier="leaves")
     runs = [runner.run(orders, MemoryArtifacts(), lambda: False) for runner in (alone, stacked)]

@@ -48,6 +48,7 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 
 benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, 70 minutes; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/data_sets.py
+	$(BIN)/python benchmarks/nas201.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -43,7 +43,7 @@ def main() -> None:
         print(f"{cost.parameters:6,} {cost.flops:9,} {flow:6.1f}  {to_cell_string(config)}")
 
     print("one supernet for all of them")
-    found = search_supernet(space, data, "drnas", epochs=3, alpha_lr=0.1, seed=0, report=tell)
+    found = search_supernet(space, data, "drnas", epochs=8, lr=0.1, alpha_lr=0.03, report=tell)
     print(f"found {to_cell_string(found.config)}")
 
     with rp.tune(

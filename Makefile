@@ -50,6 +50,7 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 
 benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, 70 minutes; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/data_sets.py
+	$(BIN)/python benchmarks/nas201.py
 
 benchmarks-search: $(VENV)/.ready  ## every searcher beside Optuna's, an hour or two; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/search.py

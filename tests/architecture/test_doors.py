@@ -32,6 +32,7 @@ FOREIGN = {
         "diagnostics",
         "hypergradient",
         "searchers",
+        "nas",
     },
 }
 GROUND = {"space", "records"}

@@ -10,6 +10,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "examples"
 SAYS = {
     "own_model.py": "test accuracy",
+    "architecture_search.py": "trained from scratch: test accuracy",
     "own_loop.py": "config_momentum",
     "simulated_search.py": "asha: ",
     "ensemble_of_a_search.py": "the whole",

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from ripieno.cli import archive, doctor, ensemble, predict, report, resume, show, studies, tune
+from ripieno.cli import (
+    archive,
+    doctor,
+    ensemble,
+    nas,
+    predict,
+    report,
+    resume,
+    show,
+    studies,
+    tune,
+)
 
 __all__ = ["app", "main"]
 
@@ -41,6 +52,7 @@ def _root(
 
 
 app.command("tune")(tune.tune)
+app.command("nas")(nas.nas)
 app.command("resume")(resume.resume)
 app.command("show")(show.show)
 app.command("report")(report.report)

@@ -90,8 +90,8 @@ def tune(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="cnn, mlp, resnet, or FILE.py:NAME (a rp.Recipe, or a function of the data that "
-            "returns one). Images take cnn, tables take mlp.",
+            help="cnn, mlp, nas, resnet, or FILE.py:NAME (a rp.Recipe, or a function of the "
+            "data that returns one). Images take cnn, tables take mlp.",
             show_default=False,
         ),
     ] = None,

@@ -14,6 +14,7 @@ from ripieno.ensembles.grouped_rule import GroupedRule
 from ripieno.ensembles.rules import Rule
 from ripieno.ensembles.stored import Stored
 from ripieno.errors import EnsembleError, RipienoError
+from ripieno.nas import ArchitectureFactory
 from ripieno.recipes import CnnFactory, MlpFactory, ResnetFactory
 from ripieno.space import Config
 
@@ -21,7 +22,12 @@ __all__ = ["rebuild", "rebuild_parts"]
 
 _Factory = Callable[[Config], nn.Module]
 _BUILT_IN: Mapping[str, Callable[[tuple[int, ...], int], _Factory]] = MappingProxyType(
-    {"cnn": CnnFactory, "mlp": MlpFactory, "resnet": ResnetFactory}
+    {
+        "cnn": CnnFactory,
+        "mlp": MlpFactory,
+        "nas": ArchitectureFactory,
+        "resnet": ResnetFactory,
+    }
 )
 _FIX = "load with the model factory, and the version of it, that was searched."
 

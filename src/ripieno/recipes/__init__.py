@@ -11,6 +11,7 @@ from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales,
 from ripieno.recipes.building import build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
+from ripieno.recipes.convolutions import check_images
 from ripieno.recipes.costs import COSTS, CostRunner, costs
 from ripieno.recipes.data import Data, Split
 from ripieno.recipes.dropout import DropoutMode
@@ -25,6 +26,7 @@ from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
+from ripieno.recipes.layers import Residual, model_space
 from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import from_frame, load, read
 from ripieno.recipes.loss_options import balanced_pos_weight, chosen_loss, loss_options
@@ -130,6 +132,7 @@ __all__ = [
     "Reading",
     "Recipe",
     "Replica",
+    "Residual",
     "ResnetFactory",
     "Setting",
     "Sizing",
@@ -152,6 +155,7 @@ __all__ = [
     "batches",
     "build_model",
     "build_optimizer",
+    "check_images",
     "check_logits",
     "check_seeds",
     "check_task",
@@ -194,6 +198,7 @@ __all__ = [
     "mix_losses",
     "mixes",
     "mlp",
+    "model_space",
     "partners",
     "pieces",
     "plan_mixing",

@@ -123,11 +123,24 @@ def _sections(summary: Summary) -> list[_Section]:
         search["learning-rate-range"] = lambda: figures.learning_rate_range(
             tested, current=current if isinstance(current, float) else None
         )
+    graphs = _graphs(summary)
+    if graphs:
+        search["architecture"] = lambda: figures.architecture(graphs)
     return [
         _Section("The search", [_panel(key, draw) for key, draw in search.items()]),
         _Section("The ensemble", _ensemble_panels(summary)),
         _Section("The answers", _answer_panels(summary.answers)),
     ]
+
+
+def _graphs(summary: Summary) -> dict[str, dict[tuple[int, int], str]]:
+    """Return the graphs of the best trial's architecture, where architectures were searched."""
+    if summary.best is None or "network" not in summary.best.config:
+        return {}
+    # Imported here: torch comes with it, which other pages never need.
+    from ripieno.nas import graphs_of
+
+    return graphs_of(summary.best.config)
 
 
 def _ensemble_panels(summary: Summary) -> list[_Panel]:

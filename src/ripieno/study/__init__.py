@@ -1,5 +1,6 @@
 """The assembly: tune, search and open, and the study that a user holds."""
 
+from ripieno.study.architectures import find_architecture
 from ripieno.study.archive import Archived, export_study, import_study
 from ripieno.study.combining import Combined, combine
 from ripieno.study.diagnosing import diagnose_data
@@ -31,6 +32,7 @@ __all__ = [
     "combine",
     "diagnose_data",
     "export_study",
+    "find_architecture",
     "import_study",
     "list_studies",
     "load_ensemble",

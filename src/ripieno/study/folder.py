@@ -86,6 +86,11 @@ class Folder:
         """What the doctor found in the best trial."""
         return self.path / "diagnosis.json"
 
+    @property
+    def architecture(self) -> Path:
+        """How a search of an architecture by gradient went."""
+        return self.path / "architecture.json"
+
     def create(self, *, overwrite: bool) -> None:
         """Make the folder for a new study.
 
@@ -187,7 +192,7 @@ class Folder:
             SqlLedger.remove(self.url)
         for path in (self.artifacts, self.ensemble):
             shutil.rmtree(path, ignore_errors=True)
-        files = (self.elsewhere, self.report, self.results, self.diagnosis)
+        files = (self.elsewhere, self.report, self.results, self.diagnosis, self.architecture)
         for path in (*self.path.glob("study.db*"), *files):
             path.unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from ripieno import recipes
 from ripieno.errors import StudyError
+from ripieno.nas import nas
 from ripieno.recipes import Data, Reading, Recipe
 from ripieno.space import Space, Value
 from ripieno.study.fixing import fix_values
@@ -28,6 +29,7 @@ DataInput = Any
 _BUILT_IN: dict[str, Callable[[Data], Recipe]] = {
     "cnn": recipes.cnn,
     "mlp": recipes.mlp,
+    "nas": nas,
     "resnet": recipes.resnet,
 }
 

@@ -34,7 +34,7 @@ def load_ensemble(path: Path) -> Ensemble:
         )
     with open_study(path, read_only=True) as study:
         recipe = study.settings.recipe
-    if recipe in {"cnn", "mlp", "resnet"}:
+    if recipe in {"cnn", "mlp", "nas", "resnet"}:
         return Ensemble.load(folder.ensemble)
     with open_study(path) as study:
         if not isinstance(study.job, TuneJob):

@@ -89,9 +89,9 @@ def tune(
     """Search the hyperparameters of a model's training, and keep all that was trained.
 
     Args:
-        model: ``"cnn"``, ``"mlp"``, ``"resnet"``, ``"FILE.py:NAME"``, a recipe, or your own
-            function ``model(config)`` that returns an ``nn.Module``; None takes ``cnn`` for
-            images and ``mlp`` for tables.
+        model: ``"cnn"``, ``"mlp"``, ``"resnet"``, ``"nas"``, ``"FILE.py:NAME"``, a recipe,
+            or your own function ``model(config)`` that returns an ``nn.Module``; None takes
+            ``cnn`` for images and ``mlp`` for tables.
         data: ``"digits"``, a ``.csv``, ``.parquet`` or ``.npz`` file, a folder of images,
             ``"FILE.py:NAME"``, a ``Data``, a pandas DataFrame, a torch ``Dataset``, or arrays
             ``(x, y)`` or ``(x, y, x_test, y_test)``.

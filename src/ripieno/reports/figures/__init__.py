@@ -1,6 +1,7 @@
 """One function a plot; each returns a Plotly figure with a finding as its title."""
 
 from ripieno.reports.figures.answers import calibration, confusion, reliability
+from ripieno.reports.figures.architecture import architecture
 from ripieno.reports.figures.ensemble import ensemble_weights, gain
 from ripieno.reports.figures.fit import fit
 from ripieno.reports.figures.front import front
@@ -13,6 +14,7 @@ from ripieno.reports.figures.values import predicted, residuals
 
 __all__ = [
     "ambiguity",
+    "architecture",
     "best_so_far",
     "calibration",
     "confusion",

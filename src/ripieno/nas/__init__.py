@@ -1,0 +1,56 @@
+"""Architectures: spaces of them, the networks that they name, and ways to find a good one."""
+
+from ripieno.nas.cells import Gates
+from ripieno.nas.collapse import Guard, dominant_eigenvalue
+from ripieno.nas.costs import Cost, front, limited, measure_cost, measure_latency
+from ripieno.nas.graphs import graphs_of
+from ripieno.nas.networks import ArchitectureFactory, CellNetwork
+from ripieno.nas.proxies import PROXIES, jacov, naswot, parameter_count, score, snip, synflow
+from ripieno.nas.recipe import nas
+from ripieno.nas.relaxations import RELAXATIONS, Darts, DrNas, Gdas, PcDarts, Relaxation
+from ripieno.nas.searching import Found, SearchEpoch, search_supernet
+from ripieno.nas.spaces import (
+    cell_space,
+    darts_space,
+    from_cell_string,
+    macro_space,
+    to_cell_string,
+)
+from ripieno.nas.supernet import Supernet
+
+__all__ = [
+    "PROXIES",
+    "RELAXATIONS",
+    "ArchitectureFactory",
+    "CellNetwork",
+    "Cost",
+    "Darts",
+    "DrNas",
+    "Found",
+    "Gates",
+    "Gdas",
+    "Guard",
+    "PcDarts",
+    "Relaxation",
+    "SearchEpoch",
+    "Supernet",
+    "cell_space",
+    "darts_space",
+    "dominant_eigenvalue",
+    "from_cell_string",
+    "front",
+    "graphs_of",
+    "jacov",
+    "limited",
+    "macro_space",
+    "measure_cost",
+    "measure_latency",
+    "nas",
+    "naswot",
+    "parameter_count",
+    "score",
+    "search_supernet",
+    "snip",
+    "synflow",
+    "to_cell_string",
+]

@@ -1,0 +1,116 @@
+"""When a search by gradient has gone wrong: shortcuts everywhere, and a sharp minimum.
+
+A supernet trains fastest through its shortcuts, so that their weights grow until a cell holds
+little else, and does not learn once it is trained alone. Before that the validation loss
+becomes sharp in the alphas.
+
+Source: Zela et al., "Understanding and robustifying differentiable architecture search", ICLR
+2020 (eigenvalues); Liang et al., "DARTS+", 2019 (counting shortcuts).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Guard", "Verdict", "dominant_eigenvalue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A search is to stop.
+
+    Args:
+        reason: Why, as a sentence without its full stop.
+        epoch: The place in the history whose architecture is taken instead.
+    """
+
+    reason: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Stops a search that collapses, and goes back to where it had not.
+
+    Args:
+        skips: At most so many edges of the normal cell may be shortcuts or absent; None for a
+            third of its edges.
+        ratio: The eigenvalue, as a mean of five epochs, may grow at most by this factor within
+            four epochs.
+        warmup: The share of the epochs that are not judged.
+    """
+
+    skips: int | None = None
+    ratio: float = 1.3
+    warmup: float = 0.2
+
+    def judge(
+        self, skips: Sequence[int], eigenvalues: Sequence[float], *, edges: int, epochs: int
+    ) -> Verdict | None:
+        """Return a verdict on the history of a search, or None if it may go on.
+
+        Args:
+            skips: Shortcuts after each epoch.
+            eigenvalues: The dominant one after each epoch.
+            edges: Of a normal cell.
+            epochs: Of the whole search.
+        """
+        if len(skips) <= self.warmup * epochs:
+            return None
+        most = edges // 3 if self.skips is None else self.skips
+        if skips[-1] > most:
+            good = [place for place, count in enumerate(skips) if count <= most]
+            fewest = max(range(len(skips)), key=lambda place: (-skips[place], place))
+            reason = f"{skips[-1]} of {edges} edges are shortcuts or absent, more than {most}"
+            return Verdict(reason, good[-1] if good else fewest)
+        return self._sharp(eigenvalues)
+
+    def _sharp(self, eigenvalues: Sequence[float]) -> Verdict | None:
+        now, before = eigenvalues[-_WINDOW:], eigenvalues[-_WINDOW - _BACK : -_BACK]
+        if len(before) < _WINDOW:
+            return None
+        grown = sum(now) / sum(before) if sum(before) > 0.0 else 0.0
+        if grown <= self.ratio:
+            return None
+        reason = f"the dominant eigenvalue grew by a factor of {grown:.2f} within {_BACK} epochs"
+        return Verdict(reason, len(eigenvalues) - 1 - _BACK)
+
+
+_WINDOW, _BACK = 5, 4
+
+
+def dominant_eigenvalue(
+    loss: Callable[[Mapping[str, Tensor]], Tensor],
+    at: Mapping[str, Tensor],
+    *,
+    iterations: int = 8,
+) -> float:
+    """Return the eigenvalue of largest magnitude of a loss's second derivative.
+
+    Args:
+        loss: A function of tensors by name.
+        at: Where it is differentiated.
+        iterations: Of power iteration.
+    """
+    place = {name: tensor.detach().clone().requires_grad_() for name, tensor in at.items()}
+    tensors = list(place.values())
+    slopes = torch.autograd.grad(loss(place), tensors, create_graph=True)
+    vector = [torch.randn_like(tensor) for tensor in tensors]
+    value = 0.0
+    for _ in range(iterations):
+        norm = _dot(vector, vector) ** 0.5
+        if norm == 0.0:
+            return 0.0
+        vector = [part / norm for part in vector]
+        product = torch.autograd.grad(
+            slopes, tensors, vector, retain_graph=True, materialize_grads=True
+        )
+        value = _dot(vector, product)
+        vector = list(product)
+    return value
+
+
+def _dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> float:
+    return sum(float((a * b).sum()) for a, b in zip(left, right, strict=True))

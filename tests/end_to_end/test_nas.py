@@ -1,0 +1,25 @@
+"""``ripieno nas`` as a user runs it."""
+
+import json
+
+import numpy as np
+
+import ripieno as rp
+
+
+def test_an_architecture_is_searched_trained_drawn_and_can_be_used(ripieno):
+    quick = ("--search-epochs", "1", "--epochs", "2", "--workers", "1")
+    results = ripieno.json("nas", "digits", *quick, "--out", "study")
+    assert results["trials"] == 1
+    config = results["best"]["config"]
+    assert config["network"] == "nasbench201"
+    folder = ripieno.folder / "study"
+    told = json.loads((folder / "architecture.json").read_text())
+    assert told["config"].items() <= config.items()
+    assert len(told["epochs"]) == 1
+    assert "of the best architecture" in (folder / "report.html").read_text()
+    # The ensemble knows how to build the network again.
+    data = rp.load_data("digits", seed=0)
+    np.savez(ripieno.folder / "rows.npz", x=data.test.x[:5, 0])
+    answers = ripieno("predict", "study", "rows.npz").stdout.splitlines()
+    assert len(answers) == 6

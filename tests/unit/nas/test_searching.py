@@ -1,0 +1,117 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ripieno.errors import DataError, SearchError
+from ripieno.nas import (
+    RELAXATIONS,
+    ArchitectureFactory,
+    Darts,
+    Guard,
+    cell_space,
+    darts_space,
+    dominant_eigenvalue,
+    search_supernet,
+)
+from ripieno.recipes import Data
+
+SPACE = cell_space(filters=4, stages=1)
+FEW = {"epochs": 2, "batch_size": 16, "guard": None}
+
+
+@pytest.mark.parametrize("method", RELAXATIONS)
+def test_what_is_found_is_a_config_of_the_space_and_the_same_each_time(few_digits, method):
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    first, second = (search_supernet(SPACE, few_digits, method, **FEW) for _ in range(2))
+    assert torch.equal(torch.rand(2), expected)
+    assert SPACE.config(first.config) == first.config
+    assert first.epochs == second.epochs
+    assert [epoch.train_loss > 0 for epoch in first.epochs] == [True, True]
+    network = ArchitectureFactory(few_digits.shape, 10)(first.config)
+    assert network(torch.zeros(2, *few_digits.shape)).shape == (2, 10)
+
+
+def test_the_cells_of_darts_are_searched_too(few_digits):
+    space = darts_space(filters=2, cells=3)
+    found = search_supernet(space, few_digits, "gdas", epochs=1, batch_size=32, guard=None)
+    assert space.config(found.config) == found.config
+
+
+def test_the_supernet_learns(few_digits):
+    seen = []
+    found = search_supernet(
+        SPACE, few_digits, epochs=25, batch_size=16, lr=0.2, guard=None, report=seen.append
+    )
+    assert tuple(seen) == found.epochs
+    assert seen[-1].train_loss < 0.8 * seen[0].train_loss
+
+
+@pytest.mark.parametrize(("lr", "alike"), [(1e-7, True), (0.5, False)])
+def test_second_order_is_first_order_where_a_step_changes_nothing(few_digits, lr, alike):
+    first, second = (
+        search_supernet(
+            SPACE, few_digits, Darts(order=order, beta=0.0),
+            epochs=1, batch_size=32, lr=lr, guard=None,
+        ).strengths["normal"]
+        for order in (1, 2)
+    )  # fmt: skip
+    assert torch.allclose(first, second, atol=1e-6) == alike
+
+
+def test_alphas_wait_for_the_warm_up_to_end(few_digits):
+    still = search_supernet(SPACE, few_digits, Darts(warmup=1.0), **FEW).strengths["normal"]
+    assert (still - 0.2).abs().max() < 2e-3
+    moved = search_supernet(SPACE, few_digits, Darts(), alpha_lr=0.1, **FEW).strengths["normal"]
+    assert (moved - 0.2).abs().max() > 2e-2
+
+
+def test_a_search_that_collapses_is_stopped_and_says_why(few_digits):
+    guard = Guard(skips=-1, warmup=0.0)
+    found = search_supernet(SPACE, few_digits, epochs=9, batch_size=32, guard=guard)
+    assert len(found.epochs) == 1
+    assert "of 6 edges are shortcuts or absent, more than -1" in found.stopped
+
+
+def test_the_guard_goes_back_to_the_last_architecture_that_was_good():
+    flat = [1.0] * 5
+    guard = Guard(warmup=0.2)
+    assert guard.judge([6], flat, edges=6, epochs=10) is None
+    assert guard.judge([1, 2, 2], flat, edges=6, epochs=10) is None
+    assert guard.judge([1, 2, 3], flat, edges=6, epochs=10).epoch == 1
+    assert guard.judge([4, 3, 3], flat, edges=6, epochs=10).epoch == 2
+
+
+def test_the_guard_sees_the_eigenvalue_grow():
+    calm, grown = [1.0] * 9, [1.0] * 5 + [1.0, 2.0, 2.0, 2.0]
+    assert Guard().judge([0] * 9, calm, edges=6, epochs=10) is None
+    verdict = Guard().judge([0] * 9, grown, edges=6, epochs=10)
+    assert verdict.epoch == 4
+    assert "factor of 1.60" in verdict.reason
+    assert Guard().judge([0] * 9, [-x for x in grown], edges=6, epochs=10) is None
+
+
+def test_the_dominant_eigenvalue_of_a_quadratic():
+    torch.manual_seed(0)
+    at = {"a": torch.randn(2, dtype=torch.float64), "b": torch.randn(1, dtype=torch.float64)}
+
+    def loss(x):
+        return (2 * x["a"][0] ** 2 - 4 * x["a"][1] ** 2 + x["b"] ** 2).sum() / 2
+
+    assert dominant_eigenvalue(loss, at, iterations=40) == pytest.approx(-4.0)
+    assert dominant_eigenvalue(lambda x: x["a"].sum() ** 2 * 0 + x["b"].sum() ** 2, at) == 2.0
+
+
+def test_what_cannot_be_searched_is_refused(few_digits):
+    with pytest.raises(SearchError, match="enas"):
+        search_supernet(SPACE, few_digits, "enas")
+    x = np.full_like(few_digits.train.x, np.nan)
+    broken = replace(few_digits, train=replace(few_digits.train, x=x))
+    with pytest.raises(SearchError, match="loss of the supernet is nan"):
+        search_supernet(SPACE, broken, epochs=2, batch_size=32)
+    values = Data.from_arrays(np.random.default_rng(0).random((30, 8, 8)), np.linspace(0, 1, 30))
+    with pytest.raises(DataError, match="regression"):
+        search_supernet(SPACE, values)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ripieno.errors import RecipeError
-from ripieno.population.hyper import common, hyperparameters, stacked_optimizer, used
+from ripieno.population.alike import alike
+from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.leaves import Kernels
 from ripieno.population.losses import stacked_loss, stacked_options
@@ -23,7 +23,6 @@ from ripieno.population.step import Batch, Found, Rules, StackedStep, apply, fre
 from ripieno.population.template import Template
 from ripieno.recipes import (
     Data,
-    Knobs,
     Recipe,
     State,
     augment,
@@ -36,7 +35,6 @@ from ripieno.recipes import (
     learning_rate_factor,
     loss_options,
     measure_scores,
-    read_knobs,
 )
 from ripieno.records import Config, Metrics
 
@@ -76,7 +74,9 @@ class OpenStack:
     ) -> None:
         self.recipe, self.data = complete(recipe, data), data
         self.configs = tuple(configs)
-        self.knobs = _read(self.recipe, data, self.configs)
+        self.knobs = alike(
+            self.recipe, data, self.configs, kind="an open stack", refused=("mixup", "cutmix")
+        )
         numbers = range(len(configs)) if trials is None else trials
         self.seeds = [draws.trial_seed(seed, trial) for trial in numbers]
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
@@ -224,32 +224,3 @@ class OpenStack:
         sums = [float(self._statistics[f"statistic/{n}"][row]) for n in ("loss_sum", "weight_sum")]
         measured = measure_scores(scores, targets, metrics=metrics, task=task)
         return {"train_loss": sums[0] / sums[1], **measured}
-
-
-def _read(recipe: Recipe, data: Data, configs: Sequence[Config]) -> list[Knobs]:
-    """Return the knobs of configs that can be rows of one open stack.
-
-    Raises:
-        RecipeError: They cannot.
-    """
-    if not configs or data.streamed or len(data.parts) > 1:
-        raise RecipeError(
-            "an open stack needs configs, and data that are arrays without folds.",
-            where=f"{len(configs)} configs, data {data.name!r}, folds: {len(data.parts)}",
-            fix="load the data into memory with folds=1, and give at least one config.",
-        )
-    knobs = [read_knobs(config, optimizers=recipe.optimizers) for config in configs]
-    for row, own in enumerate(knobs):
-        if common(own) != common(knobs[0]) or own.loss != knobs[0].loss:
-            raise RecipeError(
-                f"configs 0 and {row} cannot be rows of one stack.",
-                where=f"{configs[row]!r}",
-                fix="give configs of one optimizer, batch size and loss.",
-            )
-        if own.mixup or own.cutmix:
-            raise RecipeError(
-                "examples cannot be mixed in an open stack.",
-                where=f"{configs[row]!r}",
-                fix="set mixup and cutmix to 0.",
-            )
-    return knobs

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ripieno.errors import RecipeError
-from ripieno.population.hyper import common, hyperparameters, stacked_optimizer, used
+from ripieno.population.alike import alike
+from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.leaves import Kernels
 from ripieno.population.loop import LoopStep, load_row
@@ -26,7 +26,6 @@ from ripieno.population.template import Template
 from ripieno.recipes import (
     Data,
     DropoutMode,
-    Knobs,
     Recipe,
     State,
     alone,
@@ -40,7 +39,6 @@ from ripieno.recipes import (
     learning_rate_factor,
     loss_options,
     raise_out_of_memory,
-    read_knobs,
 )
 from ripieno.space import Config
 
@@ -123,7 +121,13 @@ class SteppedStack:
         together: bool = False,
     ) -> None:
         self.recipe, self.data = complete(recipe, data), data
-        self.knobs = _read(self.recipe, data, configs)
+        self.knobs = alike(
+            self.recipe,
+            data,
+            configs,
+            kind="a stepped stack",
+            refused=("mixup", "cutmix", "input_noise"),
+        )
         numbers = range(len(configs)) if trials is None else trials
         self.seeds = [draws.trial_seed(seed, trial) for trial in numbers]
         self._inputs = Inputs(data, getattr(torch, recipe.dtype))
@@ -343,32 +347,3 @@ class SteppedStack:
             with DropoutMode(key):
                 found.append(functional_call(module, own, (batch["x"][member],)))
         return torch.stack(found)
-
-
-def _read(recipe: Recipe, data: Data, configs: Sequence[Config]) -> list[Knobs]:
-    """Return the knobs of configs that can be members of one stepped stack.
-
-    Raises:
-        RecipeError: They cannot.
-    """
-    if not configs or data.streamed or len(data.parts) > 1:
-        raise RecipeError(
-            "a stepped stack needs configs, and data that are arrays without folds.",
-            where=f"{len(configs)} configs, data {data.name!r}, folds: {len(data.parts)}",
-            fix="load the data into memory with folds=1, and give at least one config.",
-        )
-    knobs = [read_knobs(config, optimizers=recipe.optimizers) for config in configs]
-    for member, own in enumerate(knobs):
-        if common(own) != common(knobs[0]) or own.loss != knobs[0].loss:
-            raise RecipeError(
-                f"configs 0 and {member} cannot be members of one stack.",
-                where=f"{configs[member]!r}",
-                fix="give configs of one optimizer, batch size and loss.",
-            )
-        if own.mixup or own.cutmix or own.input_noise:
-            raise RecipeError(
-                "inputs cannot be mixed or disturbed in a stepped stack.",
-                where=f"{configs[member]!r}",
-                fix="set mixup, cutmix and input_noise to 0.",
-            )
-    return knobs

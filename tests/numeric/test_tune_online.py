@@ -139,7 +139,7 @@ def test_what_cannot_be_tuned_or_stacked_is_refused():
         Tuning(("lr",), every=0)
     for configs, words in (
         ([config(), config(batch_size=32)], "rows of one stack"),
-        ([config(mixup=0.2)], "cannot be mixed"),
+        ([config(mixup=0.2)], "has no mixup"),
         ([], "needs configs"),
     ):
         with pytest.raises(RecipeError, match=words):

@@ -129,5 +129,5 @@ def test_members_that_are_no_rows_of_one_stack_are_refused(data):
     recipe = Recipe(model=MODELS["dense"])
     with pytest.raises(RecipeError, match="one optimizer, batch size and loss"):
         SteppedStack(recipe, data, [CONFIGS[0], rp.Config({"optimizer": "sgd"})])
-    with pytest.raises(RecipeError, match="cannot be mixed"):
+    with pytest.raises(RecipeError, match="has no mixup"):
         SteppedStack(recipe, data, [rp.Config({"mixup": 0.2})])

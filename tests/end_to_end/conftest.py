@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 # A runner in the background may have been started with Ctrl-C ignored, which is inherited.
 COMMAND = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "

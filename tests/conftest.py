@@ -1,6 +1,7 @@
-"""What all tests share: nothing is read from, or written to, the user's own cache folder."""
+"""What all tests share: a cache folder of their own, Ctrl-C, a database server."""
 
 import os
+import signal
 
 import pytest
 
@@ -15,6 +16,14 @@ def _own_cache_folder(tmp_path_factory):
     del os.environ["XDG_CACHE_HOME"]
     if before is not None:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard():
+    # What was started in the background may have been told to ignore it, which is inherited.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,6 @@ from pathlib import Path
 
 import pytest
 
-# A runner in the background may have been started with Ctrl-C ignored, which is inherited.
-COMMAND = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from ripieno.cli import main; main()"
-)
-
 
 class Command:
     """Runs ``ripieno`` in a folder of its own, with one thread a process."""
@@ -24,7 +18,7 @@ class Command:
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", COMMAND, *map(str, arguments)],
+            [sys.executable, "-c", "from ripieno.cli import main; main()", *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -39,8 +39,12 @@ class Crew:
         self._waiting: list[subprocess.Popen[bytes]] = []
         if sys.platform != "win32":  # its processes do not inherit descriptors
             self.file = nameless()
-            for _ in range(count):
-                self._waiting.append(spawn((self.file.fileno(),), workers=count, loads=loads))
+            try:
+                for _ in range(count):
+                    self._waiting.append(spawn((self.file.fileno(),), workers=count, loads=loads))
+            except BaseException:
+                self.close()  # those that did start would wait for ever
+                raise
 
     def __enter__(self) -> Self:
         return self

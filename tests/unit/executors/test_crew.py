@@ -3,7 +3,9 @@ import os
 import numpy as np
 import pytest
 
+from ripieno.errors import WorkerError
 from ripieno.executors import Crew, ObjectiveRunner, ProcessExecutor, gather
+from ripieno.executors.spawning import spawn
 from ripieno.ledger import MemoryArtifacts
 from ripieno.records import Config, Order
 
@@ -51,6 +53,21 @@ def test_processes_that_nobody_took_end_with_their_crew():
     crew.close()
     assert all(process.poll() is not None for process in waiting)
     assert crew.take() is None
+
+
+def test_a_crew_that_cannot_be_completed_leaves_no_process_behind(monkeypatch):
+    started = []
+
+    def spawn_once(*arguments, **options):
+        if started:
+            raise WorkerError("no more.", where="here", fix="use fewer.")
+        started.append(spawn(*arguments, **options))
+        return started[0]
+
+    monkeypatch.setattr("ripieno.executors.crew.spawn", spawn_once)
+    with pytest.raises(WorkerError, match="no more"):
+        Crew(2)
+    assert started[0].poll() is not None
 
 
 @pytest.mark.parametrize("workers", [1, 0])

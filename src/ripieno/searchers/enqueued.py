@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from ripieno.records import Config, Trial
+from ripieno.searchers.fresh import Fresh
 from ripieno.searchers.searcher import Searcher
 
 __all__ = ["Enqueued"]
-
-_REPEATS = 1_000
 
 
 class Enqueued:
@@ -26,34 +25,15 @@ class Enqueued:
         self._waiting = list(configs)[::-1]
         self._digests = frozenset(config.digest for config in self._waiting)
         self._searcher = searcher
-        self._repeats = 0
-        self._exhausted = False
+        self._fresh = Fresh(searcher)
 
     def suggest(self, count: int) -> list[Config]:
         """Return the next configs; fewer than ``count`` once exhausted."""
         configs: list[Config] = []
         while self._waiting and len(configs) < count:
             configs.append(self._waiting.pop())
-        while len(configs) < count and not self._exhausted:
-            configs += self._fresh(count - len(configs))
-        return configs
+        return configs + self._fresh.take(count - len(configs), without=self._digests)
 
     def observe(self, trials: Sequence[Trial]) -> None:
         """Pass the trials on, those of enqueued configs included."""
         self._searcher.observe(trials)
-
-    def _fresh(self, count: int) -> list[Config]:
-        """Ask the other searcher once, and leave out what was enqueued."""
-        suggestions = self._searcher.suggest(count)
-        self._exhausted = len(suggestions) < count
-        fresh: list[Config] = []
-        for config in suggestions:
-            if config.digest not in self._digests:
-                fresh.append(config)
-                self._repeats = 0
-                continue
-            self._repeats += 1
-            if self._repeats == _REPEATS:
-                self._exhausted = True
-                break
-        return fresh

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ripieno.records import Config, Trial
+from ripieno.searchers.fresh import Fresh
 from ripieno.searchers.searcher import Searcher
 from ripieno.space import Space
 
 __all__ = ["Steered"]
-
-_REPEATS = 1_000
 
 
 class Steered:
@@ -33,20 +32,18 @@ class Steered:
         self._space = space
         self._changes = 0
         self._searcher = make(space, 0)
+        self._fresh = Fresh(self._searcher)
         self._waiting: deque[Config] = deque()
         self._given: set[str] = set()
         self._dropped: set[str] = set()
         self._seen: dict[int, Trial] = {}
-        self._repeats = 0
-        self._exhausted = False
 
     def suggest(self, count: int) -> list[Config]:
         """Return the next configs; fewer than ``count`` once exhausted."""
         configs: list[Config] = []
         while self._waiting and len(configs) < count:
             configs.append(self._waiting.popleft())
-        while len(configs) < count and not self._exhausted:
-            configs += self._fresh(count - len(configs))
+        configs += self._fresh.take(count - len(configs), without=self._dropped)
         self._given.update(config.digest for config in configs)
         return configs
 
@@ -71,8 +68,8 @@ class Steered:
         self._space = space
         self._changes += 1
         self._searcher = self._make(space, self._changes)
+        self._fresh = Fresh(self._searcher)
         self._dropped |= self._given
-        self._repeats, self._exhausted = 0, False
         moved = map(space.adopt, self._waiting)
         self._waiting = deque(config for config in moved if config is not None)
         self._searcher.observe(self._adopted(list(self._seen.values())))
@@ -80,19 +77,3 @@ class Steered:
     def _adopted(self, trials: Sequence[Trial]) -> list[Trial]:
         pairs = [(trial, self._space.adopt(trial.config)) for trial in trials]
         return [replace(trial, config=config) for trial, config in pairs if config is not None]
-
-    def _fresh(self, count: int) -> list[Config]:
-        """Ask the other searcher once, and leave out what is not to be given again."""
-        suggestions = self._searcher.suggest(count)
-        self._exhausted = len(suggestions) < count
-        fresh: list[Config] = []
-        for config in suggestions:
-            if config.digest not in self._dropped:
-                fresh.append(config)
-                self._repeats = 0
-                continue
-            self._repeats += 1
-            if self._repeats == _REPEATS:
-                self._exhausted = True
-                break
-        return fresh

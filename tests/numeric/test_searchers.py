@@ -90,7 +90,8 @@ def test_bohb_beats_hyperband_at_the_same_epochs():
     space, loss = PROBLEMS["sphere"]
     rows = {}
 
-    def metrics(config, epoch):
+    def metrics(order, epoch):
+        config = order.config
         # A learning curve that falls to the config's own level, the slower the higher x0 is.
         rows[config] = loss(config) + np.exp(-epoch / (2.0 + config.x0))
         return {"loss": rows[config]}

@@ -78,7 +78,8 @@ def nas(
         int | None,
         typer.Option(
             min=1,
-            help="Epochs a trial at most [27, or 81 below 1,000 training rows].",
+            help="Epochs a trial at most [27; 81 below 1,000 training rows, or beyond 20,000 "
+            "with 15 minutes].",
             show_default=False,
         ),
     ] = None,

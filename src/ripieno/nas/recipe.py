@@ -31,4 +31,5 @@ def nas(data: Data, architectures: Space | None = None) -> Recipe:
         epoch_rows=sizing.epoch_rows,
         space=space,
         name="nas",
+        channels_last=True,
     )

@@ -1,5 +1,6 @@
 """One stack on its way through the epochs of its rows' orders."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -26,6 +27,7 @@ from ripieno.recipes import (
     Finished,
     Recipe,
     State,
+    arrange,
     augment,
     augmentation_strengths,
     batches,
@@ -346,5 +348,7 @@ class Group:
         rules = Rules(loss=loss, shared=self._shared, uses=self._uses())
         key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
+            # One model after another in the layout of the trainer; stacks have their own.
+            model = arrange(self._recipe, copy.deepcopy(model))
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]

@@ -8,7 +8,7 @@ from ripieno.recipes.augmentation import (
     augmentation_strengths,
 )
 from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
-from ripieno.recipes.building import build_model
+from ripieno.recipes.building import arrange, build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
 from ripieno.recipes.convolutions import check_images
@@ -146,6 +146,7 @@ __all__ = [
     "activation_gain",
     "add_noise",
     "alone",
+    "arrange",
     "as_features",
     "as_tensor",
     "augment",

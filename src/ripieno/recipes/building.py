@@ -11,7 +11,7 @@ from ripieno.recipes.knobs import read_knobs
 from ripieno.recipes.recipe import Recipe
 from ripieno.space import Config
 
-__all__ = ["build_model"]
+__all__ = ["arrange", "build_model"]
 
 
 def build_model(
@@ -57,3 +57,13 @@ def build_model(
         generator=generator,
     )
     return module.train()
+
+
+def arrange(recipe: Recipe, module: nn.Module) -> nn.Module:
+    """Lay a module's filters out in memory as its recipe says, in place; return the module.
+
+    Convolutions then write their maps in the same layout, whatever that of their input is.
+    """
+    if recipe.channels_last:
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module

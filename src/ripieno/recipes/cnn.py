@@ -144,6 +144,7 @@ def cnn(data: Data) -> Recipe:
         epoch_rows=sizing.epoch_rows,
         space=restricted(space, factory, shape=data.shape),
         name="cnn",
+        channels_last=True,
     )
 
 

@@ -55,6 +55,10 @@ class Recipe:
             by class, or ``"balanced"``. A hyperparameter of the name goes before it.
         pos_weight: For several labels: what a label counts where it is there, by label, or
             ``"balanced"``. A hyperparameter of the name goes before it.
+        channels_last: Whether a model that is trained alone keeps images as height, width,
+            channels in memory: the same numbers up to rounding, and faster for most networks
+            of convolutions. Such a model may not take a ``view`` of its maps (``flatten`` and
+            ``reshape`` it may).
 
     Raises:
         RecipeError: A field or a knob in the space has an impossible value.
@@ -72,6 +76,7 @@ class Recipe:
     optimizers: Mapping[str, OptimizerFactory] = field(default_factory=dict)
     class_weights: Weights | None = None
     pos_weight: Weights | None = None
+    channels_last: bool = False
 
     @property
     def measured(self) -> tuple[str, ...]:

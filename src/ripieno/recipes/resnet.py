@@ -142,4 +142,5 @@ def resnet(data: Data) -> Recipe:
         epoch_rows=sizing.epoch_rows,
         space=space,
         name="resnet",
+        channels_last=True,
     )

@@ -113,7 +113,7 @@ class State:
                 # Not optimizer.load_state_dict, which would round what torch itself keeps in
                 # another dtype than the parameter's.
                 optimizer.state[parameter] = {
-                    slot: _as_kept(stored[slot], wanted, slot) for slot in sorted(wanted)
+                    slot: _as_kept(stored[slot], wanted, slot, parameter) for slot in sorted(wanted)
                 }
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -151,10 +151,15 @@ def _as_tensor(value: object) -> Tensor:
     return torch.tensor(value, dtype=_NUMBERS[type(value)])
 
 
-def _as_kept(value: Tensor, slots: frozenset[str] | Mapping[str, type], slot: str) -> object:
-    """Copy what is stored, as a Python number where the optimizer keeps one."""
-    is_number = isinstance(slots, Mapping) and slots[slot] is not Tensor
-    return value.item() if is_number else value.clone()
+def _as_kept(
+    value: Tensor, slots: frozenset[str] | Mapping[str, type], slot: str, parameter: Tensor
+) -> object:
+    """Copy what is stored: a number where the optimizer keeps one, or in its parameter's layout."""
+    if isinstance(slots, Mapping) and slots[slot] is not Tensor:
+        return value.item()
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def _to_array(value: Tensor) -> NDArray[np.generic]:

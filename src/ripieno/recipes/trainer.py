@@ -18,7 +18,7 @@ from ripieno.recipes import draws
 from ripieno.recipes.altering import Altering
 from ripieno.recipes.augmentation import augment, augmentation_strengths
 from ripieno.recipes.backbone import rate_scales, take_features
-from ripieno.recipes.building import build_model
+from ripieno.recipes.building import arrange, build_model
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data
 from ripieno.recipes.dropout import DropoutMode, backward
@@ -222,7 +222,8 @@ class _Training:
         """Build the model and its optimizer, and load the stored state into them."""
         example = first_rows(self._x, 2, self._dtype)
         with self._naming_the_batch(example):
-            self.module = build_model(self._recipe, self._order.config, self._seed, example=example)
+            made = build_model(self._recipe, self._order.config, self._seed, example=example)
+        self.module = arrange(self._recipe, made)
         features = take_features(self.module, self._knobs, self._inputs) if self._inputs else None
         if features is not None:
             self._x, self._validation_x = features[0].to(self._dtype), features[1]

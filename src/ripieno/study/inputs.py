@@ -150,12 +150,14 @@ def read_recipe(
     space: Space | None,
     epochs: int | None,
     epoch_rows: int | None,
+    minutes: float | None = None,
     fixed: Mapping[str, Value] | None = None,
 ) -> tuple[Recipe, Space, str]:
     """Return a recipe, the space that is searched for it, and the recipe's reference.
 
     Without a model, images take ``cnn`` and everything else takes ``mlp``. Where ``epochs`` or
-    ``epoch_rows`` are None, the recipe or the size of the data chooses them. The space is left
+    ``epoch_rows`` are None, the recipe or the size of the data chooses them, with an eye on
+    the ``minutes`` of the whole search. The space is left
     without the configs that the recipe cannot build, and with constants for what is fixed.
 
     Raises:
@@ -165,8 +167,8 @@ def read_recipe(
     """
     if model is None:
         model = "cnn" if len(data.shape) == 3 else "mlp"
-    recipe, reference = _make_recipe(model, data)
-    sizing = recipes.Sizing.of(len(data.train))
+    sizing = recipes.Sizing.of(len(data.train), minutes=minutes)
+    recipe, reference = _make_recipe(model, data, sizing)
     recipe = replace(
         recipe,
         epochs=recipe.epochs if epochs is None else epochs,
@@ -199,18 +201,17 @@ def find_recipe(model: ModelInput | None, data: Data) -> Recipe:
     """
     if model is None:
         model = "cnn" if data.train.x.ndim == 4 else "mlp"
-    return _make_recipe(model, data)[0]
+    return _make_recipe(model, data, recipes.Sizing.of(len(data.train)))[0]
 
 
-def _make_recipe(model: ModelInput, data: Data) -> tuple[Recipe, str]:
+def _make_recipe(model: ModelInput, data: Data, sizing: recipes.Sizing) -> tuple[Recipe, str]:
     if isinstance(model, Recipe):
         return model, "custom"
     if isinstance(model, str):
-        return _named_recipe(model, data)
+        return _named_recipe(model, data, sizing)
     if callable(model):
-        epochs = recipes.Sizing.of(len(data.train)).epochs
         name = getattr(model, "__name__", "custom")
-        return Recipe(model=model, epochs=epochs, name=name), "custom"
+        return Recipe(model=model, epochs=sizing.epochs, name=name), "custom"
     raise StudyError(
         f"a {type(model).__name__} is no model.",
         where="tune(model=…)",
@@ -219,9 +220,9 @@ def _make_recipe(model: ModelInput, data: Data) -> tuple[Recipe, str]:
     )
 
 
-def _named_recipe(name: str, data: Data) -> tuple[Recipe, str]:
+def _named_recipe(name: str, data: Data, sizing: recipes.Sizing) -> tuple[Recipe, str]:
     if name in _BUILT_IN:
-        return _BUILT_IN[name](data), name
+        return replace(_BUILT_IN[name](data), epochs=sizing.epochs), name
     if not is_reference(name):
         close = difflib.get_close_matches(name, _BUILT_IN, n=1)
         raise StudyError(

@@ -111,7 +111,7 @@ def tune(
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
             of the epochs that the recipe chooses (143 for 81 epochs).
         epochs: Epochs that a trial is trained for at most; where absent the recipe's own:
-            27, and 81 below 1,000 training rows.
+            27, and 81 below 1,000 training rows, or beyond 20,000 with 15 ``minutes`` or more.
         epoch_rows: Rows of an epoch. Where absent: the whole training part up to 20,000
             rows, and 10,000 beyond, so that a search looks at many configs before it spends
             much on one; the epochs of a trial go through all rows one after the other.
@@ -201,6 +201,7 @@ def tune(
         space=space,
         epochs=epochs,
         epoch_rows=epoch_rows,
+        minutes=minutes,
         fixed=weigh_classes(class_weights, fixed or {}, read),
     )
     warn_of_unread(recipe)

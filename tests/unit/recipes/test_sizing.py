@@ -19,6 +19,14 @@ def test_few_rows_are_seen_more_often_and_many_in_portions(rows, epochs, epoch_r
     assert all(KNOBS["batch_size"].allows(size) for size in sizing.batch_sizes)
 
 
+@pytest.mark.parametrize(
+    ("rows", "minutes", "epochs"),
+    [(20_001, 14.9, 27), (20_001, 15.0, 81), (20_000, 60.0, 27), (999, 1.0, 81)],
+)
+def test_many_rows_are_seen_more_often_where_there_is_time(rows, minutes, epochs):
+    assert Sizing.of(rows, minutes=minutes).epochs == epochs
+
+
 def test_every_training_has_some_hundred_steps():
     for rows in (100, 500, 1_000, 10_000, 20_000, 100_000):
         sizing = Sizing.of(rows)

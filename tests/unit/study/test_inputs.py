@@ -20,8 +20,9 @@ def pictures():
     return x, (x[:, :3].sum((1, 2)) > x[:, 3:].sum((1, 2))).astype(int)
 
 
-def read(model, data, space=None, *, epochs=None, epoch_rows=None):
-    return read_recipe(model, data, space=space, epochs=epochs, epoch_rows=epoch_rows)[0]
+def read(model, data, space=None, *, epochs=None, epoch_rows=None, minutes=None):
+    asked = {"epochs": epochs, "epoch_rows": epoch_rows, "minutes": minutes}
+    return read_recipe(model, data, space=space, **asked)[0]
 
 
 @pytest.mark.parametrize("model", [None, lambda config: None])
@@ -31,6 +32,15 @@ def read(model, data, space=None, *, epochs=None, epoch_rows=None):
 def test_the_length_of_a_training_follows_from_the_data(model, rows, epochs, epoch_rows):
     recipe = read(model, table(rows), rp.Space(lr=rp.Float(0.1, 1.0)))
     assert (recipe.epochs, recipe.epoch_rows) == (epochs, epoch_rows)
+
+
+@pytest.mark.parametrize("model", ["mlp", lambda config: None])
+def test_a_search_that_has_time_goes_through_many_rows_more_often(model, factory):
+    space = rp.Space(lr=rp.Float(0.1, 1.0))
+    assert read(model, table(30_000), space, minutes=20).epochs == 81
+    assert read(model, table(30_000), space, minutes=20, epochs=9).epochs == 9
+    own = Recipe(factory, epochs=5, space=space)
+    assert read(own, table(30_000), minutes=20).epochs == 5
 
 
 def test_what_is_asked_for_stands_before_the_recipe_and_that_before_the_data(factory, space):

@@ -108,12 +108,14 @@ class State:
             return
         for name, parameter in module.named_parameters():
             wanted = slots if isinstance(slots, frozenset) else slots.get(name, {})
+            kinds = wanted if isinstance(wanted, Mapping) else {}
             stored = self.optimizer.get(name, {})
             if parameter.requires_grad and wanted and set(wanted) <= set(stored):
                 # Not optimizer.load_state_dict, which would round what torch itself keeps in
                 # another dtype than the parameter's.
                 optimizer.state[parameter] = {
-                    slot: _as_kept(stored[slot], wanted, slot, parameter) for slot in sorted(wanted)
+                    slot: _as_kept(stored[slot], kinds.get(slot, Tensor), parameter)
+                    for slot in sorted(wanted)
                 }
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -151,11 +153,9 @@ def _as_tensor(value: object) -> Tensor:
     return torch.tensor(value, dtype=_NUMBERS[type(value)])
 
 
-def _as_kept(
-    value: Tensor, slots: frozenset[str] | Mapping[str, type], slot: str, parameter: Tensor
-) -> object:
+def _as_kept(value: Tensor, kind: type, parameter: Tensor) -> object:
     """Copy what is stored: a number where the optimizer keeps one, or in its parameter's layout."""
-    if isinstance(slots, Mapping) and slots[slot] is not Tensor:
+    if kind is not Tensor:
         return value.item()
     if value.shape != parameter.shape:
         return value.clone()

@@ -25,11 +25,60 @@ from scipy.special import ndtr, ndtri
 
 from ripieno.searchers.layout import Array, Layout
 
-__all__ = ["Parzen", "bandwidth"]
+__all__ = ["Crowd", "Kernels", "Parzen", "bandwidth"]
 
 _LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
 # So many standard deviations away, less of a normal distribution is left than one ulp.
 _FAR = 8.3
+# Kernels that are made quickly enough each time.
+_FEW = 128
+
+
+class Kernels:
+    """Kernels of one width, as each one's factors of the features of a point.
+
+    Args:
+        layout: Of the space.
+        count: How many configs have a kernel in the mixture.
+        width: Standard deviation of the kernels, in units of the interval.
+    """
+
+    def __init__(self, layout: Layout, *, count: int, width: float) -> None:
+        self.count, self.width = count, width
+        self.tables = {
+            index: values.table(kernels=count + 1, width=width)
+            for index, values in layout.values.items()
+        }
+        self.uniform = np.zeros((1, layout.features))
+        """The factors of the uniform kernel, ``(1, features)``."""
+        for values in layout.values.values():
+            self.uniform[0, values.columns] = np.log(values.masses)
+        self._layout = layout
+        self._log_tables = {index: np.log(table) for index, table in self.tables.items()}
+
+    def factors(self, units: Array, active: NDArray[np.bool_]) -> Array:
+        """Return the factors of the kernels of configs, shape ``(configs, features)``."""
+        layout, width = self._layout, self.width
+        squares, firsts, constants = np.split(np.arange(3 * len(layout.real)), 3)
+        factors = np.empty((len(units), layout.features))
+        mu = units[:, layout.real]
+        nearest = np.minimum(mu, 1.0 - mu)
+        outside = ndtr(-nearest / width)
+        if 0.5 / width < _FAR:
+            outside += ndtr((nearest - 1.0) / width)
+        factors[:, squares] = -0.5 * width**-2
+        factors[:, firsts] = mu * width**-2
+        factors[:, constants] = (
+            -0.5 * (mu / width) ** 2 - np.log((1.0 - outside) * width) - _LOG_ROOT
+        )
+        if not active.all():
+            for columns in (squares, firsts, constants):
+                factors[:, columns] *= active[:, layout.real]
+        for index, values in layout.values.items():
+            logs = self._log_tables[index][values.index(units[:, index])]
+            known = active[:, index, None]
+            factors[:, values.columns] = np.where(known, logs, self.uniform[:, values.columns])
+        return factors
 
 
 class Parzen:
@@ -48,12 +97,7 @@ class Parzen:
         self._layout = layout
         self._units = units
         self._active = active
-        self._width = width
-        self._tables = {
-            index: values.table(kernels=len(units) + 1, width=width)
-            for index, values in layout.values.items()
-        }
-        self._slopes = self._make_slopes()
+        self._kernels = Kernels(layout, count=len(units), width=width)
 
     def log_density(self, features: Array) -> Array:
         """Return the logarithm of the density at points, shape ``(points,)``.
@@ -61,11 +105,8 @@ class Parzen:
         Args:
             features: What :meth:`Layout.describe` says of the points.
         """
-        logs = features @ self._slopes
-        highest = logs.max(axis=1)
-        total = np.exp(logs - highest[:, None]).sum(axis=1)
-        # Every kernel has the same weight, the uniform one included.
-        return highest + np.log(total / logs.shape[1])  # type: ignore[no-any-return]
+        own = self._kernels.factors(self._units, self._active)
+        return _log_mean(features @ own.T, features @ self._kernels.uniform.T)
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
         """Draw points of the unit cube, shape ``(count, dims)``."""
@@ -80,45 +121,84 @@ class Parzen:
     def _near(self, kernels: NDArray[np.intp], uniform: Array) -> Array:
         """Turn uniform numbers into draws of kernels, one a row, shape ``(rows, dims)``."""
         near, real = self._units[kernels], self._layout.real
-        mu, width = near[:, real], self._width
+        mu, width = near[:, real], self._kernels.width
         low, high = ndtr(-mu / width), ndtr((1.0 - mu) / width)
         quantiles = ndtri(low + uniform[:, real] * (high - low))
         near[:, real] = np.clip(mu + width * quantiles, 0.0, 1.0)
         for index, values in self._layout.values.items():
-            below = self._tables[index].cumsum(axis=1)[values.index(near[:, index])]
+            below = self._kernels.tables[index].cumsum(axis=1)[values.index(near[:, index])]
             chosen = (below < uniform[:, index, None]).sum(axis=1)
             near[:, index] = values.middles[np.minimum(chosen, len(values.middles) - 1)]
         return near
 
-    def _make_slopes(self) -> Array:
-        """Return each kernel's factors of the features, ``(features, kernels)``.
 
-        The uniform kernel is the last one.
+class Crowd:
+    """The mixture of most configs ever seen, which makes the kernel of each only once.
+
+    All kernels have one width, which follows from their number. Beyond a hundred it follows
+    from the next of a few round numbers below, and lasts until they are a fifth more.
+
+    Args:
+        layout: Of the space.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._kernels = Kernels(layout, count=0, width=1.0)
+        self._factors = np.empty((64, layout.features))
+        self._made = 0
+
+    def forget(self, row: int) -> None:
+        """Make the kernels from a row on anew: its config is another one now."""
+        self._made = min(self._made, row)
+
+    def log_density(
+        self,
+        features: Array,
+        units: Array,
+        *,
+        active: NDArray[np.bool_],
+        rows: NDArray[np.intp],
+        more: tuple[Array, NDArray[np.bool_]],
+    ) -> Array:
+        """Return the logarithm of the density at points, shape ``(points,)``.
+
+        Args:
+            features: What :meth:`Layout.describe` says of the points.
+            units: All configs so far, shape ``(configs, dims)``.
+            active: Which of their hyperparameters are active, likewise.
+            rows: Those that have a kernel.
+            more: Configs that have one for this time, and their active hyperparameters.
         """
-        layout, width, kernels = self._layout, self._width, len(self._units)
-        squares, firsts, constants = np.split(np.arange(3 * len(layout.real)), 3)
-        slopes = np.zeros((layout.features, kernels + 1))
-        mu = self._units.T[layout.real]
-        nearest = np.minimum(mu, 1.0 - mu)
-        outside = ndtr(-nearest / width)
-        if 0.5 / width < _FAR:
-            outside += ndtr((nearest - 1.0) / width)
-        slopes[squares, :-1] = -0.5 * width**-2
-        slopes[firsts, :-1] = mu * width**-2
-        slopes[constants, :-1] = (
-            -0.5 * (mu / width) ** 2 - np.log((1.0 - outside) * width) - _LOG_ROOT
-        )
-        known = self._active.T
-        if not known.all():
-            for rows in (squares, firsts, constants):
-                slopes[rows, :-1] *= known[layout.real]
-        for index, values in layout.values.items():
-            which = values.index(self._units[:, index])
-            log_masses = np.log(values.masses)[:, None]
-            logs = np.log(self._tables[index]).T[:, which]
-            slopes[values.columns, :-1] = np.where(known[index], logs, log_masses)
-            slopes[values.columns, -1:] = log_masses
-        return slopes
+        count = _rounded(len(rows) + len(more[0]))
+        if self._kernels.count != count:
+            width = bandwidth(count, self._layout.dims)
+            self._kernels, self._made = Kernels(self._layout, count=count, width=width), 0
+        if len(units) > len(self._factors):
+            unused = np.empty((2 * len(units) - len(self._factors), self._layout.features))
+            self._factors = np.concatenate([self._factors, unused])
+        new = slice(self._made, len(units))
+        self._factors[new] = self._kernels.factors(units[new], active[new])
+        self._made = len(units)
+        kernels = self._kernels
+        logs = (features @ self._factors[: len(units)].T)[:, rows]
+        return _log_mean(logs, features @ kernels.factors(*more).T, features @ kernels.uniform.T)
+
+
+def _log_mean(*logs: Array) -> Array:
+    """Return the logarithm of the mean of kernels, ``(points, kernels)`` each."""
+    # Every kernel has the same weight, the uniform one included.
+    together = np.concatenate(logs, axis=1)
+    highest = together.max(axis=1)
+    total = np.exp(together - highest[:, None]).sum(axis=1)
+    return highest + np.log(total / together.shape[1])  # type: ignore[no-any-return]
+
+
+def _rounded(count: int) -> int:
+    """Return the next count below for which kernels are made, four for each doubling."""
+    if count < _FEW:
+        return count
+    return math.floor(2.0 ** (math.floor(4.0 * math.log2(count)) / 4.0))
 
 
 def bandwidth(count: int, dims: int) -> float:

@@ -17,7 +17,7 @@ from ripieno.records import Config, Objective, Trial
 from ripieno.searchers.layout import Layout
 from ripieno.searchers.levels import Levels
 from ripieno.searchers.memory import Memory
-from ripieno.searchers.parzen import Parzen, bandwidth
+from ripieno.searchers.parzen import Crowd, Parzen, bandwidth
 from ripieno.space import Space
 
 __all__ = ["TreeParzen"]
@@ -67,6 +67,7 @@ class TreeParzen:
         self._candidates = candidates
         self._random_share = random_share
         self._layout = Layout(space)
+        self._crowd = Crowd(self._layout)
         self._levels = Levels(enough=space.dims + 2)
         self._units = np.empty((64, space.dims))
         self._active = np.empty((64, space.dims), np.bool_)
@@ -82,7 +83,10 @@ class TreeParzen:
             if row == len(self._units):
                 self._units = np.concatenate([self._units, np.empty_like(self._units)])
                 self._active = np.concatenate([self._active, np.empty_like(self._active)])
-            self._units[row], self._active[row] = self._encode(result.config)
+            unit, active = self._encode(result.config)
+            if (unit != self._units[row]).any():
+                self._crowd.forget(row)
+            self._units[row], self._active[row] = unit, active
 
     def swap(self, suggested: Config, given: Config) -> None:
         """Note that ``given`` is tried in the place of ``suggested``."""
@@ -108,20 +112,27 @@ class TreeParzen:
         self, good: NDArray[np.intp], others: NDArray[np.intp], rng: np.random.Generator
     ) -> Iterator[Config]:
         """Yield candidates, the largest ratio of the densities first."""
-        pending = [self._encode(config) for config in self._memory.pending.values()]
-        units = [self._units[others], *(unit[None] for unit, _ in pending)]
-        active = [self._active[others], *(mask[None] for _, mask in pending)]
-        near = self._density(self._units[good], self._active[good])
-        far = self._density(np.concatenate(units), np.concatenate(active))
+        width = bandwidth(len(good), self._space.dims)
+        near = Parzen(self._layout, self._units[good], active=self._active[good], width=width)
         points = near.sample(rng, self._candidates)
         features = self._layout.describe(points, self._active_in(points))
-        ratio = near.log_density(features) - far.log_density(features)
+        known = len(self._levels.badness)
+        ratio = near.log_density(features) - self._crowd.log_density(
+            features,
+            self._units[:known],
+            active=self._active[:known],
+            rows=others,
+            more=self._pending(),
+        )
         for row in np.argsort(-ratio, kind="stable"):
             yield self._space.decode(points[row])
 
-    def _density(self, units: NDArray[np.float64], active: NDArray[np.bool_]) -> Parzen:
-        width = bandwidth(len(units), self._space.dims)
-        return Parzen(self._layout, units, active=active, width=width)
+    def _pending(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the pending configs, and which of their hyperparameters are active."""
+        pending = [self._encode(config) for config in self._memory.pending.values()]
+        shape = (len(pending), self._space.dims)
+        units = np.array([unit for unit, _ in pending]).reshape(shape)
+        return units, np.array([mask for _, mask in pending], np.bool_).reshape(shape)
 
     def _active_in(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         if not any(domain.conditions for domain in self._space.values()):

@@ -6,7 +6,7 @@ import pytest
 from scipy import integrate, stats
 
 from ripieno.searchers.layout import Layout
-from ripieno.searchers.parzen import Parzen, bandwidth
+from ripieno.searchers.parzen import Crowd, Parzen, bandwidth
 from ripieno.space import Categorical, Float, Int, Space
 
 SPACE = Space(
@@ -129,3 +129,25 @@ def test_kernels_narrow_with_their_number_down_to_a_floor():
     assert bandwidth(98, 2) == pytest.approx(0.1 * 98 ** (-1 / 6))
     assert bandwidth(10**9, 1) == 0.01
     assert bandwidth(0, 1) == pytest.approx(0.5)
+
+
+def test_a_crowd_that_grows_has_the_density_of_the_mixture_that_is_made_at_once():
+    _, units, active = points(300, seed=1)
+    _, at, counted = points(12, seed=2)
+    layout = Layout(SPACE)
+    crowd, features = Crowd(layout), layout.describe(at, counted)
+    for known, pending, kernels in ((40, 3, 43 - 5), (90, 0, 85), (296, 4, 256)):
+        rows = np.arange(5, known)
+        more = slice(known, known + pending)
+        width = bandwidth(kernels, layout.dims)
+        if known == 90:  # a trial goes on with another config
+            units[7], active[7] = units[8], active[8]
+        crowd.forget(7)
+        found = crowd.log_density(
+            features, units[:known], active=active[:known], rows=rows,
+            more=(units[more], active[more]),
+        )  # fmt: skip
+        own = np.r_[rows, np.arange(known, known + pending)]
+        parzen = Parzen(layout, units[own], active=active[own], width=width)
+        tolerance = 1e-12 if len(own) == kernels else 0.05  # tables of choices count kernels too
+        np.testing.assert_allclose(found, parzen.log_density(features), rtol=tolerance)

@@ -147,10 +147,23 @@ class Worker:
         """Train this process's rows with a new runner, validation and storing included."""
         from ripieno.ledger import MemoryArtifacts
         from ripieno.population import PopulationRunner, keep_freed_memory
+
+        keep_freed_memory()
+        data, recipe, orders = self._problem(epochs)
+        begin = time.perf_counter()
+        outcomes = list(PopulationRunner(recipe, data).run(orders, MemoryArtifacts(), bool))
+        elapsed = time.perf_counter() - begin
+        if [outcome.status.value for outcome in outcomes] != ["done"] * len(orders):
+            raise SystemExit("a row did not finish; its time means nothing.")
+        steps = math.ceil(len(data.train) / self.shape.batch)
+        notes = sorted({outcome.notes or "" for outcome in outcomes})
+        return {"seconds": elapsed, "member_steps": steps * epochs * len(orders), "notes": notes}
+
+    def _problem(self, epochs: int) -> tuple[Any, Any, list[Any]]:
+        """Return data, a recipe, and this process's rows as orders."""
         from ripieno.recipes import Data, Recipe
         from ripieno.records import Config, Order
 
-        keep_freed_memory()
         share = VALIDATION_ROWS / (EPOCH_ROWS + VALIDATION_ROWS)
         repeats = [-(-(EPOCH_ROWS + VALIDATION_ROWS) // EPOCH_ROWS), 1, 1]
         images = self.x[:, 0].repeat(*repeats)[: EPOCH_ROWS + VALIDATION_ROWS].numpy()
@@ -162,14 +175,14 @@ class Worker:
             Order(trial, Config({**common, "lr": 0.01 + 1e-5 * trial}), 0, epochs)
             for trial in range(self.members)
         ]
-        begin = time.perf_counter()
-        outcomes = list(PopulationRunner(recipe, data).run(orders, MemoryArtifacts(), bool))
-        elapsed = time.perf_counter() - begin
-        if [outcome.status.value for outcome in outcomes] != ["done"] * len(orders):
-            raise SystemExit("a row did not finish; its time means nothing.")
-        steps = math.ceil(len(data.train) / self.shape.batch)
-        notes = sorted({outcome.notes or "" for outcome in outcomes})
-        return {"seconds": elapsed, "member_steps": steps * epochs * len(orders), "notes": notes}
+        return data, recipe, orders
+
+    def _alone(self) -> float:
+        """Return the seconds of a step of one model in the one-model trainer."""
+        from ripieno.recipes import TrainerRunner
+
+        data, recipe, orders = self._problem(1)
+        return TrainerRunner(recipe, data).step_seconds(orders[0])
 
     def memory(self, tier: str) -> dict[str, Any]:
         """Return what three steps of a tier need, in MiB, apart from what making them needed.
@@ -243,7 +256,17 @@ class Worker:
             return {"x": self.x[rows], "y": self.y[rows], **fixed}
 
         engine = Engine(models[0], stack.layout, Rules(), tier=tier)  # type: ignore[arg-type]
-        choice = engine.decide({**stack.arrays, **statistics}, batch(), steps_left=steps_left)
+        choice = engine.decide(
+            {**stack.arrays, **statistics}, batch(), steps_left=steps_left, alone=self._alone
+        )
+        if choice.tier == "alone":
+            one = self._eager()
+
+            def each() -> None:
+                for _ in range(members):
+                    one()
+
+            return each, {"tier": choice.tier, "reason": str(choice)}
         if choice.tier in {"leaves", "vmap"}:
             stack = stack.flat()  # as a group lays it out
         arrays = {**stack.arrays, **statistics}

@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 from ripieno.population.beside import is_possible
+from ripieno.population.choice import TIERS
 from ripieno.population.compiler import Compiler
 from ripieno.population.optimizers import Adam
 from ripieno.population.remembered import Remembered
 from ripieno.population.stack import Stack
 from ripieno.population.step import Rules, fresh_statistics
-from ripieno.population.tiers import TIERS, Engine
+from ripieno.population.tiers import Engine
 
 MEMBERS = 3
 

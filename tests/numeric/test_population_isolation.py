@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from ripieno.population import tiers
+from ripieno.population.choice import TIERS
 from ripieno.population.leaves import Kernels
 from ripieno.population.optimizers import SGD, Adam
 from ripieno.population.signature import difference, row_numbers, signature
 from ripieno.population.stack import Stack
 from ripieno.population.step import Rules, StackedStep, fresh_statistics
 from ripieno.population.template import Template
-from ripieno.population.tiers import TIERS, Engine
+from ripieno.population.tiers import Engine
 from ripieno.recipes import DropoutMode, draws
 
 MEMBERS, BATCH, STEPS, CLASSES = 4, 6, 3, 3

@@ -14,7 +14,9 @@ from ripieno.population.graphs import Graph, cold_compilations, compiled, prepar
 from ripieno.population.leaves import Kernels
 from ripieno.population.step import Batch, StackedStep
 
-__all__ = ["CompiledTier"]
+__all__ = ["MEANWHILE", "CompiledTier"]
+
+MEANWHILE = "it is being compiled meanwhile"
 
 Measure = Callable[[], tuple[dict[str, float], str]]
 """Times a compiled and a traced step, by tier, and says what failed."""
@@ -68,7 +70,7 @@ class CompiledTier:
             return "there is no C++ compiler"
         if self.compiler.begin(key, lambda: self._prepared(arrays, batch), nodes=traced.nodes):
             return None
-        return "it is being compiled meanwhile"
+        return MEANWHILE
 
     def ready(self, arrays: Mapping[str, Tensor], batch: Batch) -> bool:
         """Say whether what was begun elsewhere is there, to be taken up now.

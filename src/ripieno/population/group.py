@@ -43,10 +43,15 @@ from ripieno.recipes import (
 )
 from ripieno.records import OutcomeStatus
 
-__all__ = ["EngineKey", "Group"]
+__all__ = ["EngineKey", "Group", "RatherAloneError"]
 
 EngineKey = tuple[str, Optimizer, Rules]
 """What an engine computes: the group's name, the optimizer, and what else rows have in common."""
+
+
+class RatherAloneError(Exception):
+    """The models are trained faster one by one."""
+
 
 _ALL: Mapping[int, Tensor] = MappingProxyType({})
 
@@ -63,6 +68,7 @@ class Group:
         name: The group's name.
         seed: The study's seed, from which the order of streamed rows comes.
         samples: The only training rows that a trial sees, equally many in all rows.
+        alone: Times a step of the first row's model in the one-model trainer.
     """
 
     def __init__(
@@ -76,9 +82,10 @@ class Group:
         name: str,
         seed: int = 0,
         samples: Mapping[int, Tensor] = _ALL,
+        alone: Callable[[], float] | None = None,
     ) -> None:
         self.rows = list(rows)
-        self._seed, self._samples = seed, samples
+        self._seed, self._samples, self._alone = seed, samples, alone
         recipe = complete(recipe, data)
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
@@ -208,7 +215,9 @@ class Group:
         """Choose the tier, and lay the stack out for it."""
         choice = self._engine.choice
         if choice is None or not choice.lasting:
-            choice = self._engine.decide(arrays, batch, steps_left=steps_left)
+            choice = self._engine.decide(arrays, batch, steps_left=steps_left, alone=self._alone)
+        if choice.tier == "alone":
+            raise RatherAloneError(str(choice).removeprefix("alone: "))
         self._decided = True
         self._lay_out()
 

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ripieno.population.deciding import TierName
-from ripieno.population.group import EngineKey, Group
+from ripieno.population.group import EngineKey, Group, RatherAloneError
 from ripieno.population.hyper import common
 from ripieno.population.memory import give_back_memory, keep_freed_memory
 from ripieno.population.optimizers import FAMILIES
@@ -100,6 +101,7 @@ class PopulationRunner:
         self._target = target
         self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target, samples=self._samples)
         self._groups: dict[str, str] = {}
+        self._rather_alone: dict[str, str] = {}
         # Traced graphs are kept from rung to rung.
         self._engines: dict[EngineKey, Engine] = {}
 
@@ -142,6 +144,9 @@ class PopulationRunner:
             return "the loop tier was asked for"
         if len(orders) * self._models == 1:
             return "no other order has its signature"
+        alone = self._rather_alone.get(self._name(orders[0]))
+        if alone is not None:
+            return alone
         knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
         if knobs.optimizer not in FAMILIES or knobs.optimizer in self.recipe.optimizers:
             return f"the optimizer {knobs.optimizer!r} has no stacked form"
@@ -250,6 +255,9 @@ class PopulationRunner:
         try:
             with alone():
                 return next(training)
+        except RatherAloneError as found:
+            self._rather_alone[self._name(part.rows[0].order)] = str(found)
+            return _Attempt(str(found))
         except Exception as error:  # noqa: BLE001 - the trainer finds out whose fault it is
             if not is_out_of_memory(error):
                 return _Attempt(f"their stack failed with {type(error).__name__}")
@@ -273,6 +281,7 @@ class PopulationRunner:
             name=name,
             seed=self.seed,
             samples=self._samples,
+            alone=partial(self._trainer.step_seconds, part.rows[0].order),
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:

@@ -7,6 +7,7 @@
                       where every function is known to treat rows alone, else under vmap
 ``vmap``              the forward under vmap, with those leaves alone that numbers need
 ``loop``              one row after another through an ordinary module; it always works
+``alone``             no stack at all: large models are faster in the one-model trainer
 ====================  ====================================================================
 
 A model that cannot be stacked is no error: it is trained in the loop, and the reason is kept.
@@ -14,14 +15,15 @@ A model that cannot be stacked is no error: it is trained in the loop, and the r
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from ripieno.population.compiled import CompiledTier
+from ripieno.population.choice import TIERS, Choice, Tier, rather_alone
+from ripieno.population.compiled import MEANWHILE, CompiledTier
 from ripieno.population.compiler import Compiler
 from ripieno.population.graphs import Function, Graph, shapes, traced
 from ripieno.population.leaves import Kernels
@@ -34,35 +36,11 @@ from ripieno.population.step import Batch, Rules, StackedStep, named
 from ripieno.population.template import Template
 from ripieno.recipes import raise_out_of_memory
 
-__all__ = ["TIERS", "Choice", "Engine", "Tier"]
-
-Tier = Literal["compiled", "traced", "leaves", "vmap", "loop"]
-TIERS: tuple[Tier, ...] = get_args(Tier)
+__all__ = ["Engine"]
 
 _TRACE_SECONDS = 20.0
 """Work below which the step runs as it is: measuring kernels and tracing take seconds."""
 _TIMED_STEPS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which tier, and why.
-
-    Args:
-        tier: The tier.
-        reason: Why not a higher one, in words.
-        seconds: Seconds a step for each tier that was timed.
-        lasting: Whether it holds for other amounts of work too.
-    """
-
-    tier: Tier
-    reason: str
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    lasting: bool = True
-
-    def __str__(self) -> str:
-        timed = ", ".join(f"{tier} {1e3 * s:.2f} ms" for tier, s in self.seconds.items())
-        return f"{self.tier}: {self.reason}" + (f" ({timed} a step)" if timed else "")
 
 
 class Engine:
@@ -120,13 +98,18 @@ class Engine:
         tier = self.decide(arrays, batch).tier if self.choice is None else self.choice.tier
         if tier == "compiled" and not self._compiled.has(arrays, batch):
             tier = "traced"  # a short last batch is not worth a compilation of its own
-        if tier == "loop":
+        if tier in {"loop", "alone"}:
             self._loop(arrays, batch, generator_seeds=generator_seeds)
         else:
             self._function(tier, arrays, batch)(arrays, batch)
 
     def decide(
-        self, arrays: Mapping[str, Tensor], batch: Batch, *, steps_left: float = 0.0
+        self,
+        arrays: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        steps_left: float = 0.0,
+        alone: Callable[[], float] | None = None,
     ) -> Choice:
         """Choose the tier for a stack and full batches of these shapes, and keep it.
 
@@ -134,9 +117,16 @@ class Engine:
             arrays: The arrays of a stack and of ``fresh_statistics``; left unchanged.
             batch: A full batch.
             steps_left: How many such steps are to come, which compiling must be worth.
+            alone: Times a step of one model in the trainer, in seconds; None where the rows
+                must stay together.
         """
-        self.choice = self._decide(arrays, batch, steps_left)
-        return self.choice
+        choice = self._decide(arrays, batch, steps_left)
+        if self.forced == "auto" and alone is not None and choice.reason != MEANWHILE:
+            if choice.tier not in choice.seconds:
+                choice = replace(choice, seconds=self._measure((choice.tier,), arrays, batch)[0])
+            choice = rather_alone(choice, members=len(batch["active"]), alone=alone)
+        self.choice = choice
+        return choice
 
     def seconds(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> float:
         """Time a step of a tier, on copies; infinite if it fails."""
@@ -338,7 +328,7 @@ class Engine:
         """
         stack = {n: a for n, a in arrays.items() if n.startswith(("model/", "number/", "steps"))}
         tier = "loop" if self.choice is None else self.choice.tier
-        if tier == "loop":
+        if tier in {"loop", "alone"}:
             return loop_forward(self._loop.module, stack, x, shared=shared)
         step = self._vmap if tier == "vmap" else self.leaves
 

@@ -21,12 +21,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ripieno.population.choice import Tier
 from ripieno.population.footprint import peak_bytes
 from ripieno.population.machine import available_bytes, cache_bytes, workers
 from ripieno.population.remembered import Remembered
 from ripieno.population.stack import Stack
 from ripieno.population.step import Batch, fresh_statistics
-from ripieno.population.tiers import Engine, Tier
+from ripieno.population.tiers import Engine
 from ripieno.recipes import draws, is_out_of_memory, raise_out_of_memory
 
 __all__ = ["Probe", "Width", "Widths", "best_width"]

@@ -49,6 +49,8 @@ from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatu
 
 __all__ = ["TrainerRunner", "batches"]
 
+_TIMED_STEPS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class TrainerRunner:
@@ -152,31 +154,38 @@ class TrainerRunner:
             notes=note if done else None,
         )
 
+    def step_seconds(self, order: Order) -> float:
+        """Return what a step of an order's model takes, the best of a few; nothing is kept."""
+        replicas = self._replicas(order)
+        training = self._single(order, replicas[0], lambda: False)
+        training.start(None)
+        return training.seconds()
+
     def _is_enough(self, metrics: Metrics) -> bool:
         return self.target is not None and self.target.is_reached(metrics)
 
     def _training(self, order: Order, stop: Callable[[], bool]) -> Training:
         """Return the order's one model, or all of them where there are folds or seeds."""
-        parts = self.data.parts
-        recipe = in_equal_epochs(self.recipe, self.data)
-        replicas = replicas_of(
-            order.trial, study_seed=self.seed, folds=len(parts), seeds=self.seeds
-        )
-        made = [
-            _Training(
-                recipe,
-                parts[replica.fold],
-                order,
-                replica=replica,
-                order_seed=self.seed,
-                sample=self.samples.get(order.trial),
-                stop=stop,
-            )
-            for replica in replicas
-        ]
+        replicas = self._replicas(order)
+        made = [self._single(order, replica, stop) for replica in replicas]
         if len(made) == 1:
             return made[0]
         return Replicated(replicas, made, data=self.data, measured=self.recipe.measured)
+
+    def _replicas(self, order: Order) -> tuple[Replica, ...]:
+        folds = len(self.data.parts)
+        return replicas_of(order.trial, study_seed=self.seed, folds=folds, seeds=self.seeds)
+
+    def _single(self, order: Order, replica: Replica, stop: Callable[[], bool]) -> "_Training":
+        return _Training(
+            in_equal_epochs(self.recipe, self.data),
+            self.data.parts[replica.fold],
+            order,
+            replica=replica,
+            order_seed=self.seed,
+            sample=self.samples.get(order.trial),
+            stop=stop,
+        )
 
 
 class _Training:
@@ -233,6 +242,21 @@ class _Training:
         if stored is not None:
             slots = kept_slots(self.module, self._knobs, **own)
             stored.load_into(self.module, self.optimizer, slots=slots)
+
+    def seconds(self) -> float:
+        """Return what a step takes, the best of a few; the model is spoilt by them."""
+        rows = torch.arange(min(self._knobs.batch_size, len(self._y)))
+        x, y = first_rows(self._x, len(rows), self._dtype), self._y[rows]
+        shape, keys = tuple(x.shape[1:]), draws.step_keys(self._seed, 0, _TIMED_STEPS)
+        altering = Altering.of(
+            self._knobs, seed=self._seed, epoch=0, steps=_TIMED_STEPS, shape=shape
+        )
+        found = []
+        for step, key in enumerate(keys):
+            begin = time.perf_counter()
+            self._step(x, y, rate=self._knobs.lr, key=key, altering=altering, step=step)
+            found.append(time.perf_counter() - begin)
+        return min(found)
 
     def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
         """Train one epoch, measure, and copy the state; ``values`` are for the schedule."""

@@ -198,7 +198,7 @@ def _rounded(count: int) -> int:
     """Return the next count below for which kernels are made, four for each doubling."""
     if count < _FEW:
         return count
-    return math.floor(2.0 ** (math.floor(4.0 * math.log2(count)) / 4.0))
+    return int(math.exp2(math.floor(4.0 * math.log2(count)) / 4.0))
 
 
 def bandwidth(count: int, dims: int) -> float:

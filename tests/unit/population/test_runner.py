@@ -66,6 +66,17 @@ class Sorted(nn.Module):
         return self.head(x.sort(dim=1).values)
 
 
+class Branching(nn.Module):
+    """A model whose forward depends on the data: it cannot be stacked."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.linear(x) if float(x.detach().sum()) > 0 else -self.linear(x)
+
+
 def test_little_work_is_not_traced(data):
     outcomes = carry_out(PopulationRunner(Recipe(model=model), data), [order(0), order(1)])
     assert outcomes[0].notes.startswith("2 rows; leaves: ")
@@ -79,6 +90,34 @@ def test_little_work_that_needs_vmap_and_a_lonely_order_are_trained_one_by_one(d
     assert "too few to be worth tracing" in outcomes[2].notes
     alone = carry_out(PopulationRunner(Recipe(model=model), data, tier="traced"), [order(0)])
     assert "no other order has its signature" in alone[0].notes
+
+
+@pytest.mark.parametrize(
+    ("factory", "reason"),
+    [(model, "it is faster than a stack"), (lambda config: Branching(), "it cannot be stacked: ")],
+)
+def test_models_that_train_faster_one_by_one_are_no_stack(data, monkeypatch, factory, reason):
+    timed = []
+    monkeypatch.setattr("ripieno.population.choice._HEAVY_SECONDS", 0.0)
+    monkeypatch.setattr("ripieno.population.runner._WORTH_TRACING", 0)
+    monkeypatch.setattr(TrainerRunner, "step_seconds", lambda *_: timed.append(1) or 0.0)
+    recipe = Recipe(model=factory)
+    runner = PopulationRunner(recipe, data)
+    outcomes = carry_out(runner, [order(trial) for trial in range(3)])
+    again = carry_out(runner, [order(trial) for trial in range(3, 5)])
+    plain = carry_out(TrainerRunner(recipe, data), [order(trial) for trial in range(5)])
+    assert len(timed) == 1  # found out once
+    for trial, outcome in (outcomes | again).items():
+        assert outcome.notes.startswith(f"one model after another: {reason}")
+        assert "alone 0.00 ms" in outcome.notes
+        assert outcome.metrics == plain[trial].metrics
+
+
+def test_a_step_of_the_trainer_is_timed_without_a_trace(data):
+    runner = TrainerRunner(Recipe(model=model), data)
+    assert 0.0 < runner.step_seconds(order(0)) < 60.0
+    with pytest.raises(ValueError, match="five is a bad number"):
+        runner.step_seconds(order(0, hidden=5))
 
 
 def test_a_stack_is_no_wider_than_it_may_be(data):

@@ -10,10 +10,11 @@ from ripieno.ensembles.combination import Combiner, fit_combiner
 from ripieno.ensembles.combiners import CombinerName, make_combiner
 from ripieno.ensembles.ensemble import Ensemble
 from ripieno.ensembles.rules import Rule, SoftRule
+from ripieno.errors import EnsembleError
 from ripieno.recipes import Data, Recipe, as_tensor, build_model
 from ripieno.space import Config
 
-__all__ = ["Member", "assemble", "combined", "module_of"]
+__all__ = ["Member", "assemble", "combined", "members_of", "module_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +72,26 @@ def assemble(
         coding=data.coding,
         rule=rule or SoftRule([1.0] * len(members), task=data.task),
     ).eval()
+
+
+def members_of(ensemble: Ensemble) -> list[Member]:
+    """Return what the members of an ensemble that a maker made are built from.
+
+    Raises:
+        EnsembleError: A maker whose members have numbers did not make it.
+    """
+    told = (ensemble.facts or {}).get("members", [])
+    numbered = len(told) == len(ensemble.members) > 0
+    if not numbered or not all(str(one["id"]).isdecimal() for one in told):
+        raise EnsembleError(
+            f"{ensemble!r} was not made of members that are independent of each other.",
+            where="fit_more(ensemble, …)",
+            fix="pass what make(…) of the same maker returned, or what was loaded from it.",
+        )
+    return [
+        Member(str(one["id"]), Config(one["config"]), module.state_dict())
+        for one, module in zip(told, ensemble.members, strict=True)
+    ]
 
 
 def combined(ensemble: Ensemble, data: Data, combiner: CombinerName | Combiner | None) -> Ensemble:

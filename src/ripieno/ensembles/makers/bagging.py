@@ -4,7 +4,7 @@ Sources: Breiman, "Bagging predictors", 1996 (bootstrap, out-of-bag score); Loup
 "Ensembles on random patches", 2012 (rows and features).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,15 @@ from torch import Tensor
 from ripieno.ensembles.combination import Combiner
 from ripieno.ensembles.combiners import CombinerName
 from ripieno.ensembles.ensemble import Ensemble
-from ripieno.ensembles.makers.assembling import assemble, combined
-from ripieno.ensembles.makers.deep_ensemble import answering
+from ripieno.ensembles.makers.assembling import Member, assemble, combined, members_of
+from ripieno.ensembles.makers.deep_ensemble import answering, following
 from ripieno.ensembles.makers.maker import Configs, check, configs_of, ready
 from ripieno.ensembles.makers.running import Members
 from ripieno.ensembles.makers.subspaces import in_subspaces
 from ripieno.errors import EnsembleError
 from ripieno.population import TierName
 from ripieno.recipes import Data, Recipe, draws, measure
+from ripieno.space import Config
 
 __all__ = ["Bagging", "OutOfBag"]
 
@@ -85,15 +86,47 @@ class Bagging:
         Raises:
             EnsembleError: The data are folds or a stream, or no member could be trained.
         """
+        own = configs_of(configs, self.members)
+        return self._grown([], own, recipe=recipe, data=data, seed=seed)
+
+    def fit_more(
+        self,
+        ensemble: Ensemble,
+        count: int,
+        *,
+        recipe: Recipe,
+        data: Data,
+        configs: Configs,
+        seed: int = 0,
+    ) -> Ensemble:
+        """Return an ensemble with so many members more, as if all had been made at once.
+
+        See :meth:`DeepEnsemble.fit_more`. ``Bagging(members=…)`` of all of them says what is
+        out of the bag of each.
+
+        Raises:
+            EnsembleError: The ensemble is of another maker, or no member could be trained.
+        """
+        members = members_of(ensemble)
+        first = following(members, self.members)
+        own = configs_of(configs, first + count)[first:]
+        return self._grown(members, own, recipe=recipe, data=data, seed=seed)
+
+    def _grown(
+        self, members: list[Member], configs: list[Config], *, recipe: Recipe, data: Data, seed: int
+    ) -> Ensemble:
+        """Train members with the numbers that follow, and join all."""
         recipe = ready(recipe, data, streams=False)
         if self.feature_share < 1:
             recipe = in_subspaces(recipe, data, self.feature_share)
-        own = configs_of(configs, self.members)
-        samples = {n: torch.from_numpy(s) for n, s in enumerate(self.samples(data, seed=seed))}
-        members = Members(recipe, data, seed, tier=self.tier, samples=samples)
-        trained = members.train_from_start(own, recipe.epochs)
-        made = assemble(recipe, data, [answering(each) for each in trained])
-        seen = [samples[each.order.trial] for each in trained]
+        first = following(members, self.members) if members else 0
+        all_samples = replace(self, members=first + len(configs)).samples(data, seed=seed)
+        samples = {number: torch.from_numpy(sample) for number, sample in enumerate(all_samples)}
+        running = Members(recipe, data, seed, tier=self.tier, samples=samples)
+        trained = running.train_from_start(configs, recipe.epochs, first=first)
+        joined = [*members, *(answering(each) for each in trained)]
+        made = assemble(recipe, data, joined)
+        seen = [samples[int(member.id)] for member in joined]
         found = _out_of_bag(made, data, seen) if self.sample_share < 1 or self.bootstrap else None
         if found is not None:
             facts = {**(made.facts or {}), "out_of_bag": found.score}

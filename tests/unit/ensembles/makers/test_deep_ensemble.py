@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import ripieno as rp
 from ripieno.ensembles import Ensemble
-from ripieno.ensembles.makers import DeepEnsemble, Maker
+from ripieno.ensembles.makers import Bagging, DeepEnsemble, Maker
 from ripieno.errors import EnsembleError
 from ripieno.ledger import MemoryArtifacts
 from ripieno.recipes import Data, TrainerRunner, mlp
@@ -90,3 +92,33 @@ def test_an_ensemble_of_a_built_in_recipe_comes_back_from_its_folder(tmp_path, b
     made.save(tmp_path)
     again = Ensemble.load(tmp_path)
     np.testing.assert_array_equal(again.predict_proba(blobs.test), made.predict_proba(blobs.test))
+
+
+@pytest.mark.parametrize("maker", [DeepEnsemble(members=2), Bagging(members=2, feature_share=0.6)])
+def test_members_that_are_added_are_those_of_a_larger_ensemble(
+    recipe, blobs, maker, assert_equal_members
+):
+    configs = [CONFIG, rp.Config({"lr": 0.03, "hidden": 4}), rp.Config({"lr": 0.01})]
+    told = {"recipe": recipe, "data": blobs, "configs": configs, "seed": 7}
+    made = maker.make(recipe, blobs, configs, seed=7)
+    grown = maker.fit_more(maker.fit_more(made, 1, **told), 2, **told)
+    whole = replace(maker, members=5).make(recipe, blobs, configs, seed=7)
+    assert_equal_members(grown, [member.state_dict() for member in whole.members])
+    assert grown.facts == whole.facts
+    assert len(made.members) == 2
+
+
+def test_the_number_of_a_member_that_was_left_out_is_not_given_again(line):
+    recipe = rp.Recipe(model=lambda config: torch.nn.Linear(3, 1), epochs=2)
+    configs = [rp.Config({"lr": lr, "optimizer": "sgd"}) for lr in (0.01, 1e20, 0.02)]
+    maker = DeepEnsemble(members=2)
+    with pytest.warns(RuntimeWarning, match="member 1 diverged and is left out"):
+        made = maker.make(recipe, line, configs)
+    grown = maker.fit_more(made, 1, recipe=recipe, data=line, configs=configs)
+    assert [told["id"] for told in grown.facts["members"]] == ["0", "2"]
+
+
+def test_an_ensemble_of_another_kind_cannot_be_added_to(recipe, blobs):
+    other = Ensemble([torch.nn.Linear(5, 3)], [1.0], classes=blobs.classes)
+    with pytest.raises(EnsembleError, match="independent of each other"):
+        DeepEnsemble().fit_more(other, 1, recipe=recipe, data=blobs, configs=CONFIG)

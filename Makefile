@@ -55,8 +55,9 @@ benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, 70 min
 benchmarks-search: $(VENV)/.ready  ## every searcher beside Optuna's, an hour or two; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/search.py
 
-benchmarks-ensembles: $(VENV)/.ready  ## makers beside torchensemble where it is installed; about an hour
+benchmarks-ensembles: $(VENV)/.ready  ## makers beside torchensemble where it is installed, ensembles of searches; two hours
 	$(BIN)/python benchmarks/ensembles.py
+	$(BIN)/python benchmarks/search_ensembles.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 import torch
 from torch import Tensor, nn
 
 from ripieno.population import StackedAnswers, stack_answers
 
-__all__ = ["MemberStacks", "may_stack"]
+__all__ = ["MemberStacks"]
 
 _FEWEST = 6
 """Members of a stack at least: fewer are quicker one by one."""
@@ -22,12 +23,24 @@ Group = tuple[int, ...]
 class MemberStacks:
     """Which members form stacks, found out once for each state of their tensors.
 
-    The stacks hold copies. Where a tensor of any member was changed, moved or converted since,
-    they are made anew.
+    The stacks hold copies. Where a tensor of any member was changed, moved, converted or put in
+    the place of another since, they are made anew. ``nn.Module.modules`` and ``parameters``
+    would take longer than small members take to answer, so what they found is kept.
     """
 
-    _state: tuple[object, ...] = ()
+    _modules: list[tuple[nn.Module, tuple[object, ...]]] = field(default_factory=list)
+    _tensors: list[Tensor] = field(default_factory=list)
+    _marks: list[tuple[object, ...]] = field(default_factory=list)
     _found: list[tuple[Group, StackedAnswers]] = field(default_factory=list)
+
+    def may_answer(self, members: nn.ModuleList) -> bool:
+        """Say whether nothing forbids stacks: no gradients, no training mode, no export."""
+        if len(members) < _FEWEST or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return False
+        known = bool(self._modules) and self._modules[0][0] is members
+        if not known or any(_children(m) != found for m, found in self._modules):
+            self._modules = [(module, _children(module)) for module in members.modules()]
+        return not any(module.training for module, _ in self._modules[1:])
 
     @property
     def groups(self) -> list[Group]:
@@ -46,12 +59,13 @@ class MemberStacks:
         """
         if not len(views[0]):
             return {}
-        state = tuple(
-            (tensor.data_ptr(), tensor._version, tensor.dtype)  # noqa: SLF001 - torch's own mark of changes
-            for tensor in [*members.parameters(), *members.buffers()]
-        )
-        if state != self._state:
-            self._state, self._found = state, _stacks(members, reads, views)
+        tensors = [t for module, _ in self._modules for t in _own(module) if t is not None]
+        marks: list[tuple[object, ...]]
+        marks = [(t.data_ptr(), t._version, t.dtype) for t in tensors]  # noqa: SLF001 - torch's own mark of changes
+        same = len(tensors) == len(self._tensors) and all(map(is_, tensors, self._tensors))
+        if not same or marks != self._marks:
+            self._tensors, self._marks = tensors, marks
+            self._found = _stacks(members, reads, views)
         answers: dict[int, Tensor] = {}
         for group, stack in self._found:
             x = views[reads[group[0]]]
@@ -60,14 +74,12 @@ class MemberStacks:
         return answers
 
 
-def may_stack(members: nn.ModuleList) -> bool:
-    """Say whether nothing forbids stacks: no gradients, no training mode, no export."""
-    return not (
-        len(members) < _FEWEST
-        or torch.is_grad_enabled()
-        or torch.compiler.is_compiling()
-        or any(part.training for part in members.modules() if part is not members)
-    )
+def _children(module: nn.Module) -> tuple[object, ...]:
+    return tuple(module._modules.values())  # noqa: SLF001 - children() leaves out repeats, slowly
+
+
+def _own(module: nn.Module) -> tuple[Tensor | None, ...]:
+    return (*module._parameters.values(), *module._buffers.values())  # noqa: SLF001 - parameters() walks
 
 
 def _stacks(

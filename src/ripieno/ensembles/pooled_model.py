@@ -18,7 +18,7 @@ from ripieno.ensembles.combining import (
     true_targets,
     units_of,
 )
-from ripieno.ensembles.member_stacks import MemberStacks, may_stack
+from ripieno.ensembles.member_stacks import MemberStacks
 from ripieno.ensembles.rules import Rule, SoftRule
 from ripieno.ensembles.stored import plain_classes, plain_facts
 from ripieno.ensembles.views import as_preprocesses, checked_reads, checked_views, standardised
@@ -185,7 +185,7 @@ class PooledModel(nn.Module):
     def _votes(self, views: tuple[Tensor, ...]) -> Tensor:
         """Return what the members give, shape ``(members, batch, outputs)``."""
         stacked = {}
-        if may_stack(self.members):
+        if self.stacks.may_answer(self.members):
             stacked = self.stacks.outputs(self.members, self.reads, views)
         return torch.stack(
             [

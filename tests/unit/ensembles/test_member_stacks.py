@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from ripieno.ensembles import Ensemble
-from ripieno.ensembles.member_stacks import may_stack
 
 
 def member(seed, hidden=5):
@@ -29,7 +28,7 @@ def test_a_stack_equals_the_loop_over_members(rows):
     ensemble = make()
     x = torch.randn(rows, 4, dtype=torch.float64)
     with torch.no_grad():
-        assert may_stack(ensemble.members)
+        assert ensemble.stacks.may_answer(ensemble.members)
         answers = ensemble(x)
         assert ensemble.stacks.groups == [tuple(range(7))]
     torch.testing.assert_close(answers, looped(ensemble, x), rtol=1e-13, atol=1e-13)
@@ -67,5 +66,26 @@ def test_gradients_and_training_see_the_members_themselves():
     ensemble(x).sum().backward()
     assert all(p.grad is not None for p in ensemble.parameters())
     with torch.no_grad():
-        assert not may_stack(ensemble.train().members)
-    assert not may_stack(ensemble.eval().members)  # gradients are on
+        assert not ensemble.stacks.may_answer(ensemble.train().members)
+    assert not ensemble.stacks.may_answer(ensemble.eval().members)  # gradients are on
+
+
+def test_what_is_put_in_the_place_of_a_weight_a_layer_or_a_member_answers():
+    ensemble = make()
+    x = torch.randn(8, 4, dtype=torch.float64)
+
+    def answer():
+        with torch.no_grad():
+            found = ensemble(x)
+            assert ensemble.stacks.groups == [tuple(range(7))]
+        torch.testing.assert_close(found, looped(ensemble, x), rtol=1e-13, atol=1e-13)
+        return found
+
+    answers = [answer()]
+    ensemble.members[1][0].weight = nn.Parameter(torch.zeros(5, 4, dtype=torch.float64))
+    answers.append(answer())
+    ensemble.members[2][2] = member(50)[2]
+    answers.append(answer())
+    ensemble.members[3] = member(51).eval()
+    answers.append(answer())
+    assert all((a - b).abs().max() > 1e-4 for a, b in zip(answers, answers[1:], strict=False))

@@ -1,5 +1,6 @@
 """Carries orders out as rows of stacks: the runner of ``ripieno tune``."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -54,6 +55,12 @@ once, whatever is measured: what a search proposes must not depend on a clock.""
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
 they save, where the forward needs vmap: about a millisecond a row and step for small models."""
+
+_LARGE_BATCH = 20_000
+"""Numbers of a batch below which no model is heavy."""
+_HEAVY_SECONDS = 0.02
+_WORTH_TRYING = 120.0
+"""A step of a heavy model, and work of so many seconds that trying tiers and widths is worth it."""
 
 
 class PopulationRunner:
@@ -283,6 +290,10 @@ class PopulationRunner:
             samples=self._samples,
             alone=partial(self._trainer.step_seconds, part.rows[0].order),
         )
+        heavy = self._heavy(part.rows[0].order, steps=steps)
+        if heavy is not None:
+            yield _Attempt(heavy)
+            return
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:
             yield _Attempt(width.reason, width=width.rows)
@@ -296,6 +307,26 @@ class PopulationRunner:
             if self._target is not None and is_reached(self._target, part.rows):
                 break
         yield _Attempt(_notes(group, width), trained=True)
+
+    def _heavy(self, order: Order, *, steps: int) -> str | None:
+        """Say why models are so large that even to try a stack of them costs more than it gives.
+
+        A stack saves calls, and there are few of them a second here; only a compiler could do
+        better, and needs minutes of work to be worth its time.
+        """
+        if self.tier != "auto" or self._batch_numbers(order) < _LARGE_BATCH:
+            return None
+        try:
+            seconds = self._trainer.step_seconds(order)
+        except Exception:  # noqa: BLE001 - the stack, or the trainer, will say what is wrong
+            return None
+        if seconds < _HEAVY_SECONDS or seconds * steps > _WORTH_TRYING:
+            return None
+        return f"a step of one model takes {1e3 * seconds:.0f} ms, too long for a stack to gain"
+
+    def _batch_numbers(self, order: Order) -> int:
+        knobs = read_knobs(order.config, optimizers=self.recipe.optimizers)
+        return knobs.batch_size * math.prod(self.data.shape)
 
     def _rows_of(self, order: Order, stored: State | None) -> list[Row]:
         return rows_of(

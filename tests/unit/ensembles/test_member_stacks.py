@@ -1,5 +1,7 @@
 """Members of equal architecture are one stack, and nobody can tell but by the time."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -88,4 +90,4 @@ def test_what_is_put_in_the_place_of_a_weight_a_layer_or_a_member_answers():
     answers.append(answer())
     ensemble.members[3] = member(51).eval()
     answers.append(answer())
-    assert all((a - b).abs().max() > 1e-4 for a, b in zip(answers, answers[1:], strict=False))
+    assert all((a - b).abs().max() > 1e-4 for a, b in pairwise(answers))

@@ -113,6 +113,22 @@ def test_models_that_train_faster_one_by_one_are_no_stack(data, monkeypatch, fac
         assert outcome.metrics == plain[trial].metrics
 
 
+def test_heavy_models_are_no_stack_unless_there_is_much_work(data, monkeypatch):
+    monkeypatch.setattr("ripieno.population.runner._LARGE_BATCH", 1)
+    monkeypatch.setattr(TrainerRunner, "step_seconds", lambda *_: 0.03)
+    runner = PopulationRunner(Recipe(model=model), data)
+    outcomes = carry_out(runner, [order(trial) for trial in range(2)])
+    note = "a step of one model takes 30 ms, too long for a stack to gain"
+    assert {o.notes for o in outcomes.values()} == {f"one model after another: {note}"}
+    monkeypatch.setattr("ripieno.population.runner._WORTH_TRYING", 0.01)
+    outcomes = carry_out(runner, [order(trial) for trial in range(2)])
+    assert all(o.notes.startswith("2 rows; leaves") for o in outcomes.values())
+    outcomes = carry_out(
+        PopulationRunner(Recipe(model=model), data, tier="leaves"), [order(0), order(1)]
+    )
+    assert all(o.notes == "2 rows; leaves: forced" for o in outcomes.values())
+
+
 def test_a_step_of_the_trainer_is_timed_without_a_trace(data):
     runner = TrainerRunner(Recipe(model=model), data)
     assert 0.0 < runner.step_seconds(order(0)) < 60.0

@@ -28,8 +28,7 @@ class MemberStacks:
     would take longer than small members take to answer, so what they found is kept.
     """
 
-    _modules: list[tuple[nn.Module, tuple[object, ...]]] = field(default_factory=list)
-    _tensors: list[Tensor] = field(default_factory=list)
+    _parts: "_Parts | None" = None
     _marks: list[tuple[object, ...]] = field(default_factory=list)
     _found: list[tuple[Group, StackedAnswers]] = field(default_factory=list)
 
@@ -37,10 +36,12 @@ class MemberStacks:
         """Say whether nothing forbids stacks: no gradients, no training mode, no export."""
         if len(members) < _FEWEST or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return False
-        known = bool(self._modules) and self._modules[0][0] is members
-        if not known or any(_children(m) != found for m, found in self._modules):
-            self._modules = [(module, _children(module)) for module in members.modules()]
-        return not any(module.training for module, _ in self._modules[1:])
+        return not any(module.training for module in self._parts_of(members).modules)
+
+    def _parts_of(self, members: nn.ModuleList) -> "_Parts":
+        if self._parts is None or self._parts.members is not members or self._parts.changed:
+            self._parts, self._marks = _Parts(members), []
+        return self._parts
 
     @property
     def groups(self) -> list[Group]:
@@ -59,13 +60,9 @@ class MemberStacks:
         """
         if not len(views[0]):
             return {}
-        tensors = [t for module, _ in self._modules for t in _own(module) if t is not None]
-        marks: list[tuple[object, ...]]
-        marks = [(t.data_ptr(), t._version, t.dtype) for t in tensors]  # noqa: SLF001 - torch's own mark of changes
-        same = len(tensors) == len(self._tensors) and all(map(is_, tensors, self._tensors))
-        if not same or marks != self._marks:
-            self._tensors, self._marks = tensors, marks
-            self._found = _stacks(members, reads, views)
+        marks = self._parts_of(members).marks()
+        if marks != self._marks:
+            self._marks, self._found = marks, _stacks(members, reads, views)
         answers: dict[int, Tensor] = {}
         for group, stack in self._found:
             x = views[reads[group[0]]]
@@ -74,12 +71,33 @@ class MemberStacks:
         return answers
 
 
-def _children(module: nn.Module) -> tuple[object, ...]:
-    return tuple(module._modules.values())  # noqa: SLF001 - children() leaves out repeats, slowly
+class _Parts:
+    """The modules and tensors of members, walked through once."""
 
+    def __init__(self, members: nn.ModuleList) -> None:
+        self.members = members
+        self.modules = list(members.modules())[1:]
+        places = [
+            place
+            for module in [members, *self.modules]
+            for place in (module._modules, module._parameters, module._buffers)  # noqa: SLF001 - children() and parameters() walk
+        ]
+        self._empty = [place for place in places if not place]
+        self._filled = [(place, tuple(place.values())) for place in places if place]
+        found = [value for _, values in self._filled for value in values]
+        self._tensors = [value for value in found if isinstance(value, Tensor)]
 
-def _own(module: nn.Module) -> tuple[Tensor | None, ...]:
-    return (*module._parameters.values(), *module._buffers.values())  # noqa: SLF001 - parameters() walks
+    @property
+    def changed(self) -> bool:
+        """Whether a module or a tensor was put in or taken out since."""
+        return any(self._empty) or any(
+            len(place) != len(values) or not all(map(is_, place.values(), values))
+            for place, values in self._filled
+        )
+
+    def marks(self) -> list[tuple[object, ...]]:
+        """Return what is another one for a tensor that was changed, moved or converted."""
+        return [(t.data_ptr(), t._version, t.dtype) for t in self._tensors]  # noqa: SLF001 - torch's own mark of changes
 
 
 def _stacks(

@@ -1,10 +1,12 @@
 """Trained models of one signature that answer as one stack: prediction, not training."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from ripieno.population.graphs import Graph, traced
 from ripieno.population.leaves import Kernels
 from ripieno.population.probe import is_close
 from ripieno.population.signature import row_numbers, signature
@@ -15,6 +17,9 @@ __all__ = ["StackedAnswers", "stack_answers"]
 _LARGEST = 4_000_000
 """Numbers of one model beyond which it is not stacked: its own arithmetic takes the time then,
 and the copy would take the memory."""
+_OFTEN = 3
+"""Answers to rows of one shape, from which on a trace (some 50 ms) is worth it."""
+_MOST_GRAPHS = 8
 
 
 class StackedAnswers:
@@ -36,6 +41,8 @@ class StackedAnswers:
         }
         self._members = len(models)
         self._template = Template(models[0], Kernels(measure=False), direct=direct)
+        self._seen: Counter[tuple[object, ...]] = Counter()
+        self._graphs: dict[tuple[object, ...], Graph | None] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return every model's outputs for the same rows, ``(members, batch, outputs)``.
@@ -44,10 +51,30 @@ class StackedAnswers:
             x: Inputs, ``(batch, *features)``.
         """
         with torch.no_grad():
-            return self._template.forward(
-                self._tensors, x, members=self._members, numbers=self._numbers,
-                training=False, shared=True,
-            )  # fmt: skip
+            graph = self._graph(x)
+            run = self._forward if graph is None else graph
+            answers: Tensor = run(self._tensors, {"x": x})
+            return answers
+
+    def _forward(self, tensors: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+        return self._template.forward(
+            tensors, batch["x"], members=self._members, numbers=self._numbers,
+            training=False, shared=True,
+        )  # fmt: skip
+
+    def _graph(self, x: Tensor) -> Graph | None:
+        """Return the forward for rows of this shape as plain operations, once they are frequent."""
+        kind = (x.shape, x.stride(), x.dtype)
+        if kind in self._graphs or len(self._graphs) == _MOST_GRAPHS:
+            return self._graphs.get(kind)
+        self._seen[kind] += 1
+        if self._seen[kind] < _OFTEN:
+            return None
+        try:
+            self._graphs[kind] = traced(self._forward, self._tensors, {"x": x})
+        except Exception:  # noqa: BLE001 - what a user's forward does may not be traceable
+            self._graphs[kind] = None
+        return self._graphs[kind]
 
 
 def stack_answers(models: Sequence[nn.Module], x: Tensor) -> StackedAnswers | None:

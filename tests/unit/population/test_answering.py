@@ -65,3 +65,38 @@ class Recurrent(nn.Module):
 @pytest.mark.parametrize("make", [lambda: Noisy(4, 3), Recurrent])
 def test_a_forward_that_cannot_be_shared_is_left_alone(make):
     assert stack_answers([make().eval() for _ in range(3)], torch.randn(5, 4)) is None
+
+
+@pytest.mark.parametrize(("make", "shape"), [(mlp, (4,)), (cnn, (1, 6, 6))])
+def test_what_is_asked_often_is_traced_and_answered_alike(make, shape):
+    models = [make(seed) for seed in range(5)]
+    stack = stack_answers(models, torch.randn(2, *shape, dtype=torch.float64))
+    for rows in (*range(1, 12), 3):
+        for _ in range(5):
+            x = torch.randn(rows, *shape, dtype=torch.float64)
+            with torch.no_grad():
+                expected = torch.stack([model(x) for model in models])
+            torch.testing.assert_close(stack(x), expected, rtol=1e-12, atol=1e-12)
+    graphs = [kind[0][0] for kind, graph in stack._graphs.items() if graph is not None]
+    assert graphs == list(range(1, 9))  # and no more than eight
+
+
+class AsksItsRows(nn.Module):
+    def __init__(self, seed):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.linear(x) if bool((x.detach() > -100).all()) else -self.linear(x)
+
+
+def test_what_cannot_be_traced_goes_on_as_before():
+    models = [AsksItsRows(seed).double().eval() for seed in range(5)]
+    rows = torch.rand(6, 4, dtype=torch.float64)
+    stack = stack_answers(models, rows)
+    for x in (rows, rows, rows, rows, -1000 * rows):
+        with torch.no_grad():
+            expected = torch.stack([model(x) for model in models])
+        torch.testing.assert_close(stack(x), expected, rtol=1e-12, atol=1e-12)
+    assert list(stack._graphs.values()) == [None]

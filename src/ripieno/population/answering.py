@@ -42,7 +42,8 @@ class StackedAnswers:
         self._members = len(models)
         self._template = Template(models[0], Kernels(measure=False), direct=direct)
         self._seen: Counter[tuple[object, ...]] = Counter()
-        self._graphs: dict[tuple[object, ...], Graph | None] = {}
+        self.graphs: dict[tuple[object, ...], Graph | None] = {}
+        """What is asked often, by shape, strides and type of the rows; None if it has no trace."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return every model's outputs for the same rows, ``(members, batch, outputs)``.
@@ -65,16 +66,16 @@ class StackedAnswers:
     def _graph(self, x: Tensor) -> Graph | None:
         """Return the forward for rows of this shape as plain operations, once they are frequent."""
         kind = (x.shape, x.stride(), x.dtype)
-        if kind in self._graphs or len(self._graphs) == _MOST_GRAPHS:
-            return self._graphs.get(kind)
+        if kind in self.graphs or len(self.graphs) == _MOST_GRAPHS:
+            return self.graphs.get(kind)
         self._seen[kind] += 1
         if self._seen[kind] < _OFTEN:
             return None
         try:
-            self._graphs[kind] = traced(self._forward, self._tensors, {"x": x})
+            self.graphs[kind] = traced(self._forward, self._tensors, {"x": x})
         except Exception:  # noqa: BLE001 - what a user's forward does may not be traceable
-            self._graphs[kind] = None
-        return self._graphs[kind]
+            self.graphs[kind] = None
+        return self.graphs[kind]
 
 
 def stack_answers(models: Sequence[nn.Module], x: Tensor) -> StackedAnswers | None:

@@ -77,7 +77,7 @@ def test_what_is_asked_often_is_traced_and_answered_alike(make, shape):
             with torch.no_grad():
                 expected = torch.stack([model(x) for model in models])
             torch.testing.assert_close(stack(x), expected, rtol=1e-12, atol=1e-12)
-    graphs = [kind[0][0] for kind, graph in stack._graphs.items() if graph is not None]
+    graphs = [kind[0][0] for kind, graph in stack.graphs.items() if graph is not None]
     assert graphs == list(range(1, 9))  # and no more than eight
 
 
@@ -99,4 +99,4 @@ def test_what_cannot_be_traced_goes_on_as_before():
         with torch.no_grad():
             expected = torch.stack([model(x) for model in models])
         torch.testing.assert_close(stack(x), expected, rtol=1e-12, atol=1e-12)
-    assert list(stack._graphs.values()) == [None]
+    assert list(stack.graphs.values()) == [None]

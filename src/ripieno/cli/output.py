@@ -19,6 +19,8 @@ __all__ = ["console", "finite", "print_ensemble", "print_results", "print_trials
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
 _MOST_OF_FRONT = 20
+_ROUNDING = 1e-12
+"""Differences of two equal models, computed in two ways."""
 
 
 def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = ()) -> None:
@@ -180,9 +182,11 @@ def _config(config: Mapping[str, Any]) -> str:
 
 def _gain(gain: Mapping[str, float], part: str = "test") -> str:
     low, high = gain["low"], gain["high"]
-    span = f"95 % interval {_digits(low, high)} to {_digits(high, low)}"
     metric = next(name for name in gain if name not in {"low", "high"})
     word = metric.replace("_", " ")
+    if max(abs(low), abs(high)) < _ROUNDING:
+        return f"the {part} {word} of the ensemble is that of the best trial"
+    span = f"95 % interval {_digits(low, high)} to {_digits(high, low)}"
     if low <= 0 <= high:
         return f"no certain gain of the ensemble in {part} {word} ({span})"
     change = "lower" if gain[metric] > 0 else "higher"

@@ -39,6 +39,10 @@ def test_no_gain_is_said_where_the_interval_holds_zero(capsys):
     unclear = EnsembleResult([3], [1.0], {}, {}, {"log_loss": 0.0, "low": -0.1, "high": 0.1})
     print_results(results(ensemble=unclear, best=None), as_json=False)
     assert "no certain gain" in capsys.readouterr().out
+    alone = EnsembleResult([3], [1.0], {}, {}, {"log_loss": 0.0, "low": -4e-18, "high": 3e-18})
+    print_results(results(ensemble=alone, best=None), as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the test log loss of the ensemble is that of the best trial" in said
 
 
 def test_a_functions_own_metrics_are_shown_by_their_own_names(capsys):

@@ -97,6 +97,9 @@ def build_optimizer(
     for name, parameter in trained:
         groups.setdefault(scales.get(name, 1.0), []).append((name, parameter))
     factory, options = _call(knobs, config, own)
+    if knobs.optimizer in _FUSED and all(p.dtype in _FUSABLE for _, p in trained):
+        # One call instead of a dozen for each parameter: a sixth of a small model's step.
+        options["fused"] = True
     if factory is muon:
         options["matrices"] = hidden_matrices(module)
     parts = []
@@ -182,6 +185,8 @@ def _call(
 
 
 _KNOWN = frozenset({*KNOBS, "betas"})
+_FUSED = frozenset({"adam", "adamw"})
+_FUSABLE = frozenset({torch.float32, torch.float64})
 
 
 def _option(name: str, knobs: Knobs) -> object:

@@ -15,6 +15,7 @@ __all__ = [
     "METRICS",
     "SelectionMetric",
     "bad_values",
+    "balanced_shares",
     "checked_columns",
     "checked_targets",
     "first_metric",
@@ -27,11 +28,11 @@ FEWEST: Mapping[TaskName, int] = MappingProxyType(
 )
 """How many outputs there are at least."""
 
-SelectionMetric = Literal["log_loss", "accuracy", "brier", "rmse", "mae"]
+SelectionMetric = Literal["log_loss", "accuracy", "balanced_accuracy", "brier", "rmse", "mae"]
 
 METRICS: Mapping[TaskName, tuple[SelectionMetric, ...]] = MappingProxyType(
     {
-        "classification": ("log_loss", "accuracy", "brier"),
+        "classification": ("log_loss", "accuracy", "balanced_accuracy", "brier"),
         "multilabel": ("log_loss", "brier"),
         "regression": ("rmse", "mae"),
     }
@@ -55,8 +56,8 @@ def selection_metric(metric: str, task: TaskName) -> SelectionMetric:
     """Return what an ensemble is selected by where a metric is wanted in the end.
 
     The metric itself where a selection can improve it, or one that is best where it is; else
-    the first metric of the task. Those that count or rank answers (F1, AUROC, balanced
-    accuracy) and a user's own are not improved model by model.
+    the first metric of the task. Those that are no mean over rows (F1, AUROC, average
+    precision) and a user's own are not improved model by model.
     """
     wanted = _EQUIVALENT.get(metric, metric)
     return next((known for known in METRICS[task] if known == wanted), first_metric(task))
@@ -146,6 +147,13 @@ def checked_columns(
             fix="pass the shape (rows, columns), with at least one row.",
         )
     return p, checked_targets(targets, task=task, rows=len(p), outputs=p.shape[1])
+
+
+def balanced_shares(targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what a row counts where all classes that are there count alike; of sum 1."""
+    _, classes, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    shares: NDArray[np.float64] = 1.0 / (len(counts) * counts[classes])
+    return shares
 
 
 def label_truths(p: Floats, targets: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ripieno.ensembles.checks import (
     METRICS,
     SelectionMetric,
+    balanced_shares,
     checked_columns,
     first_metric,
     label_truths,
@@ -150,6 +151,8 @@ def _row_scores(probabilities: ArrayLike, targets: ArrayLike, metric: str) -> ND
         scores = np.log(np.clip(of_truth, SMALLEST, 1.0))
     elif metric == "accuracy":
         scores = (p.argmax(axis=1) == y).astype(np.float64)
+    elif metric == "balanced_accuracy":
+        scores = (p.argmax(axis=1) == y) * balanced_shares(y) * len(y)
     else:
         # Σ (p - onehot)² = Σ p² - 2 p(y) + 1
         scores = 2 * of_truth - (p**2).sum(axis=1) - 1

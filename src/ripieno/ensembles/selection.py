@@ -20,7 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ripieno.ensembles.checks import METRICS, SelectionMetric, first_metric, label_truths
+from ripieno.ensembles.checks import (
+    METRICS,
+    SelectionMetric,
+    balanced_shares,
+    first_metric,
+    label_truths,
+)
 from ripieno.ensembles.metrics import SMALLEST
 from ripieno.ensembles.predictions import Predictions
 from ripieno.errors import EnsembleError
@@ -146,10 +152,12 @@ def _library(predictions: Predictions, metric: SelectionMetric) -> _Library:
         return _Library(of_truth(predictions), _log_losses, prefers_longer=False)
     targets = predictions.targets
     stack = predictions.probabilities
-    if metric == "accuracy":
+    if metric in {"accuracy", "balanced_accuracy"}:
+        even = np.full(len(targets), 1.0 / len(targets))
+        shares = even if metric == "accuracy" else balanced_shares(targets)
         return _Library(
             stack,
-            lambda sums, _: np.mean(sums.argmax(axis=2) != targets, axis=1),
+            lambda sums, _: (sums.argmax(axis=2) != targets) @ shares,
             prefers_longer=True,
         )
     rows = np.arange(predictions.rows)

@@ -237,7 +237,7 @@ def _best(library: Sequence[Trial], metric: SelectionMetric, task: TaskName) -> 
 
     def rank(trial: Trial) -> tuple[float, float, int]:
         value = trial.metrics.get(metric, trial.metrics[first])
-        return (-value if metric == "accuracy" else value, trial.metrics[first], trial.id)
+        return (-value if metric.endswith("accuracy") else value, trial.metrics[first], trial.id)
 
     return sorted(library, key=rank)
 

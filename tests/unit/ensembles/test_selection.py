@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score
 
 from ripieno.ensembles import (
     Predictions,
     accuracy,
     brier,
+    gain_interval,
     greedy_selection,
     log_loss,
     selection_metric,
@@ -259,6 +261,27 @@ def test_errors_are_selected_by_their_own_measure(task, metric):
     np.testing.assert_allclose(two, np.bincount(best, minlength=5) / len(best))
 
 
+def test_balanced_accuracy_is_selected_by_itself():
+    # Two experts and a crowd that always names the frequent class.
+    y = np.array([0] * 80 + [1] * 15 + [2] * 5)
+    rng = np.random.default_rng(2)
+    members = rng.dirichlet([1.0, 1.0, 1.0], (6, 100))
+    members[:4] = 0.1 * members[:4] + 0.9 * np.eye(3)[0]
+    members[4:] = 0.6 * members[4:] + 0.4 * np.eye(3)[y]
+    predictions = Predictions(members, y, tuple("abcdef"), "rows")
+
+    def balanced(weights):
+        answers = np.tensordot(weights, members, 1).argmax(axis=1)
+        return balanced_accuracy_score(y, answers)
+
+    for options in ({}, {"bags": 0}):
+        weights = greedy_selection(predictions, metric="balanced_accuracy", **options)
+        assert balanced(weights) >= max(map(balanced, np.eye(6)))
+        assert balanced(weights) >= balanced(greedy_selection(predictions, **options))
+    told = gain_interval(members[0], members[4], y, metric="balanced_accuracy")
+    assert told.value == pytest.approx(balanced(np.eye(6)[4]) - balanced(np.eye(6)[0]))
+
+
 @pytest.mark.parametrize(
     ("wanted", "task", "taken"),
     [
@@ -266,7 +289,7 @@ def test_errors_are_selected_by_their_own_measure(task, metric):
         ("accuracy", "classification", "accuracy"),
         ("brier", "classification", "brier"),
         ("auroc", "classification", "log_loss"),
-        ("balanced_accuracy", "classification", "log_loss"),
+        ("balanced_accuracy", "classification", "balanced_accuracy"),
         ("profit", "classification", "log_loss"),
         ("brier", "multilabel", "brier"),
         ("f1_macro", "multilabel", "log_loss"),

@@ -4,18 +4,11 @@ from torch import nn
 
 import ripieno as rp
 from ripieno.ensembles.makers import DeepEnsemble, Kitchen, Soup, average
-from ripieno.ensembles.makers.assembling import Member
+from ripieno.ensembles.makers.assembling import Member, members_of
 from ripieno.errors import EnsembleError
 from ripieno.recipes import complete
 
 CONFIGS = [rp.Config({"lr": lr}) for lr in (0.005, 0.01, 0.02, 0.03)]
-
-
-def members_of(ensemble):
-    return [
-        Member(told["id"], rp.Config(told["config"]), member.state_dict())
-        for told, member in zip(ensemble.facts["members"], ensemble.members, strict=True)
-    ]
 
 
 def test_a_uniform_soup_is_the_mean_of_models_with_one_beginning(recipe, blobs):
@@ -65,7 +58,9 @@ def test_models_in_different_valleys_are_refused_as_a_uniform_soup(line):
     assert kitchen.barrier(one, other) == pytest.approx(middle - losses[0])
     with pytest.raises(EnsembleError, match="their mean is no model"):
         Soup(kind="uniform").mix(recipe, line, [one, other])
-    assert Soup(kind="greedy").mix(recipe, line, [one, other]).facts["soup"] == ["0"]
+    # Equal but for the rounding of a sum, so either may come first; the other is left out.
+    greedy = Soup(kind="greedy").mix(recipe, line, [one, other])
+    assert greedy.facts["soup"] in (["0"], ["other"])
 
 
 def test_other_architectures_are_refused(recipe, blobs):

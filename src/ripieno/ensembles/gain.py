@@ -80,11 +80,13 @@ def gain_interval(
     """
     metric = metric or first_metric(task)
     _check(metric, confidence, resamples, task=task)
-    if task == "regression":
+    if metric == "rmse":
         draws = _rmse_gains(single, ensemble, targets, resamples=resamples, seed=seed)
         return _gain(draws[0], draws[1:], metric=metric, confidence=confidence)
-    if task == "multilabel":
-        better = _label_scores(ensemble, targets) - _label_scores(single, targets)
+    if task == "regression":
+        better = _closeness(ensemble, targets) - _closeness(single, targets)
+    elif task == "multilabel":
+        better = _label_scores(ensemble, targets, metric) - _label_scores(single, targets, metric)
     else:
         better = _row_scores(ensemble, targets, metric) - _row_scores(single, targets, metric)
     rng = np.random.default_rng(seed)
@@ -134,9 +136,19 @@ def _rmse_gains(
     return gains
 
 
-def _label_scores(p: ArrayLike, targets: ArrayLike) -> NDArray[np.float64]:
-    """Return the mean log-probability of what is true of a row's labels, ``(rows,)``."""
+def _closeness(values: ArrayLike, targets: ArrayLike) -> NDArray[np.float64]:
+    """Return the negative mean absolute error of a row's columns, ``(rows,)``."""
+    p, y = checked_columns(values, targets, task="regression")
+    closeness: NDArray[np.float64] = -np.abs(p - y).mean(axis=1)
+    return closeness
+
+
+def _label_scores(p: ArrayLike, targets: ArrayLike, metric: str) -> NDArray[np.float64]:
+    """Return one number a row, the mean over its labels, turned so that more is better."""
     values, y = checked_columns(p, targets, task="multilabel")
+    if metric == "brier":
+        squares: NDArray[np.float64] = -((values - y) ** 2).mean(axis=1)
+        return squares
     scores: NDArray[np.float64] = np.log(label_truths(values, y)).mean(axis=1)
     return scores
 

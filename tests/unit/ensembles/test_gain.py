@@ -4,6 +4,7 @@ from scipy import stats
 
 from ripieno.ensembles import accuracy, brier, gain_interval, log_loss
 from ripieno.errors import EnsembleError
+from ripieno.recipes import measure
 
 
 def pair(rows=400, seed=0):
@@ -94,3 +95,22 @@ def test_rows_that_do_not_match_are_refused():
     single, ensemble, y = pair(rows=10)
     with pytest.raises(EnsembleError, match="shape"):
         gain_interval(single[:9], ensemble, y)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [("regression", "rmse"), ("regression", "mae"), ("multilabel", "brier"),
+     ("multilabel", "log_loss")],
+)  # fmt: skip
+def test_the_gain_of_values_and_labels_is_in_the_metric_that_is_asked_for(task, metric):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(200, 2))
+    models = [y + rng.standard_t(3, size=y.shape) * scale for scale in (1.0, 0.5)]
+    if task == "multilabel":
+        y = (y > 0).astype(int)
+        models = [1 / (1 + np.exp(-model)) for model in models]
+    found = gain_interval(*models, y, metric=metric, task=task)
+    one, other = (measure(model, y, metrics=(metric,), task=task)[metric] for model in models)
+    assert found.value == pytest.approx(one - other, rel=1e-5)
+    assert found.low < found.value < found.high
+    assert found.metric == metric

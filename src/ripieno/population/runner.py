@@ -277,6 +277,10 @@ class PopulationRunner:
 
     def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> Iterator["_Attempt"]:
         """Train rows as one stack; yield after each epoch, and at the end."""
+        heavy = self._heavy(part.rows[0].order, steps=steps)
+        if heavy is not None:
+            yield _Attempt(heavy)
+            return
         begin = time.perf_counter()
         name = self._name(part.rows[0].order)
         group = Group(
@@ -290,10 +294,6 @@ class PopulationRunner:
             samples=self._samples,
             alone=partial(self._trainer.step_seconds, part.rows[0].order),
         )
-        heavy = self._heavy(part.rows[0].order, steps=steps)
-        if heavy is not None:
-            yield _Attempt(heavy)
-            return
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:
             yield _Attempt(width.reason, width=width.rows)

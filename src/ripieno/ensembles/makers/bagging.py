@@ -4,6 +4,7 @@ Sources: Breiman, "Bagging predictors", 1996 (bootstrap, out-of-bag score); Loup
 "Ensembles on random patches", 2012 (rows and features).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +16,10 @@ from torch import Tensor
 from ripieno.ensembles.combination import Combiner
 from ripieno.ensembles.combiners import CombinerName
 from ripieno.ensembles.ensemble import Ensemble
-from ripieno.ensembles.makers.assembling import Member, assemble, combined, members_of
-from ripieno.ensembles.makers.deep_ensemble import answering, following
-from ripieno.ensembles.makers.maker import Configs, check, configs_of, ready
+from ripieno.ensembles.makers.assembling import Member, assemble, combined
+from ripieno.ensembles.makers.deep_ensemble import answering
+from ripieno.ensembles.makers.independent import Independent
+from ripieno.ensembles.makers.maker import check, ready
 from ripieno.ensembles.makers.running import Members
 from ripieno.ensembles.makers.subspaces import in_subspaces
 from ripieno.errors import EnsembleError
@@ -47,8 +49,12 @@ class OutOfBag:
 
 
 @dataclass(frozen=True, slots=True)
-class Bagging:
+class Bagging(Independent):
     """Trains each member on rows, and on features, of its own.
+
+    ``ensemble.facts["out_of_bag"]`` holds the out-of-bag score, where there is one; of an
+    ensemble that was added to, ``Bagging(members=…)`` of all members gives the answers too.
+    Rows of a stream cannot be drawn.
 
     Members of equal architecture are rows of one stack. Only features: random subspaces
     (``sample_share=1, bootstrap=False, feature_share=0.5``); both: random patches.
@@ -78,48 +84,19 @@ class Bagging:
             feature_share=0 < self.feature_share <= 1,
         )
 
-    def make(self, recipe: Recipe, data: Data, configs: Configs, *, seed: int = 0) -> Ensemble:
-        """Return a trained ensemble; see :class:`Maker`.
-
-        ``ensemble.facts["out_of_bag"]`` holds the out-of-bag score, where there is one.
-
-        Raises:
-            EnsembleError: The data are folds or a stream, or no member could be trained.
-        """
-        own = configs_of(configs, self.members)
-        return self._grown([], own, recipe=recipe, data=data, seed=seed)
-
-    def fit_more(
+    def _grown(
         self,
-        ensemble: Ensemble,
-        count: int,
+        members: Sequence[Member],
+        configs: Sequence[Config],
         *,
+        first: int,
         recipe: Recipe,
         data: Data,
-        configs: Configs,
-        seed: int = 0,
+        seed: int,
     ) -> Ensemble:
-        """Return an ensemble with so many members more, as if all had been made at once.
-
-        See :meth:`DeepEnsemble.fit_more`. ``Bagging(members=…)`` of all of them says what is
-        out of the bag of each.
-
-        Raises:
-            EnsembleError: The ensemble is of another maker, or no member could be trained.
-        """
-        members = members_of(ensemble)
-        first = following(members, self.members)
-        own = configs_of(configs, first + count)[first:]
-        return self._grown(members, own, recipe=recipe, data=data, seed=seed)
-
-    def _grown(
-        self, members: list[Member], configs: list[Config], *, recipe: Recipe, data: Data, seed: int
-    ) -> Ensemble:
-        """Train members with the numbers that follow, and join all."""
         recipe = ready(recipe, data, streams=False)
         if self.feature_share < 1:
             recipe = in_subspaces(recipe, data, self.feature_share)
-        first = following(members, self.members) if members else 0
         all_samples = replace(self, members=first + len(configs)).samples(data, seed=seed)
         samples = {number: torch.from_numpy(sample) for number, sample in enumerate(all_samples)}
         running = Members(recipe, data, seed, tier=self.tier, samples=samples)

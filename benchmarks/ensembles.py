@@ -1,6 +1,6 @@
 """Training ensembles: the makers beside torchensemble, the same work on the same machine.
 
-    python benchmarks/ensembles.py                      # all of it, about an hour
+    python benchmarks/ensembles.py [--seeds 5] [--minutes 60] [--only "digits mlp"]
     python benchmarks/ensembles.py --tiny               # does it run?
 
 Same network, optimizer, batch size and epochs; both are given the same standardised tensors.
@@ -9,15 +9,21 @@ is not asked to do; its gradient boosting then keeps the best stage. Boosting le
 without a corrective step, as torchensemble does. Where torchensemble is not installed its half
 is left out, and the results say so. Fashion-MNIST is read from ``RIPIENO_DATA`` (default
 ``../shared/data``), its first 10,000 rows; without it digits alone are measured.
+
+Both sides of a task run one after the other in one process of one thread, after a short training
+of each. Runs are kept one by one in ``results/ensembles.partial.jsonl``; called again, it does
+what is missing, the cheap networks first.
 """
 
 import argparse
+import contextlib
 import importlib.util
+import io
 import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +31,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import circumstances, write
+from cells import Cell, read_cells, run_cells
+from common import RESULTS, circumstances, write_compact
 from torch import nn
 
 import ripieno as rp
@@ -35,6 +42,7 @@ from ripieno.recipes import Data, Split
 BATCH, LR, RATE = 64, 1e-3, 0.3
 CONFIG = rp.Config({"lr": LR, "optimizer": "adam", "batch_size": BATCH})
 PEER = "torchensemble"
+PARTIAL = RESULTS / "ensembles.partial.jsonl"
 
 
 @dataclass(frozen=True)
@@ -157,53 +165,98 @@ def fashion() -> Data | None:
     return Data.from_arrays(x, y, name="Fashion-MNIST, 10,000 rows")
 
 
-def tasks(*, tiny: bool) -> list[Task]:
-    """Return what is measured."""
-    sets = [(rp.load_data("digits"), 1 if tiny else 20)]
-    images = None if tiny else fashion()
-    sets += [] if images is None else [(images, 10)]
-    return [
-        Task(data, kind, method, members, epochs)
-        for data, epochs in sets
-        for kind in ("mlp", "cnn")
-        for members in ((2,) if tiny else (8, 32))
+def tasks(*, tiny: bool) -> dict[str, Task]:
+    """Return what is measured by name, the cheap networks first."""
+    digits = rp.load_data("digits")
+    if tiny:
+        return {f"digits mlp 2 {method}": Task(digits, "mlp", method, 2, 1) for method in makers(2)}
+    images = fashion()
+    sets = [("digits", digits, 20)] + ([] if images is None else [("Fashion-MNIST", images, 3)])
+    kinds = [(*each, kind) for kind in ("mlp", "cnn") for each in sets]
+    return {
+        f"{name} {kind} {members} {method}": Task(data, kind, method, members, epochs)
+        for name, data, epochs, kind in kinds
+        for members in (8, 32)
         for method in makers(members)
-    ]
+    }
 
 
-def measured(
-    run: Callable[[Task, int], tuple[float, float]], task: Task, seeds: int
-) -> dict[str, Any]:
-    """Return the seconds and accuracies of all seeds."""
-    found = [run(task, seed) for seed in range(seeds)]
-    return {"seconds": [s for s, _ in found], "accuracy": [a for _, a in found]}
+_ready: list[dict[str, Task]] = []
+
+
+def run_cell(task: tuple[str, int]) -> Cell:
+    """Measure both sides of a task once."""
+    name, seed = task
+    if not _ready:
+        _ready.append(tasks(tiny=False))
+        for side in _sides().values():
+            side(tasks(tiny=True)["digits mlp 2 voting"], 0)
+    own = _ready[0][name]
+    problem, method = name.rsplit(" ", 1)
+    found: Cell = {"problem": problem, "method": method, "seed": seed, "epochs": own.total_epochs}
+    for side, run in _sides().items():
+        seconds, accuracy = run(own, seed)
+        found[side] = {"seconds": round(seconds, 3), "accuracy": round(accuracy, 6)}
+    return found
+
+
+def _sides() -> dict[str, Callable[[Task, int], tuple[float, float]]]:
+    there = importlib.util.find_spec(PEER) is not None
+    return {"ripieno": ours, **({PEER: _silent} if there else {})}
+
+
+def _silent(task: Task, seed: int) -> tuple[float, float]:
+    """Run the peer, which prints a line an epoch."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return theirs(task, seed)
+
+
+def summarize(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return medians over seeds by task."""
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys((cell["problem"], cell["method"]) for cell in cells):
+        runs = [cell for cell in cells if (cell["problem"], cell["method"]) == name]
+        row: dict[str, Any] = {"seeds": len(runs)}
+        for side in ("ripieno", PEER):
+            own = [run[side] for run in runs if side in run]
+            if own:
+                row[side] = {
+                    "seconds": statistics.median(each["seconds"] for each in own),
+                    "accuracy": statistics.fmean(each["accuracy"] for each in own),
+                }
+        if PEER in row:
+            ratios = [run[PEER]["seconds"] / run["ripieno"]["seconds"] for run in runs]
+            row["times_as_fast"] = round(statistics.median(ratios), 2)
+        found[" ".join(name)] = row
+    return found
 
 
 def main() -> None:
-    """Measure and write ``results/ensembles.json``, or print where it is tiny."""
+    """Measure what is missing and write ``results/ensembles.json``, or print where it is tiny."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=None)
+    parser.add_argument("--only", nargs="*", default=[""], help="beginnings of names")
     arguments = parser.parse_args()
-    seeds = 1 if arguments.tiny else arguments.seeds
+    if arguments.tiny:
+        for task in tasks(tiny=True).values():
+            print({side: run(task, 0) for side, run in _sides().items()})
+        return
     there = importlib.util.find_spec(PEER) is not None
-    packages = ["torch", *([PEER] if there else [])]
-    results: dict[str, Any] = {**circumstances(packages), "peer": there, "seeds": seeds}
-    rows = results["tasks"] = []
-    for task in tasks(tiny=arguments.tiny):
-        row: dict[str, Any] = {
-            "data": task.data.name, "network": task.network, "method": task.method,
-            "members": task.members, "epochs": task.total_epochs,
-            "ripieno": measured(ours, task, seeds),
-        }  # fmt: skip
-        if there:
-            row[PEER] = measured(theirs, task, seeds)
-            medians = [statistics.median(row[side]["seconds"]) for side in (PEER, "ripieno")]
-            row["times_as_fast"] = medians[0] / medians[1]
-        rows.append(row)
-        print(row)
-    if not arguments.tiny:
-        print(write("ensembles", results))
+    before = circumstances(["ripieno", "torch", *([PEER] if there else [])])
+    kept = read_cells(RESULTS / "ensembles.json", PARTIAL)
+    wanted = [
+        (name, seed)
+        for seed in range(arguments.seeds)
+        for name in tasks(tiny=False)
+        if any(name.startswith(prefix) for prefix in arguments.only)
+        and (*name.rsplit(" ", 1), seed) not in kept
+    ]
+    run_cells(run_cell, wanted, path=PARTIAL, jobs=1, minutes=arguments.minutes)
+    cells = list(read_cells(RESULTS / "ensembles.json", PARTIAL).values())
+    print(write_compact("ensembles", {**before, "tasks": summarize(cells)}, cells))
+    PARTIAL.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ def test_a_forced_tier_that_fails_gives_way():
 
 
 def test_auto_measures_and_says_why(monkeypatch):
-    monkeypatch.setattr(tiers, "_TRACE_SECONDS", -1.0)
+    monkeypatch.setattr(tiers, "_MEASURE_SECONDS", -1.0)
     engine = trained(models(), "auto")[2]
     assert engine.choice.tier in {"traced", "leaves", "loop"}
     assert set(engine.choice.seconds) == {"traced", "leaves", "loop"}

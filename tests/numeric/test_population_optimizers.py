@@ -21,6 +21,7 @@ from ripieno.population.optimizers import (
     Optimizer,
     RAdam,
     RMSprop,
+    adam,
     clip,
     clip_values,
     l1_penalty,
@@ -165,6 +166,13 @@ CASES = {
         {},
     ),
 }
+
+
+@pytest.fixture(params=["all rows at once", "one row after another"], autouse=True)
+def _way(request, monkeypatch):
+    """Rows of Adam that are large enough are updated one by one, by torch's fused kernel."""
+    fewest = 10**9 if request.param == "all rows at once" else 0
+    monkeypatch.setattr(adam, "_FEW", fewest)
 
 
 def models():

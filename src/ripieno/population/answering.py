@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ripieno.population.graphs import Graph, traced
+from ripieno.population.graphs import Graph
 from ripieno.population.leaves import Kernels
 from ripieno.population.probe import is_close
+from ripieno.population.recording import recorded
 from ripieno.population.signature import row_numbers, signature
 from ripieno.population.template import Template
 
@@ -72,7 +73,7 @@ class StackedAnswers:
         if self._seen[kind] < _OFTEN:
             return None
         try:
-            self.graphs[kind] = traced(self._forward, self._tensors, {"x": x})
+            self.graphs[kind] = recorded(self._forward, self._tensors, {"x": x})
         except Exception:  # noqa: BLE001 - what a user's forward does may not be traceable
             self.graphs[kind] = None
         return self.graphs[kind]

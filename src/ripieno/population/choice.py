@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from ripieno.recipes import raise_out_of_memory
 
-__all__ = ["TIERS", "Choice", "Tier", "rather_alone"]
+__all__ = ["TIERS", "Choice", "Tier", "rather_alone", "tier_of", "words_of"]
 
 Tier = Literal["compiled", "traced", "leaves", "vmap", "loop", "alone"]
 TIERS: tuple[Tier, ...] = get_args(Tier)[:-1]
@@ -51,7 +51,8 @@ def rather_alone(choice: Choice, *, members: int, alone: Callable[[], float]) ->
         alone: Times a step of one model in the trainer, in seconds.
     """
     together = choice.seconds.get(choice.tier, 0.0)
-    if together < members * _HEAVY_SECONDS:
+    # A single row has no neighbour to share its calls with: only a recording makes it faster.
+    if members > 1 and together < members * _HEAVY_SECONDS:
         return choice
     try:
         seconds = {**choice.seconds, "alone": members * alone()}
@@ -62,3 +63,14 @@ def rather_alone(choice: Choice, *, members: int, alone: Callable[[], float]) ->
         return replace(choice, seconds=seconds)
     obstacle = choice.tier == "loop"
     return Choice("alone", choice.reason if obstacle else "it is faster than a stack", seconds)
+
+
+def tier_of(name: str) -> Tier:
+    """Return a way to compute a stack by its name."""
+    return next(tier for tier in TIERS if tier == name)
+
+
+def words_of(error: Exception) -> str:
+    """Return the beginning of what an error says, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])}"[:200]

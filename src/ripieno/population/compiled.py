@@ -52,23 +52,23 @@ class CompiledTier:
         return self._graphs[shape]
 
     def wait(
-        self, arrays: Mapping[str, Tensor], batch: Batch, *, traced: Graph, work: float
+        self, arrays: Mapping[str, Tensor], batch: Batch, *, nodes: int, work: float
     ) -> str | None:
         """Say why a step is not to be compiled here and now, or None if it is.
 
         Args:
             arrays: The arrays of a stack and of ``fresh_statistics``; left unchanged.
             batch: A full batch.
-            traced: The step traced.
+            nodes: How many operations the whole step has.
             work: Seconds that the steps to come take traced.
         """
         key = self._key(arrays, batch)
-        words = self.compiler.obstacle(key, nodes=traced.nodes, work=work)
+        words = self.compiler.obstacle(key, nodes=nodes, work=work)
         if words is not None:
             return words
         if not _has_compiler():
             return "there is no C++ compiler"
-        if self.compiler.begin(key, lambda: self._prepared(arrays, batch), nodes=traced.nodes):
+        if self.compiler.begin(key, lambda: self._prepared(arrays, batch), nodes=nodes):
             return None
         return MEANWHILE
 

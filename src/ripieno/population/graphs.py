@@ -29,7 +29,6 @@ __all__ = [
     "compiled",
     "prepare",
     "shapes",
-    "traced",
 ]
 
 Function = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Any]
@@ -61,6 +60,8 @@ class Graph:
         self, run: Callable[..., Any], names: tuple[tuple[str, ...], tuple[str, ...]], shapes: str
     ) -> None:
         self.run = run
+        # A module's call looks for hooks first, which takes as long as an operation.
+        self._call = run.forward if isinstance(run, fx.GraphModule) else run
         self.shapes = shapes
         self._names = names
 
@@ -73,7 +74,7 @@ class Graph:
         """Run the graph on arrays, which it may change, and a batch."""
         first, second = self._names
         with torch.no_grad():
-            return self.run(*(arrays[n] for n in first), *(batch[n] for n in second))
+            return self._call(*(arrays[n] for n in first), *(batch[n] for n in second))
 
 
 def shapes(arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> str:
@@ -82,15 +83,6 @@ def shapes(arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> str:
         f"{n} {tuple(t.shape)} {t.dtype} {t.stride()}" for n, t in [*arrays.items(), *batch.items()]
     )
     return "; ".join(found)
-
-
-def traced(function: Function, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Graph:
-    """Trace a function of these shapes.
-
-    Tracing runs the function once, on copies: the arrays are left unchanged.
-    """
-    graph, names = _trace(function, arrays, batch)
-    return Graph(graph, names, shapes(arrays, batch))
 
 
 def compiled(

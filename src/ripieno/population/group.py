@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from types import MappingProxyType
 
@@ -108,7 +109,7 @@ class Group:
     def start(self, stored: Sequence[State | None]) -> None:
         """Build the stack, and load what rows go on from."""
         models = self._build(self.rows)
-        self._stack = Stack.of(models, self._optimizer(), self._hyper())
+        self._stack = Stack.of(models, self._optimizer(), self._hyper()).flat()
         for number, state in enumerate(stored):
             if state is not None:
                 self._stack.insert(number, state)
@@ -198,10 +199,10 @@ class Group:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members
                 self._decide(arrays, batch, steps_left=left)
                 arrays = {**self._stack.arrays, **statistics}
-            if step == 0:
-                self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1)
-            seeds = [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
-            self._engine.step(arrays, batch, generator_seeds=seeds)
+            if step == 0 and self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1):
+                self._lay_out()
+                arrays = {**self._stack.arrays, **statistics}
+            self._engine.step(arrays, batch, generator_seeds=partial(_generator_seeds, rows, step))
         scores = self._validate(stop)
         if scores is None:
             return False
@@ -223,8 +224,9 @@ class Group:
 
     def _lay_out(self) -> None:
         choice = self._engine.choice
-        if choice is not None and choice.tier in {"leaves", "vmap"}:
-            self._stack = self._stack.flat()
+        # A compiler is told of no array that it looks into another one.
+        apart = choice is not None and choice.tier == "compiled"
+        self._stack = self._stack.apart() if apart else self._stack.flat()
 
     def _fall_together(self) -> None:
         """Let a trial diverge with the first of its rows that does."""
@@ -361,3 +363,7 @@ class Group:
             model = arrange(self._recipe, copy.deepcopy(model))
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]
+
+
+def _generator_seeds(rows: Sequence[Row], step: int) -> list[int]:
+    return [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]

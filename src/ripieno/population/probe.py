@@ -1,15 +1,17 @@
 """What a few rows tell about a model: may it be stacked, and without vmap?"""
 
+import warnings
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from ripieno.population.choice import words_of
 from ripieno.population.loop import load_row
-from ripieno.population.step import Batch, Rules, StackedStep
-from ripieno.recipes import DropoutMode
+from ripieno.population.step import Batch, Rules, StackedStep, named
+from ripieno.recipes import DropoutMode, raise_out_of_memory
 
-__all__ = ["few", "find_leak", "is_close", "is_direct"]
+__all__ = ["few", "find_leak", "is_close", "is_direct", "obstacle"]
 
 _ROWS = 3
 _CLOSE = 1e-3
@@ -78,3 +80,27 @@ def find_leak(step: StackedStep, arrays: Mapping[str, Tensor], batch: Batch) -> 
                 if gradient is not None and bool(gradient[others].any()):
                     return f"the loss of one row has a gradient in {name!r} of another"
     return None
+
+
+def obstacle(step: StackedStep, arrays: Mapping[str, Tensor], batch: Batch) -> str | None:
+    """Say why a model cannot be stacked, or None: a few rows are tried.
+
+    Args:
+        step: The step of the tier that is to be taken.
+        arrays: The arrays of a stack; left unchanged.
+        batch: A full batch.
+    """
+    if next(iter(named(arrays, "model/").values()), None) is None:
+        return "the model has no parameters"
+    own, some = few(arrays, batch, rules=step.rules)
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            leak = find_leak(step, own, some)
+    except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+        raise_out_of_memory(error)
+        return f"it cannot be stacked: {words_of(error)}"
+    slow = [str(w.message) for w in heard if "batching rule" in str(w.message)]
+    if slow:
+        return f"vmap would run row by row anyway: {slow[0].split('. ')[0]}"
+    return leak

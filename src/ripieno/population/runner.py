@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -52,6 +52,9 @@ _MOST_ROWS = 32
 """Rows of one stack at most, where their number is measured. So many orders are asked for at
 once, whatever is measured: what a search proposes must not depend on a clock."""
 
+_LONE_STEPS = 200
+"""Steps of single rows of one signature, from which on they are tried as stacks of one, which
+are recorded."""
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
 they save, where the forward needs vmap: about a millisecond a row and step for small models."""
@@ -109,6 +112,7 @@ class PopulationRunner:
         self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target, samples=self._samples)
         self._groups: dict[str, str] = {}
         self._rather_alone: dict[str, str] = {}
+        self._lone_steps: Counter[str] = Counter()
         # Traced graphs are kept from rung to rung.
         self._engines: dict[EngineKey, Engine] = {}
 
@@ -149,15 +153,17 @@ class PopulationRunner:
         """Say why orders of one group are not worth a stack, or None if they are."""
         if self.tier == "loop":
             return "the loop tier was asked for"
+        row_steps = self._row_steps(orders)
         if len(orders) * self._models == 1:
-            return "no other order has its signature"
+            self._lone_steps[self._name(orders[0])] += row_steps
+            if self.tier != "auto" or self._lone_steps[self._name(orders[0])] < _LONE_STEPS:
+                return "no other order has its signature"
         alone = self._rather_alone.get(self._name(orders[0]))
         if alone is not None:
             return alone
         knobs = read_knobs(orders[0].config, optimizers=self.recipe.optimizers)
         if knobs.optimizer not in FAMILIES or knobs.optimizer in self.recipe.optimizers:
             return f"the optimizer {knobs.optimizer!r} has no stacked form"
-        row_steps = self._row_steps(orders)
         if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None

@@ -6,8 +6,8 @@ rows. What a row must not do (an inactive one, or one whose loss is no longer fi
 decided by ``torch.where``, never by a multiplication with zero, which would keep a NaN.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ripieno.population.altering import alter_inputs, alter_losses
 from ripieno.population.losses import check_outputs, stacked_loss
-from ripieno.population.optimizers import clip, clip_values, l1_penalty, limit_norms
+from ripieno.population.optimizers import Numbers, clip, clip_values, l1_penalty, limit_norms
 from ripieno.population.stack import Layout
 from ripieno.population.template import Template
 from ripieno.recipes import LOSS_OPTIONS, LossFunction
@@ -94,12 +94,14 @@ class StackedStep:
         layout: The stack's layout.
         rules: What else the rows have in common.
         leaves: Which leaves the forward takes.
+        eager: Whether numbers may be looked at; False where the step is traced.
     """
 
     template: Template
     layout: Layout
     rules: Rules
     leaves: Literal["all", "needed"] = "all"
+    eager: bool = True
 
     def __call__(self, arrays: Mapping[str, Tensor], batch: Batch) -> None:
         """Train every active row on its batch.
@@ -108,7 +110,18 @@ class StackedStep:
             arrays: The arrays of a stack and of :func:`fresh_statistics`.
             batch: See :data:`Batch`.
         """
-        apply(arrays, batch, self.find(arrays, batch), layout=self.layout, rules=self.rules)
+        self.take(self.find, arrays, batch)
+
+    def take(
+        self,
+        find: Callable[[Mapping[str, Tensor], Batch], Found],
+        arrays: Mapping[str, Tensor],
+        batch: Batch,
+    ) -> None:
+        """Train every active row on what ``find`` says of its batch; see :meth:`find`."""
+        found = find(arrays, batch)
+        with torch.no_grad():
+            apply(arrays, batch, found, layout=self.layout, rules=self.rules, eager=self.eager)
 
     def find(self, arrays: Mapping[str, Tensor], batch: Batch) -> Found:
         """Return every row's losses and gradients; the arrays are left unchanged."""
@@ -199,11 +212,29 @@ def fresh_statistics(members: int) -> dict[str, Tensor]:
 
 
 def apply(
-    arrays: Mapping[str, Tensor], batch: Batch, found: Found, *, layout: Layout, rules: Rules
+    arrays: Mapping[str, Tensor],
+    batch: Batch,
+    found: Found,
+    *,
+    layout: Layout,
+    rules: Rules,
+    eager: bool = True,
 ) -> None:
-    """Update the rows that are active and finite, and leave every other one as it was."""
+    """Update the rows that are active and finite, and leave every other one as it was.
+
+    Args:
+        arrays: The arrays of a stack and of :func:`fresh_statistics`; changed in place.
+        batch: See :data:`Batch`.
+        found: What the batch says.
+        layout: The stack's layout.
+        rules: What else the rows have in common.
+        eager: Whether numbers may be looked at; False where this is traced.
+    """
     alive = arrays["statistic/alive"]
-    train = batch["active"] & alive & torch.isfinite(found.loss_sum)
+    # What is not finite has no difference from itself.
+    train = batch["active"] & alive & (found.loss_sum - found.loss_sum == 0)
+    # Nothing needs to be masked where every row trains, as nearly always.
+    rows = None if eager and bool(train.all()) else train
     whole = "flat/model" in arrays and not found.present and "rate_scales" not in rules.uses
     whole = whole and len(found.gradients) == len(layout.trained)
     view = _whole(arrays, found, layout) if whole else _single(arrays, found, layout)
@@ -212,33 +243,84 @@ def apply(
         gradients = clip_values(gradients, arrays["hyper/gradient_clip_value"])
     if "gradient_clip" in rules.uses and gradients:
         gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
-    scales = layout.depths if "rate_scales" in rules.uses else {}
-    new_parameters, new_slots, row_slots = layout.optimizer.step(
-        view.parameters,
-        gradients,
-        slots=view.slots,
-        row_slots=named(arrays, "row/"),
-        steps=arrays["steps"],
-        hyper={**named(arrays, "hyper/"), "lr": batch["rates"]},
-        scales={n: arrays[f"hyper/rate_scale_{depth}"] for n, depth in scales.items()},
-    )
-    # A flat stack is never traced, so that its values may be looked at.
-    rows = None if whole and bool(train.all()) else train
-    for name, new in new_parameters.items():
-        own = train & found.present[name] if name in found.present else rows
-        _write(view.parameters[name], new, own)
-        for slot, value in new_slots[name].items():
-            _write(view.slots[name][slot], value, own)
+    view = replace(view, gradients=gradients)
+    hyper = {**named(arrays, "hyper/"), "lr": batch["rates"]}
+    if eager and layout.optimizer.by_row(view.parameters) and "rate_scales" not in rules.uses:
+        _update_rows(arrays, view, hyper, layout=layout, train=train, present=found.present)
+    else:
+        _update(arrays, view, hyper, layout=layout, rules=rules, rows=rows, present=found.present)
     if "max_norm" in rules.uses:
         for name, axis in layout.units.items():
             weights = arrays[f"model/{name}"]
             _write(weights, limit_norms(weights, axis, arrays["hyper/max_norm"]), rows)
-    for slot, value in row_slots.items():
-        _write(arrays[f"row/{slot}"], value, rows)
     for name, buffer in found.buffers.items():
         _write(arrays[f"model/{name}"], buffer, rows)
     arrays["steps"].add_(train)
-    _count(arrays, batch["active"] & alive, train=train, found=found)
+    if rows is None:
+        arrays["statistic/loss_sum"].add_(found.loss_sum)
+        arrays["statistic/weight_sum"].add_(found.weight_sum)
+        arrays["statistic/steps_taken"].add_(train)
+        arrays["statistic/last_loss"].copy_(found.loss_sum)
+    else:
+        _count(arrays, batch["active"] & alive, train=train, found=found)
+
+
+def _update(
+    arrays: Mapping[str, Tensor],
+    view: "_View",
+    hyper: Numbers,
+    *,
+    layout: Layout,
+    rules: Rules,
+    rows: Tensor | None,
+    present: Mapping[str, Tensor],
+) -> None:
+    """Take the optimizer's step for all rows at once, and write those that train."""
+    scales = layout.depths if "rate_scales" in rules.uses else {}
+    new_parameters, new_slots, row_slots = layout.optimizer.step(
+        view.parameters,
+        view.gradients,
+        slots=view.slots,
+        row_slots=named(arrays, "row/"),
+        steps=arrays["steps"],
+        hyper=hyper,
+        scales={n: arrays[f"hyper/rate_scale_{depth}"] for n, depth in scales.items()},
+    )
+    for name, new in new_parameters.items():
+        own = rows
+        if name in present:
+            own = present[name] if rows is None else rows & present[name]
+        _write(view.parameters[name], new, own)
+        for slot, value in new_slots[name].items():
+            _write(view.slots[name][slot], value, own)
+    for slot, value in row_slots.items():
+        _write(arrays[f"row/{slot}"], value, rows)
+
+
+def _update_rows(
+    arrays: Mapping[str, Tensor],
+    view: "_View",
+    hyper: Numbers,
+    *,
+    layout: Layout,
+    train: Tensor,
+    present: Mapping[str, Tensor],
+) -> None:
+    """Take the optimizer's step in place, one row that trains after another."""
+    optimizer = layout.optimizer
+    numbers = {name: values.tolist() for name, values in optimizer.complete(hyper).items()}
+    steps = (arrays["steps"] + 1).to(torch.float32)
+    for row, trains in enumerate(train.tolist()):
+        if not trains:
+            continue
+        names = [n for n in view.gradients if n not in present or bool(present[n][row])]
+        optimizer.step_row(
+            [view.parameters[n][row] for n in names],
+            [view.gradients[n][row].contiguous() for n in names],
+            slots={slot: [view.slots[n][slot][row] for n in names] for slot in optimizer.slots},
+            step=steps[row],
+            hyper={name: values[row] for name, values in numbers.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ what others have learnt, says for itself what is minimized; models, batches, mas
 optimizers and schedules stay those of the runner.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,8 +21,17 @@ from ripieno.population.loop import LoopStep, load_row
 from ripieno.population.losses import check_outputs, stacked_loss, stacked_options
 from ripieno.population.optimizers import l1_penalty
 from ripieno.population.probe import few, is_direct
+from ripieno.population.recorded_step import RecordedStep
 from ripieno.population.stack import Stack
-from ripieno.population.step import Batch, Found, Rules, StackedStep, apply, fresh_statistics
+from ripieno.population.step import (
+    Batch,
+    Found,
+    Rules,
+    StackedStep,
+    apply,
+    fresh_statistics,
+    named,
+)
 from ripieno.population.template import Template
 from ripieno.recipes import (
     Data,
@@ -46,6 +56,8 @@ __all__ = ["Hooks", "SteppedStack", "Turn"]
 
 _ROWS = 256
 """Rows at a time, where nothing is trained."""
+_OFTEN = 10
+"""Turns of one shape, from which on one is recorded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +88,15 @@ class Hooks:
         objective: From outputs ``(members, batch, outputs)`` and the turn to what each member
             minimizes, ``(members,)``; its sum is differentiated, so that what is detached in
             it holds still. None for the config's own loss.
+        steady: Whether the objective is the same operations on the turn's tensors at every
+            turn, and on others that do not change: it is then recorded, and no longer called.
         rates: Learning rates of a turn, float64, ``(members,)``; None for the schedule's.
         change: Another turn in place of one: other inputs.
         after_step: Called after each step.
     """
 
     objective: Objective | None = None
+    steady: bool = False
     rates: Callable[[Turn], Tensor] | None = None
     change: Callable[[Turn], Turn] | None = None
     after_step: Callable[[Turn], None] | None = None
@@ -152,6 +167,8 @@ class SteppedStack:
         self._arrays = {**self._stack.arrays, **fresh_statistics(len(configs))}
         self._readers = [self.seeds[0]] * self.members if together else self.seeds
         self._one_by_one: bool | None = None
+        self._recorded: dict[object, RecordedStep | None] = {}
+        self._seen: Counter[object] = Counter()
 
     @property
     def members(self) -> int:
@@ -278,25 +295,52 @@ class SteppedStack:
         """Take one step."""
         if hooks.rates is not None:
             turn = replace(turn, batch={**turn.batch, "rates": hooks.rates(turn)})
-        layout = self._stack.layout
+        found = self._found(turn, hooks)
+        apply(self._arrays, turn.batch, found, layout=self._stack.layout, rules=self._rules)
+        if hooks.after_step is not None:
+            hooks.after_step(turn)
+
+    def _found(self, turn: Turn, hooks: Hooks) -> Found:
+        """Return what a turn says, from a recording where it was taken often."""
+        x, y = turn.batch["x"], turn.batch["y"]
+        kind = (hooks.objective, x.shape, x.stride(), y.shape, y.stride())
+        self._seen[kind] += 1
+        steady = hooks.steady or hooks.objective is None
+        if self._seen[kind] == _OFTEN and steady and self._one_by_one is False:
+            self._recorded[kind] = self._recording(turn, hooks)
+        step = self._recorded.get(kind)
+        if step is None:
+            return self._find(self._arrays, turn, hooks.objective)
+        return step.find(self._arrays, {**turn.batch, "rows": turn.rows})
+
+    def _recording(self, turn: Turn, hooks: Hooks) -> RecordedStep | None:
+        def find(arrays: Mapping[str, Tensor], batch: Batch) -> Found:
+            own = replace(turn, batch=batch, rows=batch["rows"])
+            return self._find(arrays, own, hooks.objective)
+
+        try:
+            return RecordedStep.of(find, self._arrays, {**turn.batch, "rows": turn.rows})
+        except Exception as error:  # noqa: BLE001 - an objective may look at numbers
+            raise_out_of_memory(error)
+            return None
+
+    def _find(self, arrays: Mapping[str, Tensor], turn: Turn, objective: Objective | None) -> Found:
+        layout, alive = self._stack.layout, arrays["statistic/alive"]
         with torch.enable_grad():
-            tensors = {n: a.detach() for n, a in self.tensors.items()}
+            tensors = {n: a.detach() for n, a in named(arrays, "model/").items()}
             trained = {n: tensors[n].requires_grad_() for n in layout.trained}
             # The forward writes statistics: into copies, so that a row can be left as it was.
             buffers = {name: tensors[name].clone() for name in layout.buffers}
             outputs = self._forward({**tensors, **buffers}, turn.batch)
-            found = (hooks.objective or self.losses)(outputs, turn)
+            found = (objective or self.losses)(outputs, turn)
             if "l1" in self._rules.uses:
-                found = found + l1_penalty(trained, self._arrays["hyper/l1"])
-            total = torch.where(self.alive, found, 0.0).sum()
+                found = found + l1_penalty(trained, arrays["hyper/l1"])
+            total = torch.where(alive, found, 0.0).sum()
             gradients = torch.autograd.grad(total, list(trained.values()), allow_unused=True)
         pairs: list[tuple[str, Tensor | None]] = list(zip(trained, gradients, strict=True))
         own = {name: gradient for name, gradient in pairs if gradient is not None}
         losses = found.detach()
-        result = Found(losses, torch.ones_like(losses), own, buffers, present={})
-        apply(self._arrays, turn.batch, result, layout=layout, rules=self._rules)
-        if hooks.after_step is not None:
-            hooks.after_step(turn)
+        return Found(losses, torch.ones_like(losses), own, buffers, present={})
 
     def _forward(
         self, tensors: Mapping[str, Tensor], batch: Batch, *, training: bool = True

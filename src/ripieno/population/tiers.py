@@ -1,8 +1,9 @@
 """How a stack is computed: from one row after another up to one compiled graph.
 
 ====================  ====================================================================
-``compiled``          the traced graph, compiled; full batches only
-``traced``            the whole step as a flat graph, without vmap, modules and autograd
+``compiled``          the whole step as one graph, compiled; full batches only
+``traced``            forward, loss and gradient as a flat graph, without vmap, modules and
+                      autograd
 ``leaves``            the forward with member-aware leaves: once, on stand-ins for tensors,
                       where every function is known to treat rows alone, else under vmap
 ``vmap``              the forward under vmap, with those leaves alone that numbers need
@@ -13,22 +14,25 @@
 A model that cannot be stacked is no error: it is trained in the loop, and the reason is kept.
 """
 
-import time
-import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from ripieno.population.choice import TIERS, Choice, Tier, rather_alone
+from ripieno.population.choice import TIERS, Choice, Tier, rather_alone, tier_of, words_of
 from ripieno.population.compiled import MEANWHILE, CompiledTier
 from ripieno.population.compiler import Compiler
-from ripieno.population.graphs import Function, Graph, shapes, traced
+from ripieno.population.copies import Kind, arrays_apart, copied, kind_of, timed
+from ripieno.population.graphs import Function, Graph, shapes
 from ripieno.population.leaves import Kernels
 from ripieno.population.loop import LoopStep, loop_forward
-from ripieno.population.probe import few, find_leak, is_direct
+from ripieno.population.probe import few, is_direct, obstacle
+from ripieno.population.recorded_step import RecordedStep
+from ripieno.population.recording import recorded
 from ripieno.population.remembered import Remembered
 from ripieno.population.signature import signature
 from ripieno.population.stack import Layout
@@ -38,8 +42,10 @@ from ripieno.recipes import raise_out_of_memory
 
 __all__ = ["Engine"]
 
-_TRACE_SECONDS = 20.0
-"""Work below which the step runs as it is: measuring kernels and tracing take seconds."""
+_MEASURE_SECONDS = 20.0
+"""Work below which no kernel is measured and nothing compiled, which take seconds."""
+_RECORDED_STEPS = 40
+"""Steps of one shape that are worth being recorded, which costs about as many of them."""
 _TIMED_STEPS = 8
 
 
@@ -73,35 +79,56 @@ class Engine:
         self.leaves = StackedStep(template, layout, rules)
         self._vmap = replace(self.leaves, leaves="needed")
         fused = Template(model, Kernels(forced=self.kernels.forced, measure=False, compiled=True))
-        self._fused = StackedStep(fused, layout, rules)
+        self._fused = StackedStep(fused, layout, rules, eager=False)
         planner = compiler if compiler is not None else Compiler(Remembered())
         self._compiled = CompiledTier(self._fused, self.kernels, signature(model), planner)
         self._loop = LoopStep.of(model, layout, rules)
-        self._graphs: dict[tuple[str, str], Graph] = {}
+        self._recorded: dict[Kind, Function] = {}
+        self._forwards: dict[str, Graph] = {}
+        self._runs: dict[tuple[Tier, Kind], Function] = {}
+        self._seen: Counter[object] = Counter()
         self.choice: Choice | None = None
-        self._tried = False
+        self._tried = self._fits = False
 
     def step(
         self,
         arrays: Mapping[str, Tensor],
         batch: Batch,
         *,
-        generator_seeds: Sequence[int] | None = None,
+        generator_seeds: Callable[[], Sequence[int]] | None = None,
     ) -> None:
         """Train every active row on its batch, in place.
 
         Args:
             arrays: The arrays of a stack and of ``fresh_statistics``.
             batch: See ``Batch``.
-            generator_seeds: What the loop tier seeds torch's generator with, for each row.
+            generator_seeds: Gives what the loop tier seeds torch's generator with, for each row.
         """
         tier = self.decide(arrays, batch).tier if self.choice is None else self.choice.tier
-        if tier == "compiled" and not self._compiled.has(arrays, batch):
-            tier = "traced"  # a short last batch is not worth a compilation of its own
         if tier in {"loop", "alone"}:
-            self._loop(arrays, batch, generator_seeds=generator_seeds)
+            seeds = None if generator_seeds is None else generator_seeds()
+            self._loop(arrays, batch, generator_seeds=seeds)
         else:
-            self._function(tier, arrays, batch)(arrays, batch)
+            self._run_of(tier, arrays, batch)(arrays, batch)
+
+    def _run_of(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> Function:
+        """Return what computes a step of a tier; shapes that are rare are not recorded."""
+        kind = kind_of(arrays, batch)
+        run = self._runs.get((tier, kind))
+        if run is not None:
+            return run
+        if tier == "compiled" and self._compiled.has(arrays, batch):
+            run = self._compiled.graph(arrays, batch)
+        elif tier in {"compiled", "traced"}:
+            # A short last batch is not worth a compilation of its own.
+            self._seen[kind] += 1
+            if kind not in self._recorded and self._seen[kind] < _RECORDED_STEPS:
+                return self.leaves
+            run = self._traced(arrays, batch)
+        else:
+            run = self._function(tier, arrays, batch)
+        self._runs[tier, kind] = run
+        return run
 
     def decide(
         self,
@@ -139,9 +166,11 @@ class Engine:
         self.kernels.measure = False
         if self.forced != "vmap":
             self.try_direct(arrays, batch)
-        reason = self._obstacle(arrays, batch)
-        if reason is not None:
-            return Choice("loop", reason)
+        if not self._fits:
+            reason = obstacle(self._vmap if self.forced == "vmap" else self.leaves, arrays, batch)
+            if reason is not None:
+                return Choice("loop", reason)
+            self._fits = True
         if self.forced == "auto" and self.direct:
             little = self._little(arrays, batch, steps_left)
             if little is not None:
@@ -155,7 +184,7 @@ class Engine:
         if best == "leaves" and seconds.get("traced", float("inf")) < 1.1 * seconds["leaves"]:
             best = "traced"  # as fast, but for noise, and what is compiled
         if best != "traced":
-            return Choice(_tier(best), f"{failed}it is the fastest", seconds)
+            return Choice(tier_of(best), f"{failed}it is the fastest", seconds)
         return self._compile(arrays, batch, seconds=seconds, steps_left=steps_left)
 
     @property
@@ -176,23 +205,37 @@ class Engine:
     def _little(
         self, arrays: Mapping[str, Tensor], batch: Batch, steps_left: float
     ) -> Choice | None:
-        """Choose the leaves where little work is left; None where a probe is worth its cost.
+        """Choose where little work is left; None where measuring everything is worth its cost.
 
         Then no kernel is measured either: the likely winners are taken.
         """
-        own = _copies(arrays)
+        known = self.choice
+        if known is not None and known.tier == "traced" and not known.lasting:
+            work = steps_left * known.seconds["leaves"]
+            if kind_of(arrays, batch) in self._recorded and work < _MEASURE_SECONDS:
+                return known
+        own = copied(arrays)
         try:
             self.leaves(own, batch)
-            begin = time.perf_counter()
-            self.leaves(own, batch)
+            seconds = {"leaves": timed(self.leaves, own, batch)}
         except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
             raise_out_of_memory(error)
             return None
-        seconds = time.perf_counter() - begin
-        if steps_left * seconds > _TRACE_SECONDS:
+        work = steps_left * seconds["leaves"]
+        if work > _MEASURE_SECONDS:
             return None
-        words = f"{steps_left * seconds:.1f} s of work are too few to be worth a trace"
-        return Choice("leaves", words, {"leaves": seconds}, lasting=False)
+        if steps_left < _RECORDED_STEPS:
+            words = f"{steps_left:.0f} steps are too few to be worth a trace"
+            return Choice("leaves", words, seconds, lasting=False)
+        try:
+            step = self._traced(arrays, batch)
+            step(own, batch)
+            seconds["traced"] = timed(step, own, batch)
+        except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+            raise_out_of_memory(error)
+            return Choice("leaves", f"traced failed with {words_of(error)}", seconds, lasting=False)
+        words = f"{work:.1f} s of work are too few to be worth compiling"
+        return Choice("traced", words, seconds, lasting=False)
 
     def _compile(
         self,
@@ -202,31 +245,35 @@ class Engine:
         seconds: dict[str, float],
         steps_left: float,
     ) -> Choice:
-        traced = self._traced(arrays, batch)
         work = steps_left * seconds["traced"]
-        words = self._compiled.wait(arrays, batch, traced=traced, work=work)
+        whole = recorded(replace(self.leaves, eager=False), arrays_apart(arrays), batch)
+        words = self._compiled.wait(arrays_apart(arrays), batch, nodes=whole.nodes, work=work)
         if words is not None:
             return Choice("traced", words, seconds)
         return self._take_up(arrays, batch, seconds=seconds)
 
-    def catch_up(self, arrays: Mapping[str, Tensor], batch: Batch, *, epoch: int) -> None:
+    def catch_up(self, arrays: Mapping[str, Tensor], batch: Batch, *, epoch: int) -> bool:
         """Take up what was compiled meanwhile; between epochs, where nothing is half done.
 
         Args:
             arrays: The arrays of a stack and of ``fresh_statistics``; left unchanged.
             batch: A full batch.
             epoch: Number of the epoch that begins, for the reason.
+
+        Returns:
+            Whether another tier was chosen.
         """
         if self.choice is None or self.choice.tier != "traced":
-            return
+            return False
         seconds = dict(self.choice.seconds)
         try:
-            if self._compiled.ready(arrays, batch):
+            if self._compiled.ready(arrays_apart(arrays, device="meta"), batch):
                 found = self._take_up(arrays, batch, seconds=seconds)
                 self.choice = replace(found, reason=f"from epoch {epoch} on: {found.reason}")
         except RuntimeError as error:
             raise_out_of_memory(error)
-            self.choice = Choice("traced", f"compiling failed with {_words(error)}", seconds)
+            self.choice = Choice("traced", f"compiling failed with {words_of(error)}", seconds)
+        return self.choice.tier != "traced"
 
     def _take_up(
         self, arrays: Mapping[str, Tensor], batch: Batch, *, seconds: dict[str, float]
@@ -234,66 +281,52 @@ class Engine:
         """Compile the step now, and take it if it is faster."""
         try:
             again, words = self._compiled.take_up(
-                arrays, batch, measure=lambda: self._measure(("compiled", "traced"), arrays, batch)
+                arrays_apart(arrays),
+                batch,
+                measure=lambda: self._measure(("compiled", "traced"), arrays, batch),
             )
         except Exception as error:  # noqa: BLE001 - a compiler may raise anything
             raise_out_of_memory(error)
-            return Choice("traced", f"compiling failed with {_words(error)}", seconds)
-        return Choice(_tier(min(again, key=again.__getitem__)), words, seconds | again)
+            return Choice("traced", f"compiling failed with {words_of(error)}", seconds)
+        return Choice(tier_of(min(again, key=again.__getitem__)), words, seconds | again)
 
     def _force(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> Choice:
         """Take the tier, or the first one below it that works."""
         failed = ""
         for lower in TIERS[TIERS.index(tier) : -1]:
             try:
-                self._function(lower, arrays, batch)(_copies(arrays), batch)
+                own = arrays_apart(arrays) if lower == "compiled" else copied(arrays)
+                self._function(lower, own, batch)(own, batch)
             except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
                 raise_out_of_memory(error)
-                failed += f"{lower} failed with {_words(error)}; "
+                failed += f"{lower} failed with {words_of(error)}; "
             else:
                 return Choice(lower, f"{failed}forced")
         return Choice("loop", f"{failed}it always works")
-
-    def _obstacle(self, arrays: Mapping[str, Tensor], batch: Batch) -> str | None:
-        """Say why the model cannot be stacked, or None: a few rows are tried."""
-        if next(iter(named(arrays, "model/").values()), None) is None:
-            return "the model has no parameters"
-        own, some = few(arrays, batch, rules=self.rules)
-        try:
-            with warnings.catch_warnings(record=True) as heard:
-                warnings.simplefilter("always")
-                leak = find_leak(self._vmap if self.forced == "vmap" else self.leaves, own, some)
-        except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
-            raise_out_of_memory(error)
-            return f"it cannot be stacked: {_words(error)}"
-        slow = [str(w.message) for w in heard if "batching rule" in str(w.message)]
-        if slow:
-            return f"vmap would run row by row anyway: {slow[0].split('. ')[0]}"
-        return leak
 
     def _measure(
         self, tiers: Sequence[Tier], arrays: Mapping[str, Tensor], batch: Batch
     ) -> tuple[dict[str, float], str]:
         """Time a step of each tier, on copies; say which ones failed, and how."""
-        own, runs, failed = _copies(arrays), {}, ""
+        runs: dict[Tier, tuple[Function, dict[str, Tensor]]] = {}
+        failed = ""
         for tier in tiers:
+            own = arrays_apart(arrays) if tier == "compiled" else copied(arrays)
             try:
-                run = self._function(tier, arrays, batch)
+                run = self._function(tier, own, batch)
                 run(own, batch)
             except Exception as error:  # noqa: BLE001 - forwards and compilers raise anything
                 raise_out_of_memory(error)
-                failed += f"{tier} failed with {_words(error)}; "
+                failed += f"{tier} failed with {words_of(error)}; "
             else:
-                runs[tier] = run
+                runs[tier] = run, own
         seconds = dict.fromkeys(runs, float("inf"))
         # In turns, so that what else the machine does hits all alike.
         for turn in range(_TIMED_STEPS):
-            for tier, run in runs.items():
+            for tier, (run, own) in runs.items():
                 # What is many times slower need not be known exactly.
                 if turn < 2 or seconds[tier] < 3 * min(seconds.values()):
-                    start = time.perf_counter()
-                    run(own, batch)
-                    seconds[tier] = min(seconds[tier], time.perf_counter() - start)
+                    seconds[tier] = min(seconds[tier], timed(run, own, batch))
         return {str(tier): best for tier, best in seconds.items()}, failed
 
     def _function(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> Function:
@@ -308,15 +341,16 @@ class Engine:
         if tier == "traced":
             return self._traced(arrays, batch)
         if not self._compiled.has(arrays, batch):
-            self.leaves(_copies(arrays), batch)  # kernels are measured here, never in a trace
+            self.leaves.find(arrays, batch)  # kernels are measured here, never in a trace
         return self._compiled.graph(arrays, batch)
 
-    def _traced(self, arrays: Mapping[str, Tensor], batch: Batch) -> Graph:
-        key = ("traced", shapes(arrays, batch))
-        if key not in self._graphs:
-            self.leaves(_copies(arrays), batch)
-            self._graphs[key] = traced(self.leaves, arrays, batch)
-        return self._graphs[key]
+    def _traced(self, arrays: Mapping[str, Tensor], batch: Batch) -> Function:
+        kind = kind_of(arrays, batch)
+        if kind not in self._recorded:
+            self.leaves.find(arrays, batch)  # kernels are measured here, never in a recording
+            find = RecordedStep.of(self.leaves.find, arrays, batch).find
+            self._recorded[kind] = partial(self.leaves.take, find)
+        return self._recorded[kind]
 
     def predict(self, arrays: Mapping[str, Tensor], x: Tensor, *, shared: bool = True) -> Tensor:
         """Return every row's outputs in evaluation mode, ``(members, batch, ...)``.
@@ -347,22 +381,12 @@ class Engine:
         batch = {"x": x}
         if tier in {"vmap", "leaves"}:
             return forward(stack, batch)
-        key = ("predict", shapes(stack, batch))
-        if key not in self._graphs:
-            forward(stack, batch)
-            self._graphs[key] = traced(forward, stack, batch)
-        out: Tensor = self._graphs[key](stack, batch)
-        return out
-
-
-def _copies(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: array.clone() for name, array in arrays.items()}
-
-
-def _tier(name: str) -> Tier:
-    return next(tier for tier in TIERS if tier == name)
-
-
-def _words(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines[:2])}"[:200]
+        key = shapes(stack, batch)
+        if key not in self._forwards:
+            self._seen[key] += 1
+            out = forward(stack, batch)
+            if self._seen[key] < _RECORDED_STEPS:
+                return out
+            self._forwards[key] = recorded(forward, stack, batch)
+        answers: Tensor = self._forwards[key](stack, batch)
+        return answers

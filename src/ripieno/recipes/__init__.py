@@ -21,6 +21,7 @@ from ripieno.recipes.feeding import as_features, as_tensor, feed, first_rows, pi
 from ripieno.recipes.finetuning import FineTune, fine_tune
 from ripieno.recipes.folds import Folds
 from ripieno.recipes.given_splits import from_splits
+from ripieno.recipes.hashing import witnessed
 from ripieno.recipes.images import image_size
 from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
@@ -220,4 +221,5 @@ __all__ = [
     "take_features",
     "take_up",
     "unit_axes",
+    "witnessed",
 ]

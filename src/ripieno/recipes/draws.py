@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ripieno.recipes.hashing import hashed, is_readable
+from ripieno.recipes.hashing import hashed, is_readable, on_host
 
 __all__ = [
     "Purpose",
@@ -127,7 +127,7 @@ def bits(key: Tensor, shape: tuple[int, ...], *, layer: int | Tensor = 0) -> Ten
         int64 in ``[0, 2**32)``, shape ``(*key.shape, *shape)``.
     """
     if is_readable(key, layer):
-        return torch.from_numpy(hashed(key, shape, layer).astype(np.int64))
+        return on_host(_host_bits, key, shape, layer)
     low = (key ^ (layer * _GOLDEN32)) & _MASK32
     high = (key >> 32) & _MASK32
     positions = torch.arange(math.prod(shape), device=key.device)
@@ -173,15 +173,26 @@ def keep_mask(
     """
     # Compared as integers: the same mask whatever the dtype of the model and of p.
     if is_readable(key, p, layer):
-        least = np.ceil(np.asarray(p, dtype=np.float64) * 2**_FRACTION_BITS)
-        least = least.astype(np.uint32).reshape(*least.shape, *[1] * len(shape))
-        found = hashed(key, shape, layer) >> np.uint32(32 - _FRACTION_BITS)
-        return torch.from_numpy(np.greater_equal(found, least))
+        return on_host(_host_mask, key, shape, (layer, p))
     drawn = bits(key, shape, layer=layer) >> (32 - _FRACTION_BITS)
     if isinstance(p, Tensor):
         threshold = torch.ceil(p.double() * 2**_FRACTION_BITS).long()
         return drawn >= threshold.view(*threshold.shape, *[1] * len(shape))
     return drawn.ge(math.ceil(p * 2**_FRACTION_BITS))
+
+
+def _host_bits(key: Tensor, shape: tuple[int, ...], layer: int | Tensor) -> Tensor:
+    return torch.from_numpy(hashed(key, shape, layer).astype(np.int64))
+
+
+def _host_mask(
+    key: Tensor, shape: tuple[int, ...], layer_and_p: tuple[int | Tensor, float | Tensor]
+) -> Tensor:
+    layer, p = layer_and_p
+    least = np.ceil(np.asarray(p, dtype=np.float64) * 2**_FRACTION_BITS)
+    least = least.astype(np.uint32).reshape(*least.shape, *[1] * len(shape))
+    found = hashed(key, shape, layer) >> np.uint32(32 - _FRACTION_BITS)
+    return torch.from_numpy(np.greater_equal(found, least))
 
 
 def permutations(keys: Tensor, rows: int) -> Tensor:

@@ -37,7 +37,7 @@ SCRIPT = """
     else:
         sys.exit("there is no limit here")
     # Most of it is taken, so that the test is short.
-    ballast = torch.empty(6 * 2**27, dtype=torch.uint8)
+    ballast = torch.empty(7 * 2**27, dtype=torch.uint8)
     orders = [Order(trial, rp.Config({"lr": 0.01}), 0, 1) for trial in range(12)]
     for width in (64, "auto"):
         runner = PopulationRunner(Recipe(model=model), data, tier="leaves", width=width)

@@ -152,7 +152,7 @@ def _train(stack: SteppedStack, u: Tensor) -> None:
         own = weights[turn.rows]
         return stack.losses(outputs, turn, own) * own.mean(-1).to(outputs.dtype)
 
-    stack.train(stack.recipe.epochs, Hooks(objective=objective))
+    stack.train(stack.recipe.epochs, Hooks(objective=objective, steady=True))
 
 
 def _rule(variant: str, weights: list[float]) -> Rule:

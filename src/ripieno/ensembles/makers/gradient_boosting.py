@@ -120,7 +120,7 @@ class _Stages:
             missing = outputs - wanted[turn.rows]
             return (curve[turn.rows] * missing**2).mean(dim=(1, 2))
 
-        stack.train(self.recipe.epochs, Hooks(objective=objective))
+        stack.train(self.recipe.epochs, Hooks(objective=objective, steady=True))
         if not bool(stack.alive.all()):
             if number:
                 return False
@@ -153,7 +153,9 @@ class _Stages:
 
         # From where its own training ended: another order of the rows.
         stack.train(
-            self.maker.corrective_epochs, Hooks(objective=objective), begin=self.recipe.epochs
+            self.maker.corrective_epochs,
+            Hooks(objective=objective, steady=True),
+            begin=self.recipe.epochs,
         )
         if not bool(stack.alive.all()):
             return
@@ -213,7 +215,7 @@ class SoftGradientBoosting:
             slope, _ = gradients(before, turn.batch["y"], task=data.task)
             return ((outputs + slope) ** 2).mean(dim=(1, 2))
 
-        stack.train(recipe.epochs, Hooks(objective=objective))
+        stack.train(recipe.epochs, Hooks(objective=objective, steady=True))
         start = _intercept(data, constant, rate=self.rate, members=self.members)
         rule = AdditiveRule([self.rate] * self.members, start, task=data.task)
         return joint_ensemble(stack, own, rule)

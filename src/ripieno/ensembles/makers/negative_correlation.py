@@ -54,7 +54,7 @@ class NegativeCorrelation:
             y = turn.batch["y"]
             return correlated_loss(outputs, y, task=data.task, strength=self.strength)
 
-        stack.train(recipe.epochs, Hooks(objective=objective))
+        stack.train(recipe.epochs, Hooks(objective=objective, steady=True))
         return joint_ensemble(stack, own, mean_of_outputs(data, self.members))
 
 
@@ -92,7 +92,7 @@ class Fusion:
                 self.members
             )
 
-        stack.train(recipe.epochs, Hooks(objective=objective))
+        stack.train(recipe.epochs, Hooks(objective=objective, steady=True))
         return joint_ensemble(stack, own, mean_of_outputs(data, self.members))
 
 

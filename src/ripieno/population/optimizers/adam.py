@@ -5,6 +5,7 @@ and Hutter, "Decoupled weight decay regularization", ICLR 2019; Reddi, Kale and 
 convergence of Adam and beyond", ICLR 2018 (amsgrad).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -15,6 +16,10 @@ from torch import Tensor
 from ripieno.population.optimizers.optimizer import Numbers, Optimizer, Slots, Update
 
 __all__ = ["Adam", "AdamW", "moments"]
+
+
+_FEW = 1_000
+"""Numbers of one row below which the call of a kernel costs more than its passes save."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,36 @@ class Adam(Optimizer):
     def slots(self) -> tuple[str, ...]:
         """The moments, and the largest second one under amsgrad."""
         return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if self.amsgrad else ()))
+
+    def by_row(self, parameters: Mapping[str, Tensor]) -> bool:
+        """Say whether torch's fused kernel, one pass over all that is kept, can take a row."""
+        held = list(parameters.values())
+        kinds = {(p.device.type, p.dtype) for p in held}
+        if not kinds <= {("cpu", torch.float32), ("cpu", torch.float64)} or len(kinds) != 1:
+            return False
+        return sum(p[0].numel() for p in held) >= _FEW
+
+    def step_row(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        *,
+        slots: Mapping[str, Sequence[Tensor]],
+        step: Tensor,
+        hyper: Mapping[str, float],
+    ) -> None:
+        """Update one row in place, as ``torch.optim.Adam(fused=True)`` does."""
+        own = self.decoupled_weight_decay
+        decoupled = self.decouples if own is None else own
+        run = torch._fused_adamw_ if decoupled else torch._fused_adam_
+        run(
+            list(parameters), list(gradients), list(slots["exp_avg"]), list(slots["exp_avg_sq"]),
+            list(slots["max_exp_avg_sq"]) if self.amsgrad else [],
+            [step] * len(parameters),
+            lr=hyper["lr"], beta1=hyper["beta1"], beta2=hyper["beta2"], eps=hyper["eps"],
+            weight_decay=hyper["weight_decay"] if "weight_decay" in self.uses else 0.0,
+            amsgrad=self.amsgrad, maximize=False,
+        )  # fmt: skip
 
     def coefficients(self, hyper: Numbers, step: Tensor, row_slots: Numbers) -> Numbers:  # noqa: ARG002
         """Return the hyperparameters corrected for the bias of the first steps."""

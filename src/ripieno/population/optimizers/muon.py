@@ -6,6 +6,7 @@ training", arXiv:2502.16982, 2025 (the scale of the steps).
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -48,6 +49,10 @@ class Muon(AdamW):
     def rule_of(self, name: str) -> Optimizer:
         """Return the rule of one parameter."""
         return _Matrix(uses=self.uses) if name in self.matrices else self
+
+    def by_row(self, parameters: Mapping[str, Tensor]) -> bool:  # noqa: ARG002
+        """Say that matrices of all rows are best made orthogonal at once."""
+        return False
 
     def coefficients(self, hyper: Numbers, step: Tensor, row_slots: Numbers) -> Numbers:
         """Return what both rules need."""

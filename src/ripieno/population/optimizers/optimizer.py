@@ -10,7 +10,7 @@ torch computes them in Python; parameter-sized arithmetic is done in the paramet
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -124,6 +124,33 @@ class Optimizer(ABC):
         if self.decouples if own is None else own:
             return p * column(1 - hyper["lr"] * hyper["weight_decay"], p), g
         return p, torch.addcmul(g, p, column(hyper["weight_decay"], p))
+
+    def by_row(self, parameters: Mapping[str, Tensor]) -> bool:  # noqa: ARG002 - for those that do
+        """Say whether rows are better updated one by one, by :meth:`step_row`.
+
+        It follows from what one row is, never from how many there are.
+        """
+        return False
+
+    def step_row(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        *,
+        slots: Mapping[str, Sequence[Tensor]],
+        step: Tensor,
+        hyper: Mapping[str, float],
+    ) -> None:
+        """Update one row in place.
+
+        Args:
+            parameters: The row's, each contiguous.
+            gradients: As the parameters.
+            slots: What is kept, by name, one a parameter.
+            step: Number of the step, 1 for the first, float32, of no axes.
+            hyper: Every hyperparameter.
+        """
+        raise NotImplementedError
 
     def complete(self, hyper: Numbers) -> dict[str, Tensor]:
         """Return every hyperparameter, those that are left out at their default."""

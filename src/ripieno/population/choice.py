@@ -51,8 +51,7 @@ def rather_alone(choice: Choice, *, members: int, alone: Callable[[], float]) ->
         alone: Times a step of one model in the trainer, in seconds.
     """
     together = choice.seconds.get(choice.tier, 0.0)
-    # A single row has no neighbour to share its calls with: only a recording makes it faster.
-    if members > 1 and together < members * _HEAVY_SECONDS:
+    if together < members * _HEAVY_SECONDS:
         return choice
     try:
         seconds = {**choice.seconds, "alone": members * alone()}

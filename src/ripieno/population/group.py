@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ from ripieno.recipes import (
     measure_scores,
     take_features,
 )
-from ripieno.records import OutcomeStatus
+from ripieno.records import Metrics, OutcomeStatus
 
 __all__ = ["EngineKey", "Group", "RatherAloneError"]
 
@@ -206,9 +207,10 @@ class Group:
         scores = self._validate(stop)
         if scores is None:
             return False
+        kept = self._stack.copy()
         for number, row in enumerate(rows):
             self._finish(
-                number, row, statistics, scores=scores[number], rates=rates[number], steps=len(plan)
+                number, row, statistics, scores=scores[number], rates=rates[number], kept=kept
             )
         return True
 
@@ -237,7 +239,7 @@ class Group:
                 fallen.setdefault(row.order.trial, reason)
         for row in self._going:
             if row.order.trial in fallen:
-                row.status, row.finished = OutcomeStatus.DIVERGED, None
+                row.status, row.held = OutcomeStatus.DIVERGED, None
                 row.error = fallen[row.order.trial]
 
     def _judge(self) -> None:
@@ -245,9 +247,9 @@ class Group:
         for _, found in groupby(self._going, lambda row: row.order.trial):
             rows = list(found)
             first = rows[0]
-            finished = [row.finished for row in rows if row.finished is not None]
             if first.judging is None or first.error is not None:
                 continue
+            finished = [row.finished for row in rows if row.finished is not None]
             whole = finished[0]
             if len(rows) > 1:
                 whole = join(finished, self._data, measured=self._recipe.measured)
@@ -263,7 +265,7 @@ class Group:
         *,
         scores: NDArray[np.float64],
         rates: Tensor,
-        steps: int,
+        kept: Stack,
     ) -> None:
         epoch = row.epoch + 1
         scores, targets = self._inputs.measured(scores, row.fold)
@@ -271,13 +273,13 @@ class Group:
             step = int(statistics["statistic/steps_taken"][number])
             loss = float(statistics["statistic/last_loss"][number])
             row.error = (
-                f"the training loss was {loss} in epoch {epoch}, step {step + 1} of {steps} "
+                f"the training loss was {loss} in epoch {epoch}, step {step + 1} of {len(rates)} "
                 f"(learning rate {float(rates[step]):.3g})."
             )
         elif not np.isfinite(scores).all():
             row.error = f"the validation predictions were not finite after epoch {epoch}."
         if row.error is not None:
-            row.status, row.finished = OutcomeStatus.DIVERGED, None
+            row.status, row.held = OutcomeStatus.DIVERGED, None
             return
         loss_sum = float(statistics["statistic/loss_sum"][number])
         row.metrics.append(
@@ -289,11 +291,10 @@ class Group:
                 "learning_rate": float(rates[-1]),
             }
         )
-        row.finished = Finished(
-            row.metrics[-1],
-            self._stack.extract(number, epoch=epoch),
-            self._inputs.predictions(scores),
-        )
+        row.held = partial(
+            _finished, row.metrics[-1], kept, number=number, epoch=epoch,
+            predictions=partial(self._inputs.predictions, scores),
+        )  # fmt: skip
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
 
@@ -367,3 +368,14 @@ class Group:
 
 def _generator_seeds(rows: Sequence[Row], step: int) -> list[int]:
     return [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
+
+
+def _finished(
+    metrics: Metrics,
+    kept: Stack,
+    *,
+    number: int,
+    epoch: int,
+    predictions: Callable[[], NDArray[np.floating[Any]]],
+) -> Finished:
+    return Finished(metrics, kept.extract(number, epoch=epoch), predictions())

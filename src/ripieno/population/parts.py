@@ -91,7 +91,7 @@ def _taken_back(trial: Part) -> Part:
     fallen = any(row.status is not OutcomeStatus.STOPPED for row in trial.rows)
     if len(ends) > 1 or fallen or not trial.judged:
         for row in trial.rows:
-            row.status, row.error, row.finished = OutcomeStatus.STOPPED, None, None
+            row.status, row.error, row.held = OutcomeStatus.STOPPED, None, None
         ends = {start}
         judging = copy.deepcopy(trial.rows[0].unjudged)
         for row in trial.rows:

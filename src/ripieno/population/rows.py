@@ -1,5 +1,6 @@
 """One order, or one of its replicas, on its way through its epochs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ripieno.recipes import Finished, Judging, Knobs
@@ -19,7 +20,7 @@ class Row:
         metrics: One row of metrics an epoch, as they come.
         status: How the order ended; ``stopped`` while it goes on.
         error: Why it diverged.
-        finished: What its last epoch left.
+        held: What its last epoch left, or what makes it; see :attr:`finished`.
         fold: Number of the fold that it is validated on.
         name: What a message calls the replica; empty where it is the order's only one.
         judging: What the trial's epochs count for, shared by all rows of the trial.
@@ -36,7 +37,7 @@ class Row:
     metrics: list[Metrics] = field(default_factory=list)
     status: OutcomeStatus = OutcomeStatus.STOPPED
     error: str | None = None
-    finished: Finished | None = None
+    held: Finished | Callable[[], Finished] | None = None
     fold: int = 0
     name: str = ""
     judging: Judging | None = None
@@ -50,6 +51,13 @@ class Row:
         self.note = None if self.judging is None else self.judging.early_end
         if self.note is not None:
             self.status = OutcomeStatus.DONE
+
+    @property
+    def finished(self) -> Finished | None:
+        """What its last epoch left, made when it is asked for: of most epochs nobody asks."""
+        if callable(self.held):
+            self.held = self.held()
+        return self.held
 
     @property
     def epoch(self) -> int:

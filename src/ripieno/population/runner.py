@@ -53,8 +53,8 @@ _MOST_ROWS = 32
 once, whatever is measured: what a search proposes must not depend on a clock."""
 
 _LONE_STEPS = 200
-"""Steps of single rows of one signature, from which on they are tried as stacks of one, which
-are recorded."""
+"""Steps of single rows of one signature, from which on they are tried as stacks of one even where
+other models were no stacks."""
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
 they save, where the forward needs vmap: about a millisecond a row and step for small models."""
@@ -154,10 +154,8 @@ class PopulationRunner:
         if self.tier == "loop":
             return "the loop tier was asked for"
         row_steps = self._row_steps(orders)
-        if len(orders) * self._models == 1:
-            self._lone_steps[self._name(orders[0])] += row_steps
-            if self.tier != "auto" or self._lone_steps[self._name(orders[0])] < _LONE_STEPS:
-                return "no other order has its signature"
+        if len(orders) * self._models == 1 and not self._worth_recording(orders[0], row_steps):
+            return "no other order has its signature"
         alone = self._rather_alone.get(self._name(orders[0]))
         if alone is not None:
             return alone
@@ -167,6 +165,20 @@ class PopulationRunner:
         if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
+
+    def _worth_recording(self, order: Order, steps: int) -> bool:
+        """Say whether a single row is worth a stack of one, which is recorded.
+
+        It follows from the sizes, not from a clock: the trainer rounds otherwise, and the same
+        search is to give the same trials. Models that were found not to run without vmap must
+        be worth a longer search first.
+        """
+        if self.tier != "auto" or self._batch_numbers(order) >= _LARGE_BATCH:
+            return False
+        name = self._name(order)
+        self._lone_steps[name] += steps
+        easy = all(engine.direct for engine in self._engines.values())
+        return easy or self._lone_steps[name] >= _LONE_STEPS
 
     def _row_steps(self, orders: Sequence[Order]) -> int:
         """Count the steps of orders of one group, for each row."""
@@ -287,8 +299,8 @@ class PopulationRunner:
         if heavy is not None:
             yield _Attempt(heavy)
             return
-        begin = time.perf_counter()
-        name = self._name(part.rows[0].order)
+        begin, order = time.perf_counter(), part.rows[0].order
+        name = self._name(order)
         group = Group(
             self.recipe,
             self.data,
@@ -298,7 +310,7 @@ class PopulationRunner:
             name=name,
             seed=self.seed,
             samples=self._samples,
-            alone=partial(self._trainer.step_seconds, part.rows[0].order),
+            alone=None if len(part.rows) == 1 else partial(self._trainer.step_seconds, order),
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:

@@ -172,12 +172,14 @@ class Stack:
                 arrays[name] = view.view(arrays[name].shape)
         return replace(self, arrays=arrays)
 
-    def apart(self) -> Self:
-        """Return the same stack with every array in memory of its own."""
-        if not any(name.startswith(_FLAT) for name in self.arrays):
-            return self
+    def copy(self) -> Self:
+        """Return a copy, every array in memory of its own."""
         own = {n: a.clone(memory_format=torch.contiguous_format) for n, a in self._owned()}
         return replace(self, arrays=own)
+
+    def apart(self) -> Self:
+        """Return the same stack with every array in memory of its own."""
+        return self.copy() if any(name.startswith(_FLAT) for name in self.arrays) else self
 
     def fork(self, *, losers: Tensor, parents: Tensor) -> None:
         """Overwrite rows with copies of others, optimizer state and numbers included.

@@ -306,20 +306,33 @@ def _update_rows(
     train: Tensor,
     present: Mapping[str, Tensor],
 ) -> None:
-    """Take the optimizer's step in place, one row that trains after another."""
+    """Take the optimizer's step in place: one row that trains after another.
+
+    Rows that are alike in all numbers of the step are taken at once; each of their parameters'
+    numbers is computed as it would be alone.
+    """
     optimizer = layout.optimizer
     numbers = {name: values.tolist() for name, values in optimizer.complete(hyper).items()}
-    steps = (arrays["steps"] + 1).to(torch.float32)
+    taken = arrays["steps"].tolist()
+    alike: dict[tuple[float, ...], list[int]] = {}
     for row, trains in enumerate(train.tolist()):
-        if not trains:
-            continue
-        names = [n for n in view.gradients if n not in present or bool(present[n][row])]
-        optimizer.step_row(
-            [view.parameters[n][row] for n in names],
-            [view.gradients[n][row].contiguous() for n in names],
-            slots={slot: [view.slots[n][slot][row] for n in names] for slot in optimizer.slots},
-            step=steps[row],
-            hyper={name: values[row] for name, values in numbers.items()},
+        if trains:
+            own = (taken[row], *(values[row] for values in numbers.values()))
+            alike.setdefault(own, []).append(row)
+    for own, rows in alike.items():
+        whole = len(rows) == len(taken) and not present
+        parts = [
+            (slice(None) if whole else row, name)
+            for row in (rows[:1] if whole else rows)
+            for name in view.gradients
+            if name not in present or bool(present[name][row])
+        ]
+        optimizer.step_rows(
+            [view.parameters[n][row] for row, n in parts],
+            [view.gradients[n][row].contiguous() for row, n in parts],
+            slots={slot: [view.slots[n][slot][r] for r, n in parts] for slot in optimizer.slots},
+            step=torch.tensor(float(own[0] + 1)),
+            hyper=dict(zip(numbers, own[1:], strict=True)),
         )
 
 

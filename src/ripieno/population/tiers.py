@@ -44,7 +44,7 @@ __all__ = ["Engine"]
 
 _MEASURE_SECONDS = 20.0
 """Work below which no kernel is measured and nothing compiled, which take seconds."""
-_RECORDED_STEPS = 40
+_RECORDED_STEPS = 24
 """Steps of one shape that are worth being recorded, which costs about as many of them."""
 _TIMED_STEPS = 8
 

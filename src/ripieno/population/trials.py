@@ -86,7 +86,7 @@ def _joined(rows: Sequence[Row], data: Data, measured: Sequence[str]) -> Row:
     if first.judging is not None:
         left = first.judged[-1] if first.judged and first.error is None else None
         metrics = [each.metrics for each in first.judged]
-        return replace(first, metrics=metrics, finished=left, seconds=seconds)
+        return replace(first, metrics=metrics, held=left, seconds=seconds)
     if len(rows) == 1:
         return first
     # Zipped to the shortest: where one diverged, its epoch is none of the trial's.
@@ -99,6 +99,6 @@ def _joined(rows: Sequence[Row], data: Data, measured: Sequence[str]) -> Row:
         metrics=[mean_metrics(epoch, measured=measured) for epoch in epochs],
         status=first.status,
         error=first.error,
-        finished=join(finished, data, measured=measured) if len(finished) == len(rows) else None,
+        held=join(finished, data, measured=measured) if len(finished) == len(rows) else None,
         seconds=seconds,
     )

@@ -27,7 +27,7 @@ def trials(part):
 def finish(row, epoch, noted=0):
     """Have a row as it is after an epoch, with more metrics noted than that."""
     row.metrics[:] = [{"epoch": e + 1} for e in range(row.order.start, epoch + noted)]
-    row.finished = Finished({}, State({}, {}, epoch), np.zeros((1, 2), np.float32))
+    row.held = Finished({}, State({}, {}, epoch), np.zeros((1, 2), np.float32))
     return row.finished.state
 
 

@@ -92,6 +92,14 @@ def test_little_work_that_needs_vmap_and_a_lonely_order_are_trained_one_by_one(d
     assert "no other order has its signature" in alone[0].notes
 
 
+def test_a_lonely_order_is_a_stack_of_one_where_no_model_needed_vmap(data):
+    runner = PopulationRunner(Recipe(model=model), data)
+    assert carry_out(runner, [order(0)])[0].notes.startswith("1 rows; ")
+    runner = PopulationRunner(Recipe(model=lambda config: Sorted()), data)
+    carry_out(runner, [order(0), order(1)])
+    assert "no other order has its signature" in carry_out(runner, [order(2)])[2].notes
+
+
 @pytest.mark.parametrize(
     ("factory", "reason"),
     [(model, "it is faster than a stack"), (lambda config: Branching(), "it cannot be stacked: ")],

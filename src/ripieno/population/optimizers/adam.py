@@ -50,7 +50,7 @@ class Adam(Optimizer):
             return False
         return sum(p[0].numel() for p in held) >= _FEW
 
-    def step_row(
+    def step_rows(
         self,
         parameters: Sequence[Tensor],
         gradients: Sequence[Tensor],
@@ -59,7 +59,7 @@ class Adam(Optimizer):
         step: Tensor,
         hyper: Mapping[str, float],
     ) -> None:
-        """Update one row in place, as ``torch.optim.Adam(fused=True)`` does."""
+        """Update rows in place, as ``torch.optim.Adam(fused=True)`` does."""
         own = self.decoupled_weight_decay
         decoupled = self.decouples if own is None else own
         run = torch._fused_adamw_ if decoupled else torch._fused_adam_

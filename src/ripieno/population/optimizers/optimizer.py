@@ -126,13 +126,13 @@ class Optimizer(ABC):
         return p, torch.addcmul(g, p, column(hyper["weight_decay"], p))
 
     def by_row(self, parameters: Mapping[str, Tensor]) -> bool:  # noqa: ARG002 - for those that do
-        """Say whether rows are better updated one by one, by :meth:`step_row`.
+        """Say whether rows are better updated one by one, by :meth:`step_rows`.
 
         It follows from what one row is, never from how many there are.
         """
         return False
 
-    def step_row(
+    def step_rows(
         self,
         parameters: Sequence[Tensor],
         gradients: Sequence[Tensor],
@@ -141,10 +141,10 @@ class Optimizer(ABC):
         step: Tensor,
         hyper: Mapping[str, float],
     ) -> None:
-        """Update one row in place.
+        """Update rows in place that are alike in all numbers of the step.
 
         Args:
-            parameters: The row's, each contiguous.
+            parameters: Theirs, each contiguous, of one row or of all.
             gradients: As the parameters.
             slots: What is kept, by name, one a parameter.
             step: Number of the step, 1 for the first, float32, of no axes.

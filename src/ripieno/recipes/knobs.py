@@ -87,6 +87,8 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             "radam",
             "lion",
             "muon",
+            "adamw_schedule_free",
+            "prodigy",
             prefix="torch.optim.",
         ),
         "lr": _knob(1e-3, "the learning rate that the schedule scales", **_POSITIVE),
@@ -114,7 +116,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
         "decoupled_weight_decay": _knob(
             None,
             "shrink weights beside the update instead of through the gradient; "
-            "None: for adamw, lion and muon",
+            "None: for adamw, lion, muon, adamw_schedule_free and prodigy",
             None,
             False,
             True,

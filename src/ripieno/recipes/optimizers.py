@@ -11,6 +11,7 @@ from torch import nn
 from ripieno.errors import RecipeError
 from ripieno.recipes.knobs import KNOBS, Knobs
 from ripieno.recipes.lion import Lion
+from ripieno.recipes.rate_free import RATE_FREE, check_installed
 from ripieno.recipes.together import Together, hidden_matrices, muon
 from ripieno.space import Value
 
@@ -20,6 +21,7 @@ __all__ = [
     "build_optimizer",
     "decouples",
     "find_optimizer",
+    "put_in_mode",
     "state_slots",
 ]
 
@@ -44,7 +46,7 @@ OPTIMIZERS: Mapping[str, tuple[OptimizerFactory, tuple[str, ...]]] = MappingProx
 )
 """Optimizers by name, and what they take beside the learning rate and the weight decay."""
 
-_OF_ITS_OWN = frozenset({"adamw", "lion", "muon"})
+_OF_ITS_OWN = frozenset({"adamw", "lion", "muon", *RATE_FREE})
 """Optimizers that decouple the weight decay by themselves."""
 
 _SLOTS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -120,6 +122,9 @@ def find_optimizer(name: str, own: Mapping[str, OptimizerFactory]) -> OptimizerF
         return own[name]
     if name in OPTIMIZERS:
         return OPTIMIZERS[name][0]
+    if name in RATE_FREE:
+        check_installed(name)
+        return RATE_FREE[name]
     found = getattr(torch.optim, name.removeprefix(_TORCH), None)
     if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
         if found not in {torch.optim.LBFGS, torch.optim.SparseAdam, torch.optim.Optimizer}:
@@ -130,9 +135,16 @@ def find_optimizer(name: str, own: Mapping[str, OptimizerFactory]) -> OptimizerF
     raise RecipeError(
         problem,
         where="the training hyperparameter 'optimizer'",
-        fix=f"use one of {', '.join(OPTIMIZERS)}, another class of torch.optim by its full "
-        "name, or pass your own: Recipe(optimizers={'mine': MyOptimizer}).",
+        fix=f"use one of {', '.join([*OPTIMIZERS, *RATE_FREE])}, another class of torch.optim "
+        "by its full name, or pass your own: Recipe(optimizers={'mine': MyOptimizer}).",
     )
+
+
+def put_in_mode(optimizer: torch.optim.Optimizer, *, training: bool) -> None:
+    """Have an optimizer that answers with other weights than it trains change them, in place."""
+    change = getattr(optimizer, "train" if training else "eval", None)
+    if callable(change):
+        change()
 
 
 def decouples(knobs: Knobs) -> bool:

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
 from ripieno.recipes.knobs import Knobs
-from ripieno.recipes.optimizers import OPTIMIZERS, OptimizerFactory, build_optimizer, state_slots
+from ripieno.recipes.optimizers import (
+    OPTIMIZERS,
+    OptimizerFactory,
+    build_optimizer,
+    put_in_mode,
+    state_slots,
+)
 from ripieno.space import Value
 
 __all__ = ["kept_slots"]
@@ -47,6 +53,7 @@ def kept_slots(
     copies = dict(twin.named_parameters())
     for name, _ in trained:
         copies[name].grad = torch.full_like(copies[name], 1e-3)
+    put_in_mode(optimizer, training=True)
     optimizer.step()
     return {
         name: _read(optimizer.state.get(copies[name], {}), knobs.optimizer) for name, _ in trained

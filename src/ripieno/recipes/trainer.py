@@ -37,7 +37,7 @@ from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.loss_options import chosen_loss, loss_options
 from ripieno.recipes.losses import find_loss, reduce
 from ripieno.recipes.metrics import measure_scores
-from ripieno.recipes.optimizers import build_optimizer
+from ripieno.recipes.optimizers import build_optimizer, put_in_mode
 from ripieno.recipes.prediction import check_logits, predict_scores
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.regularizers import clip_gradient, decay_weights, limit_norms, penalty
@@ -303,6 +303,7 @@ class _Training:
             loss_sum += losses
             weight_sum += weights
         self._seed_generator(epoch, len(chunks))
+        put_in_mode(self.optimizer, training=False)
         scores = self._validate(epoch)
         metrics = {
             "train_loss": loss_sum / weight_sum,
@@ -322,6 +323,7 @@ class _Training:
     ) -> tuple[float, float]:
         """Take one step on a batch; return the sums of its losses and of their weights."""
         x = altering.inputs(x, step, key)
+        put_in_mode(self.optimizer, training=True)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"]
         self.optimizer.zero_grad()

@@ -73,7 +73,9 @@ class StackedAnswers:
         if self._seen[kind] < _OFTEN:
             return None
         try:
-            self.graphs[kind] = recorded(self._forward, self._tensors, {"x": x})
+            self.graphs[kind] = recorded(
+                self._forward, self._tensors, {"x": x}, module=self._template.module
+            )
         except Exception:  # noqa: BLE001 - what a user's forward does may not be traceable
             self.graphs[kind] = None
         return self.graphs[kind]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ripieno.population.graphs import Graph
 from ripieno.population.recording import recorded
@@ -32,11 +32,19 @@ class RecordedStep:
     buffers: tuple[str, ...]
 
     @classmethod
-    def of(cls, find: Find, arrays: Mapping[str, Tensor], batch: Batch) -> "RecordedStep":
+    def of(
+        cls, find: Find, arrays: Mapping[str, Tensor], batch: Batch, *, module: nn.Module
+    ) -> "RecordedStep":
         """Record what a batch says, for the cost of one; the arrays are left unchanged.
 
+        Args:
+            find: What is recorded.
+            arrays: The arrays of a stack.
+            batch: A batch.
+            module: The module that it runs.
+
         Raises:
-            DataDependentError: It looks at numbers.
+            UnsteadyError: Another call may take another way.
             Exception: Whatever the forward raises.
         """
         names: list[tuple[str, ...]] = []
@@ -52,7 +60,7 @@ class RecordedStep:
             ]
 
         read = {name: array for name, array in arrays.items() if name.startswith(_READ)}
-        return cls(recorded(flat, read, batch), *names)
+        return cls(recorded(flat, read, batch, module=module), *names)
 
     def find(self, arrays: Mapping[str, Tensor], batch: Batch) -> Found:
         """Return what a batch says."""

@@ -7,9 +7,11 @@ views that change nothing are left out.
 """
 
 import operator
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,7 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from ripieno.population.graphs import Function, Graph, shapes
 from ripieno.recipes import witnessed
 
-__all__ = ["DataDependentError", "recorded"]
+__all__ = ["UnsteadyError", "recorded"]
 
 _aten = torch.ops.aten
 
@@ -43,22 +45,31 @@ _SILENT = {_aten.native_batch_norm.default: (3, 4), _aten.cudnn_batch_norm.defau
 """Operations that do not say what they write, and which of their operands that is."""
 
 
-class DataDependentError(RuntimeError):
-    """The function looks at numbers, so that another call may take another way."""
-
-    def __init__(self, operation: object) -> None:
-        super().__init__(f"it looks at numbers ({operation})")
+class UnsteadyError(RuntimeError):
+    """Another call of the function may take another way, as far as can be seen."""
 
 
 def recorded(
-    function: Function, arrays: Mapping[str, Tensor], batch: Mapping[str, Tensor]
+    function: Function,
+    arrays: Mapping[str, Tensor],
+    batch: Mapping[str, Tensor],
+    *,
+    module: nn.Module | None = None,
 ) -> Graph:
     """Record a function of these shapes; it may change tensors that it makes, but not these.
 
+    Args:
+        function: What is recorded.
+        arrays: Its first argument.
+        batch: Its second one.
+        module: What it runs, if anything: a forward that counts its calls is no constant.
+
     Raises:
-        DataDependentError: It looks at the tensors' numbers.
+        UnsteadyError: It looks at the tensors' numbers, draws random numbers outside of torch,
+            or changes a number or a word that the module holds.
         Exception: Whatever the function raises.
     """
+    before = _surroundings(module)
     given = [*arrays.values(), *batch.values()]
     recorder = _Recorder(given)
     # Aliases of its own, for a caller's tensor may be the same object under two names.
@@ -70,6 +81,9 @@ def recorded(
             dict(zip(first, own[: len(first)], strict=True)),
             dict(zip(second, own[len(first) :], strict=True)),
         )
+    changed = [name for name, held in _surroundings(module).items() if held != before.get(name)]
+    if changed:
+        raise UnsteadyError(f"it changes {changed[0]}")
     run = recorder.finish(out)
     return Graph(run, (first, second), shapes(arrays, batch))
 
@@ -112,7 +126,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run an operation, and write it down."""
         kwargs = {} if kwargs is None else kwargs
         if _looks(func, args):
-            raise DataDependentError(func)
+            raise UnsteadyError(f"it looks at numbers ({func})")
         before = self._map((args, kwargs))
         out = func(*args, **kwargs)
         if isinstance(out, Tensor) and self._is_nothing(func, args, out):
@@ -227,6 +241,20 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             first = seen.setdefault(key, node)
             if first is not node:
                 node.replace_all_uses_with(first)
+
+
+def _surroundings(module: nn.Module | None) -> dict[str, object]:
+    """Return what a function may change that no graph holds."""
+    numbers: Any = np.random.get_state(legacy=True)  # noqa: NPY002 - what a user's forward may draw from
+    found: dict[str, object] = {
+        "the state of Python's random numbers": random.getstate(),
+        "the state of NumPy's random numbers": (numbers[1].tobytes(), *numbers[2:]),
+    }
+    for path, part in () if module is None else module.named_modules():
+        for name, held in vars(part).items():
+            if name != "training" and isinstance(held, (bool, int, float, str)):
+                found[f"{path}.{name}".removeprefix(".")] = held
+    return found
 
 
 def _looks(func: Any, args: tuple[Any, ...]) -> bool:

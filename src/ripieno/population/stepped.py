@@ -319,7 +319,8 @@ class SteppedStack:
             return self._find(arrays, own, hooks.objective)
 
         try:
-            return RecordedStep.of(find, self._arrays, {**turn.batch, "rows": turn.rows})
+            batch, module = {**turn.batch, "rows": turn.rows}, self._step.template.module
+            return RecordedStep.of(find, self._arrays, batch, module=module)
         except Exception as error:  # noqa: BLE001 - an objective may look at numbers
             raise_out_of_memory(error)
             return None

@@ -348,8 +348,9 @@ class Engine:
         kind = kind_of(arrays, batch)
         if kind not in self._recorded:
             self.leaves.find(arrays, batch)  # kernels are measured here, never in a recording
-            find = RecordedStep.of(self.leaves.find, arrays, batch).find
-            self._recorded[kind] = partial(self.leaves.take, find)
+            module = self.leaves.template.module
+            step = RecordedStep.of(self.leaves.find, arrays, batch, module=module)
+            self._recorded[kind] = partial(self.leaves.take, step.find)
         return self._recorded[kind]
 
     def predict(self, arrays: Mapping[str, Tensor], x: Tensor, *, shared: bool = True) -> Tensor:
@@ -387,6 +388,6 @@ class Engine:
             out = forward(stack, batch)
             if self._seen[key] < _RECORDED_STEPS:
                 return out
-            self._forwards[key] = recorded(forward, stack, batch)
+            self._forwards[key] = recorded(forward, stack, batch, module=step.template.module)
         answers: Tensor = self._forwards[key](stack, batch)
         return answers

@@ -1,11 +1,14 @@
 """A recorded function gives what the function gives, for other numbers than those it ran on."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.func import vmap
 
-from ripieno.population.recording import DataDependentError, recorded
+from ripieno.population.recording import UnsteadyError, recorded
 from ripieno.recipes import draws
 
 
@@ -129,8 +132,35 @@ def test_what_is_hashed_on_the_host_is_hashed_anew(rate):
     ],
 )
 def test_a_function_that_looks_at_numbers_is_refused(look):
-    with pytest.raises(DataDependentError, match="looks at numbers"):
+    with pytest.raises(UnsteadyError, match="looks at numbers"):
         recorded(lambda arrays, batch: [look(batch["x"])], *given(0))
+
+
+class Restless(nn.Module):
+    """A forward that does not compute the same way every time."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way, self.calls = way, 0
+
+    def forward(self, x):
+        if self.way == "counts":
+            self.calls += 1
+        elif self.way == "draws":
+            random.random()
+        else:
+            np.random.rand()  # noqa: NPY002
+        return x * 2.0
+
+
+@pytest.mark.parametrize(
+    ("way", "what"),
+    [("counts", "calls"), ("draws", "Python's random"), ("draws with numpy", "NumPy's random")],
+)
+def test_a_module_that_counts_or_draws_outside_of_torch_is_refused(way, what):
+    module = Restless(way)
+    with pytest.raises(UnsteadyError, match=f"it changes .*{what}"):
+        recorded(lambda arrays, batch: [module(batch["x"])], *given(0), module=module)
 
 
 def test_rows_may_be_picked_by_number():

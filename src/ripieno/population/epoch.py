@@ -1,4 +1,4 @@
-"""What is known of an epoch of all rows before it begins: learning rates, and what is mixed."""
+"""What is known of an epoch of all rows before it begins: orders, rates, and what is mixed."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,9 +6,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ripieno.recipes import Judging, Knobs, learning_rate_factor, plan_mixing
+from ripieno.recipes import Judging, Knobs, draws, learning_rate_factor, plan_mixing
 
-__all__ = ["Planned", "learning_rates", "planned"]
+__all__ = ["Planned", "generator_seeds", "learning_rates", "orders", "planned"]
 
 
 class Planned(Protocol):
@@ -39,21 +39,60 @@ def learning_rates(rows: Sequence[Planned], steps: int, *, epochs: int) -> Tenso
         steps: Steps of the epoch.
         epochs: Length of the whole training.
     """
-    rates = [
-        [
-            row.knobs.lr
-            * learning_rate_factor(
-                row.epoch * steps + step,
-                steps,
-                epochs=epochs,
-                knobs=row.knobs,
-                values=() if row.judging is None else row.judging.values,
+    rates: list[list[float]] = []
+    for number, row in enumerate(rows):
+        before = rows[number - 1] if number else row
+        if number and _alike(row, before):
+            rates.append(rates[-1])
+            continue
+        values = () if row.judging is None else row.judging.values
+        factors = [
+            learning_rate_factor(
+                row.epoch * steps + step, steps, epochs=epochs, knobs=row.knobs, values=values
             )
             for step in range(steps)
         ]
-        for row in rows
-    ]
+        rates.append([row.knobs.lr * factor for factor in factors])
     return torch.tensor(rates, dtype=torch.float64)
+
+
+def _alike(row: Planned, other: Planned) -> bool:
+    unjudged = row.judging is None and other.judging is None
+    return unjudged and row.epoch == other.epoch and row.knobs == other.knobs
+
+
+def orders(
+    rows: Sequence[Planned],
+    *,
+    counts: Sequence[int],
+    size: int | None,
+    samples: Sequence[Tensor | None],
+    stream: int | None,
+) -> Tensor:
+    """Return the training rows of an epoch in each row's own order, int64, ``(members, rows)``.
+
+    Args:
+        rows: The rows.
+        counts: Rows of the part that each row is trained on.
+        size: Rows of an epoch; None for all.
+        samples: The only training rows that each row sees; None for all.
+        stream: The seed of one order for all, where they share the batches of a stream.
+    """
+    seeds = [row.seed if stream is None else stream for row in rows]
+    whole = len(set(counts)) == 1 and (size is None or size >= counts[0])
+    if whole and all(sample is None for sample in samples):
+        return draws.whole_orders(seeds, [row.epoch for row in rows], rows=counts[0])
+    return torch.stack(
+        [
+            draws.epoch_order(seed, row.epoch, rows=count, size=size, sample=sample)
+            for seed, row, count, sample in zip(seeds, rows, counts, samples, strict=True)
+        ]
+    )
+
+
+def generator_seeds(rows: Sequence[Planned], step: int) -> list[int]:
+    """Return what torch's own generator is seeded with for each row before a step."""
+    return [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
 
 
 def planned(rows: Sequence[Planned], steps: int, *, shape: tuple[int, ...]) -> dict[str, Tensor]:

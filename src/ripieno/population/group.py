@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ripieno.population.deciding import TierName
-from ripieno.population.epoch import learning_rates, planned
+from ripieno.population.epoch import generator_seeds, learning_rates, orders, planned
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
@@ -71,6 +71,8 @@ class Group:
         seed: The study's seed, from which the order of streamed rows comes.
         samples: The only training rows that a trial sees, equally many in all rows.
         alone: Times a step of the first row's model in the one-model trainer.
+        measures: Whether every epoch is measured on the validation part, and not only those
+            that end an order or are judged.
     """
 
     def __init__(
@@ -85,8 +87,9 @@ class Group:
         seed: int = 0,
         samples: Mapping[int, Tensor] = _ALL,
         alone: Callable[[], float] | None = None,
+        measures: bool = True,
     ) -> None:
-        self.rows = list(rows)
+        self.rows, self._measures = list(rows), measures
         self._seed, self._samples, self._alone = seed, samples, alone
         recipe = complete(recipe, data)
         self._recipe, self._data = in_equal_epochs(recipe, data), data
@@ -169,7 +172,13 @@ class Group:
     def _epoch(self, stop: Callable[[], bool]) -> bool:
         """Train one epoch; False, with the rows as they were, if ``stop()`` came first."""
         rows, members = self._going, len(self._going)
-        order = torch.stack([self._order(row) for row in rows])
+        order = orders(
+            rows,
+            counts=[self._inputs.rows(row.fold) for row in rows],
+            size=self._recipe.epoch_rows,
+            samples=[self._samples.get(row.order.trial) for row in rows],
+            stream=self._seed if self._inputs.streamed else None,
+        )
         plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
         stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
@@ -203,16 +212,21 @@ class Group:
             if step == 0 and self._engine.catch_up(arrays, batch, epoch=rows[0].epoch + 1):
                 self._lay_out()
                 arrays = {**self._stack.arrays, **statistics}
-            self._engine.step(arrays, batch, generator_seeds=partial(_generator_seeds, rows, step))
-        scores = self._validate(stop)
-        if scores is None:
-            return False
-        kept = self._stack.copy()
+            self._engine.step(arrays, batch, generator_seeds=partial(generator_seeds, rows, step))
+        kept, scores = self._stack.copy(), None
+        if self._is_measured():
+            scores = self._scores(kept, [row.fold for row in rows], stop)
+            if scores is None:
+                return False
         for number, row in enumerate(rows):
-            self._finish(
-                number, row, statistics, scores=scores[number], rates=rates[number], kept=kept
-            )
+            own = None if scores is None else scores[number]
+            self._finish(number, row, statistics, scores=own, rates=rates[number], kept=kept)
         return True
+
+    def _is_measured(self) -> bool:
+        """Say whether anybody asks for the metrics of this epoch."""
+        ends = any(row.epoch + 1 == row.order.stop for row in self._going)
+        return self._measures or ends or any(row.judging is not None for row in self._going)
 
     def _decide(self, arrays: Mapping[str, Tensor], batch: Batch, *, steps_left: float) -> None:
         """Choose the tier, and lay the stack out for it."""
@@ -263,12 +277,11 @@ class Group:
         row: Row,
         statistics: dict[str, Tensor],
         *,
-        scores: NDArray[np.float64],
+        scores: NDArray[np.float64] | None,
         rates: Tensor,
         kept: Stack,
     ) -> None:
-        epoch = row.epoch + 1
-        scores, targets = self._inputs.measured(scores, row.fold)
+        epoch, measured = row.epoch + 1, {}
         if not statistics["statistic/alive"][number]:
             step = int(statistics["statistic/steps_taken"][number])
             loss = float(statistics["statistic/last_loss"][number])
@@ -276,48 +289,53 @@ class Group:
                 f"the training loss was {loss} in epoch {epoch}, step {step + 1} of {len(rates)} "
                 f"(learning rate {float(rates[step]):.3g})."
             )
-        elif not np.isfinite(scores).all():
+        elif scores is not None and not np.isfinite(scores).all():
             row.error = f"the validation predictions were not finite after epoch {epoch}."
         if row.error is not None:
             row.status, row.held = OutcomeStatus.DIVERGED, None
             return
         loss_sum = float(statistics["statistic/loss_sum"][number])
+        if scores is not None:
+            scores, targets = self._inputs.measured(scores, row.fold)
+            measured = measure_scores(
+                scores, targets, metrics=self._recipe.metrics, task=self._inputs.task
+            )
+            predictions = partial(self._inputs.predictions, scores)
+        else:
+            folds = [each.fold for each in self._going]
+            predictions = partial(self._predictions, kept, folds, number=number)
         row.metrics.append(
             {
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
-                **measure_scores(
-                    scores, targets, metrics=self._recipe.metrics, task=self._inputs.task
-                ),
+                **measured,
                 "learning_rate": float(rates[-1]),
             }
         )
         row.held = partial(
-            _finished, row.metrics[-1], kept, number=number, epoch=epoch,
-            predictions=partial(self._inputs.predictions, scores),
-        )  # fmt: skip
+            _finished, row.metrics[-1], kept, number=number, epoch=epoch, predictions=predictions
+        )
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
 
-    def _validate(self, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
+    def _scores(
+        self, stack: Stack, folds: Sequence[int], stop: Callable[[], bool]
+    ) -> NDArray[np.float64] | None:
         """Return scores ``(members, rows, outputs)``, or None if ``stop()``."""
         parts = []
-        folds = [row.fold for row in self._going]
         for x in self._inputs.validation(folds):
             if stop():
                 return None
-            outputs = self._engine.predict(self._stack.arrays, x, shared=self._inputs.shared)
+            outputs = self._engine.predict(stack.arrays, x, shared=self._inputs.shared)
             parts.append(self._inputs.scores(outputs, folds))
         return torch.cat(parts, dim=1).numpy()
 
-    def _order(self, row: Row) -> Tensor:
-        return draws.epoch_order(
-            # One order for all rows, where they share the batches of a stream.
-            self._seed if self._inputs.streamed else row.seed,
-            row.epoch,
-            rows=self._inputs.rows(row.fold),
-            size=self._recipe.epoch_rows,
-            sample=self._samples.get(row.order.trial),
-        )
+    def _predictions(
+        self, stack: Stack, folds: Sequence[int], *, number: int
+    ) -> NDArray[np.floating[Any]]:
+        """Return what a row of an epoch that was not measured says of the validation part."""
+        scores = self._scores(stack, folds, lambda: False)
+        assert scores is not None  # noqa: S101 - nobody asked it to stop
+        return self._inputs.predictions(self._inputs.measured(scores[number], folds[number])[0])
 
     def _image_keys(self, steps: int) -> Tensor:
         """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""
@@ -364,10 +382,6 @@ class Group:
             model = arrange(self._recipe, copy.deepcopy(model))
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]
-
-
-def _generator_seeds(rows: Sequence[Row], step: int) -> list[int]:
-    return [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
 
 
 def _finished(

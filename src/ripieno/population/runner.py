@@ -53,8 +53,7 @@ _MOST_ROWS = 32
 once, whatever is measured: what a search proposes must not depend on a clock."""
 
 _LONE_STEPS = 200
-"""Steps of single rows of one signature, from which on they are tried as stacks of one even where
-other models were no stacks."""
+"""Steps of single rows of one signature that are worth a stack of one, where others needed vmap."""
 _WORTH_TRACING = 5_000
 """Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
 they save, where the forward needs vmap: about a millisecond a row and step for small models."""
@@ -83,8 +82,8 @@ class PopulationRunner:
         width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
             best (see :class:`~ripieno.population.width.Widths`).
         target: Where a trial reaches it, its stack ends as if it were asked to stop.
-        samples: The only training rows that a trial sees, int64, by the trial's number;
-            repeats allowed. A trial that is absent sees all.
+        samples: The only training rows that trials see, int64, by number; None for all.
+        measures: False leaves out the metrics of epochs that end no order, in stacks.
     """
 
     def __init__(
@@ -98,6 +97,7 @@ class PopulationRunner:
         width: int | Literal["auto"] = "auto",
         target: Target | None = None,
         samples: Mapping[int, Tensor] | None = None,
+        measures: bool = True,
     ) -> None:
         self.recipe = complete(recipe, data)
         self.data = data
@@ -107,7 +107,7 @@ class PopulationRunner:
         self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
         self._seeds = seeds
         self._models = len(data.parts) * seeds
-        self._samples = samples or {}
+        self._samples, self._measures = samples or {}, measures
         self._target = target
         self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target, samples=self._samples)
         self._groups: dict[str, str] = {}
@@ -169,9 +169,8 @@ class PopulationRunner:
     def _worth_recording(self, order: Order, steps: int) -> bool:
         """Say whether a single row is worth a stack of one, which is recorded.
 
-        It follows from the sizes, not from a clock: the trainer rounds otherwise, and the same
-        search is to give the same trials. Models that were found not to run without vmap must
-        be worth a longer search first.
+        By sizes, not by a clock: the trainer rounds otherwise, and the same search is to give
+        the same trials. Models that were found to need vmap must be worth more.
         """
         if self.tier != "auto" or self._batch_numbers(order) >= _LARGE_BATCH:
             return False
@@ -310,6 +309,7 @@ class PopulationRunner:
             name=name,
             seed=self.seed,
             samples=self._samples,
+            measures=self._measures,
             alone=None if len(part.rows) == 1 else partial(self._trainer.step_seconds, order),
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)

@@ -14,6 +14,7 @@ https://github.com/skeeto/hash-prospector.
 """
 
 import math
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import cast
 
@@ -36,6 +37,7 @@ __all__ = [
     "step_keys",
     "trial_seed",
     "uniform",
+    "whole_orders",
 ]
 
 _MASK64 = (1 << 64) - 1
@@ -204,6 +206,18 @@ def permutations(keys: Tensor, rows: int) -> Tensor:
 def permutation(seed: int, epoch: int, rows: int) -> Tensor:
     """Return the order in which a trial sees its training rows in an epoch, int64, ``(rows,)``."""
     return permutations(key_tensor(fold(seed, Purpose.ORDER, epoch)), rows)
+
+
+def whole_orders(seeds: Sequence[int], epochs: Sequence[int], *, rows: int) -> Tensor:
+    """Return the orders of trials that see the whole part, int64, ``(trials, rows)``.
+
+    Args:
+        seeds: The trials' seeds.
+        epochs: Epochs that each was trained before this one.
+        rows: Rows of the training part.
+    """
+    keys = [fold(s, Purpose.ORDER, e) for s, e in zip(seeds, epochs, strict=True)]
+    return permutations(key_tensor(*keys).reshape(len(keys)), rows)
 
 
 def epoch_order(

@@ -52,7 +52,9 @@ class Members:
         samples: Mapping[int, Tensor] | None = None,
     ) -> None:
         self._states = States()
-        self._runner = PopulationRunner(recipe, data, seed, tier=tier, samples=samples)
+        self._runner = PopulationRunner(
+            recipe, data, seed, tier=tier, samples=samples, measures=False
+        )
 
     def train(self, orders: Sequence[Order]) -> list[Trained]:
         """Carry orders out; return members in the order of their numbers.

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from ripieno.recipes import raise_out_of_memory
 
-__all__ = ["TIERS", "Choice", "Tier", "rather_alone", "tier_of", "words_of"]
+__all__ = ["TIERS", "Choice", "Tier", "rather_alone", "recorded_before", "tier_of", "words_of"]
 
 Tier = Literal["compiled", "traced", "leaves", "vmap", "loop", "alone"]
 TIERS: tuple[Tier, ...] = get_args(Tier)[:-1]
@@ -62,6 +62,21 @@ def rather_alone(choice: Choice, *, members: int, alone: Callable[[], float]) ->
         return replace(choice, seconds=seconds)
     obstacle = choice.tier == "loop"
     return Choice("alone", choice.reason if obstacle else "it is faster than a stack", seconds)
+
+
+def recorded_before(choice: Choice, steps_left: float, *, most: float) -> Choice | None:
+    """Return what was chosen for little work before, now that the step is recorded.
+
+    Args:
+        choice: What was chosen last.
+        steps_left: Steps to come.
+        most: Seconds of work that are little; None is returned beyond.
+    """
+    if choice.lasting or steps_left * choice.seconds["leaves"] >= most:
+        return None
+    if choice.tier == "traced":
+        return choice
+    return replace(choice, tier="traced", reason="it was recorded before")
 
 
 def tier_of(name: str) -> Tier:

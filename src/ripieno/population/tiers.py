@@ -2,8 +2,7 @@
 
 ====================  ====================================================================
 ``compiled``          the whole step as one graph, compiled; full batches only
-``traced``            forward, loss and gradient as a flat graph, without vmap, modules and
-                      autograd
+``traced``            forward, loss and gradient as a flat graph of plain operations
 ``leaves``            the forward with member-aware leaves: once, on stand-ins for tensors,
                       where every function is known to treat rows alone, else under vmap
 ``vmap``              the forward under vmap, with those leaves alone that numbers need
@@ -23,7 +22,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ripieno.population.choice import TIERS, Choice, Tier, rather_alone, tier_of, words_of
+from ripieno.population.choice import (
+    TIERS,
+    Choice,
+    Tier,
+    rather_alone,
+    recorded_before,
+    tier_of,
+    words_of,
+)
 from ripieno.population.compiled import MEANWHILE, CompiledTier
 from ripieno.population.compiler import Compiler
 from ripieno.population.copies import Kind, arrays_apart, copied, kind_of, timed
@@ -119,16 +126,23 @@ class Engine:
             return run
         if tier == "compiled" and self._compiled.has(arrays, batch):
             run = self._compiled.graph(arrays, batch)
-        elif tier in {"compiled", "traced"}:
-            # A short last batch is not worth a compilation of its own.
+        elif tier in {"compiled", "traced"} or (self.choice and not self.choice.lasting):
+            # A short last batch is not compiled; few steps of many orders are many.
             self._seen[kind] += 1
             if kind not in self._recorded and self._seen[kind] < _RECORDED_STEPS:
                 return self.leaves
-            run = self._traced(arrays, batch)
+            run = self._traced_or_leaves(arrays, batch)
         else:
             run = self._function(tier, arrays, batch)
         self._runs[tier, kind] = run
         return run
+
+    def _traced_or_leaves(self, arrays: Mapping[str, Tensor], batch: Batch) -> Function:
+        try:
+            return self._traced(arrays, batch)
+        except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
+            raise_out_of_memory(error)
+            return self.leaves
 
     def decide(
         self,
@@ -209,15 +223,13 @@ class Engine:
 
         Then no kernel is measured either: the likely winners are taken.
         """
-        known = self.choice
-        if known is not None and known.tier == "traced" and not known.lasting:
-            work = steps_left * known.seconds["leaves"]
-            if kind_of(arrays, batch) in self._recorded and work < _MEASURE_SECONDS:
+        if self.choice is not None and kind_of(arrays, batch) in self._recorded:
+            known = recorded_before(self.choice, steps_left, most=_MEASURE_SECONDS)
+            if known is not None:
                 return known
         own = copied(arrays)
         try:
-            self.leaves(own, batch)
-            seconds = {"leaves": timed(self.leaves, own, batch)}
+            seconds = {"leaves": min(timed(self.leaves, own, batch) for _ in range(2))}
         except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
             raise_out_of_memory(error)
             return None
@@ -229,8 +241,7 @@ class Engine:
             return Choice("leaves", words, seconds, lasting=False)
         try:
             step = self._traced(arrays, batch)
-            step(own, batch)
-            seconds["traced"] = timed(step, own, batch)
+            seconds["traced"] = min(timed(step, own, batch) for _ in range(2))
         except Exception as error:  # noqa: BLE001 - a user's forward may raise anything
             raise_out_of_memory(error)
             return Choice("leaves", f"traced failed with {words_of(error)}", seconds, lasting=False)
@@ -331,15 +342,10 @@ class Engine:
 
     def _function(self, tier: Tier, arrays: Mapping[str, Tensor], batch: Batch) -> Function:
         """Return the step of a tier for these shapes, made now if it is new."""
-        plain: dict[Tier, Function] = {
-            "vmap": self._vmap,
-            "leaves": self.leaves,
-            "loop": self._loop,
-        }
-        if tier in plain:
-            return plain[tier]
         if tier == "traced":
             return self._traced(arrays, batch)
+        if tier != "compiled":
+            return self._loop if tier == "loop" else self._vmap if tier == "vmap" else self.leaves
         if not self._compiled.has(arrays, batch):
             self.leaves.find(arrays, batch)  # kernels are measured here, never in a trace
         return self._compiled.graph(arrays, batch)

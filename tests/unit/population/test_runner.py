@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -312,3 +314,15 @@ def test_trials_of_one_stack_are_given_as_they_end(data, monkeypatch):
         for outcome in runner.run(orders, MemoryArtifacts(), lambda: False)
     ]
     assert given == [(0, [3]), (1, [3, 2]), (2, [3, 2, 1])]
+
+
+def test_few_steps_of_many_orders_are_recorded_in_the_end(data):
+    runner = PopulationRunner(Recipe(model=model, epochs=60), data)
+    store, notes, state = MemoryArtifacts(), [], None
+    for epoch in range(30):
+        again = [replace(order(0), start=epoch, stop=epoch + 1, state=state)]
+        (outcome,) = runner.run(again, store, lambda: False)
+        state = outcome.state
+        notes.append(outcome.notes)
+    assert "too few to be worth a trace" in notes[0]
+    assert "traced: it was recorded before" in notes[-1]

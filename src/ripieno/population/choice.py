@@ -6,11 +6,25 @@ from typing import Literal, get_args
 
 from ripieno.recipes import raise_out_of_memory
 
-__all__ = ["TIERS", "Choice", "Tier", "rather_alone", "recorded_before", "tier_of", "words_of"]
+__all__ = [
+    "TIERS",
+    "Choice",
+    "RatherAloneError",
+    "Tier",
+    "rather_alone",
+    "recorded_before",
+    "tier_of",
+    "words_of",
+]
 
 Tier = Literal["compiled", "traced", "leaves", "vmap", "loop", "alone"]
 TIERS: tuple[Tier, ...] = get_args(Tier)[:-1]
 """The ways to compute a stack, the best first."""
+
+
+class RatherAloneError(Exception):
+    """The models are trained faster, or more rightly, one by one."""
+
 
 _HEAVY_SECONDS = 4e-3
 """A step of one row below which the trainer's own calls cost more than a stack can."""

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ripieno.population.choice import RatherAloneError
 from ripieno.population.deciding import TierName
 from ripieno.population.epoch import generator_seeds, learning_rates, orders, planned
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
@@ -45,14 +46,10 @@ from ripieno.recipes import (
 )
 from ripieno.records import Metrics, OutcomeStatus
 
-__all__ = ["EngineKey", "Group", "RatherAloneError"]
+__all__ = ["EngineKey", "Group"]
 
 EngineKey = tuple[str, Optimizer, Rules]
 """What an engine computes: the group's name, the optimizer, and what else rows have in common."""
-
-
-class RatherAloneError(Exception):
-    """The models are trained faster one by one."""
 
 
 _ALL: Mapping[int, Tensor] = MappingProxyType({})

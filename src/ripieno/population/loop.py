@@ -7,7 +7,7 @@ same stacked optimizer updates them.
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ripieno.population.altering import alter_inputs, alter_losses
+from ripieno.population.choice import RatherAloneError
 from ripieno.population.losses import check_outputs
 from ripieno.population.optimizers import l1_penalty
 from ripieno.population.stack import Layout
@@ -37,6 +38,7 @@ class LoopStep:
     module: nn.Module
     layout: Layout
     rules: Rules
+    _kept: list[frozenset[str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, model: nn.Module, layout: Layout, rules: Rules) -> "LoopStep":
@@ -57,9 +59,22 @@ class LoopStep:
             batch: See ``Batch``.
             generator_seeds: For each row what torch's own generator is seeded with before
                 its step, as the one-model trainer does; None leaves it alone.
+
+        Raises:
+            RatherAloneError: Some batch has no gradient for a parameter that others have one
+                for, and the optimizer counts the steps of each parameter.
         """
         found = self.find(arrays, batch, generator_seeds=generator_seeds)
+        self._check_steps(found, batch["active"] & arrays["statistic/alive"])
         apply(arrays, batch, found, layout=self.layout, rules=self.rules)
+
+    def _check_steps(self, found: Found, rows: Tensor) -> None:
+        """Refuse what a stack cannot count: it knows the steps of a row, not of a parameter."""
+        kept = frozenset(n for n in found.gradients if self.layout.optimizer.counts_for(n))
+        if not self._kept:
+            self._kept.append(kept)
+        if kept != self._kept[0] or not all(bool(found.present[n][rows].all()) for n in kept):
+            raise RatherAloneError("not every batch has a gradient for every parameter")
 
     def find(
         self,

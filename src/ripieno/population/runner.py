@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ripieno.population.choice import RatherAloneError
 from ripieno.population.deciding import TierName
-from ripieno.population.group import EngineKey, Group, RatherAloneError
+from ripieno.population.group import EngineKey, Group
 from ripieno.population.hyper import common
 from ripieno.population.memory import give_back_memory, keep_freed_memory
 from ripieno.population.optimizers import FAMILIES
@@ -55,8 +56,8 @@ once, whatever is measured: what a search proposes must not depend on a clock.""
 _LONE_STEPS = 200
 """Steps of single rows of one signature that are worth a stack of one, where others needed vmap."""
 _WORTH_TRACING = 5_000
-"""Steps, counted for each row, below which a probe and a trace (3 to 5 seconds) cost more than
-they save, where the forward needs vmap: about a millisecond a row and step for small models."""
+"""Steps, counted for each row, below which probes (3 to 5 seconds) cost more than they save, where
+the forward needs vmap: about a millisecond a row and step for small models."""
 
 _LARGE_BATCH = 20_000
 """Numbers of a batch below which no model is heavy."""
@@ -113,8 +114,7 @@ class PopulationRunner:
         self._groups: dict[str, str] = {}
         self._rather_alone: dict[str, str] = {}
         self._lone_steps: Counter[str] = Counter()
-        # Traced graphs are kept from rung to rung.
-        self._engines: dict[EngineKey, Engine] = {}
+        self._engines: dict[EngineKey, Engine] = {}  # kept from rung to rung, with their graphs
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Arrive in a worker, which does nothing but train."""

@@ -245,7 +245,9 @@ def apply(
         gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
     view = replace(view, gradients=gradients)
     hyper = {**named(arrays, "hyper/"), "lr": batch["rates"]}
-    if eager and layout.optimizer.by_row(view.parameters) and "rate_scales" not in rules.uses:
+    # By what a row holds, not by what has a gradient now: neighbours may take other branches.
+    trained = {name: arrays[f"model/{name}"] for name in layout.trained}
+    if eager and "rate_scales" not in rules.uses and layout.optimizer.by_row(trained):
         _update_rows(arrays, view, hyper, layout=layout, train=train, present=found.present)
     else:
         _update(arrays, view, hyper, layout=layout, rules=rules, rows=rows, present=found.present)
@@ -319,8 +321,10 @@ def _update_rows(
         if trains:
             own = (taken[row], *(values[row] for values in numbers.values()))
             alike.setdefault(own, []).append(row)
+    # A kernel knows no strides: where parameters are views of a flat array, each row is its own.
+    solid = not present and all(p.is_contiguous() for p in view.parameters.values())
     for own, rows in alike.items():
-        whole = len(rows) == len(taken) and not present
+        whole = solid and len(rows) == len(taken)
         parts = [
             (slice(None) if whole else row, name)
             for row in (rows[:1] if whole else rows)

@@ -247,7 +247,8 @@ def apply(
     hyper = {**named(arrays, "hyper/"), "lr": batch["rates"]}
     # By what a row holds, not by what has a gradient now: neighbours may take other branches.
     trained = {name: arrays[f"model/{name}"] for name in layout.trained}
-    if eager and "rate_scales" not in rules.uses and layout.optimizer.by_row(trained):
+    by_row = eager and gradients and "rate_scales" not in rules.uses
+    if by_row and layout.optimizer.by_row(trained):
         _update_rows(arrays, view, hyper, layout=layout, train=train, present=found.present)
     else:
         _update(arrays, view, hyper, layout=layout, rules=rules, rows=rows, present=found.present)

@@ -86,3 +86,36 @@ def test_branches_that_are_not_always_taken_are_counted_by_the_trainer(data):
         runner = PopulationRunner(recipe, data, 0, tier="leaves")
         for outcome in runner.run(orders, MemoryArtifacts(), lambda: False):
             assert ("not every batch has a gradient" in outcome.notes) == alone
+
+
+def test_branching_models_that_all_diverge_are_told_as_such(data):
+    recipe = Recipe(model=lambda config: Branching(), epochs=2)
+    orders = [
+        Order(t, rp.Config({"batch_size": 16, "optimizer": "sgd", "lr": 1e30}), 0, 2)
+        for t in range(2)
+    ]
+    runner = PopulationRunner(recipe, data, 0, tier="leaves")
+    outcomes = list(runner.run(orders, MemoryArtifacts(), lambda: False))
+    assert [o.status for o in outcomes] == [OutcomeStatus.DIVERGED] * 2
+    assert all("the training loss was" in o.error for o in outcomes)
+
+
+class Recurrent(nn.Module):
+    """No branch, and no stack either: its rows are trained in the loop."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.RNN(4, 8, batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(self.cell(x.unsqueeze(1))[0][:, -1])
+
+
+def test_the_loop_goes_on_counting_when_all_rows_have_diverged(data):
+    recipe = Recipe(model=lambda config: Recurrent(), epochs=2)
+    config = rp.Config({"batch_size": 16, "optimizer": "adam", "lr": 1e38})
+    runner = PopulationRunner(recipe, data, 0, tier="leaves")
+    orders = [Order(t, config, 0, 2) for t in range(2)]
+    outcomes = list(runner.run(orders, MemoryArtifacts(), lambda: False))
+    assert [o.status for o in outcomes] == [OutcomeStatus.DIVERGED] * 2
+    assert all(o.notes.startswith("2 rows; loop: ") for o in outcomes)

@@ -4,13 +4,12 @@ import copy
 import time
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from ripieno.population.graphs import Function
 from ripieno.population.step import Batch
 
-__all__ = ["Kind", "arrays_apart", "copied", "kind_of", "timed"]
+__all__ = ["Kind", "copied", "kind_of", "timed"]
 
 Kind = tuple[object, ...]
 """What tells the stacks and batches of one engine apart that each need their own recording."""
@@ -26,22 +25,6 @@ def kind_of(arrays: Mapping[str, Tensor], batch: Batch) -> Kind:
 def copied(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copy the arrays; those that share their memory go on to share it."""
     return copy.deepcopy(dict(arrays))
-
-
-def arrays_apart(arrays: Mapping[str, Tensor], *, device: str | None = None) -> dict[str, Tensor]:
-    """Copy the arrays as a compiler is to see them: none is a view of another.
-
-    Args:
-        arrays: The arrays of a stack.
-        device: ``"meta"`` for shapes without numbers; None for where they are.
-    """
-    return {
-        name: torch.empty(array.shape, dtype=array.dtype, device=device)
-        if device is not None
-        else array.clone(memory_format=torch.contiguous_format)
-        for name, array in arrays.items()
-        if not name.startswith("flat/")
-    }
 
 
 def timed(run: Function, arrays: Mapping[str, Tensor], batch: Batch) -> float:

@@ -319,20 +319,24 @@ class Group:
     ) -> NDArray[np.float64] | None:
         """Return scores ``(members, rows, outputs)``, or None if ``stop()``."""
         parts = []
-        for x in self._inputs.validation(folds):
+        for part in self._parts(stack, folds):
             if stop():
                 return None
-            outputs = self._engine.predict(stack.arrays, x, shared=self._inputs.shared)
-            parts.append(self._inputs.scores(outputs, folds))
+            parts.append(part)
         return torch.cat(parts, dim=1).numpy()
+
+    def _parts(self, stack: Stack, folds: Sequence[int]) -> Iterator[Tensor]:
+        """Yield scores ``(members, some rows, outputs)`` of the validation part."""
+        for x in self._inputs.validation(folds):
+            outputs = self._engine.predict(stack.arrays, x, shared=self._inputs.shared)
+            yield self._inputs.scores(outputs, folds)
 
     def _predictions(
         self, stack: Stack, folds: Sequence[int], *, number: int
     ) -> NDArray[np.floating[Any]]:
         """Return what a row of an epoch that was not measured says of the validation part."""
-        scores = self._scores(stack, folds, lambda: False)
-        assert scores is not None  # noqa: S101 - nobody asked it to stop
-        return self._inputs.predictions(self._inputs.measured(scores[number], folds[number])[0])
+        scores = torch.cat([part[number] for part in self._parts(stack, folds)]).numpy()
+        return self._inputs.predictions(self._inputs.measured(scores, folds[number])[0])
 
     def _image_keys(self, steps: int) -> Tensor:
         """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""

@@ -70,6 +70,8 @@ class LoopStep:
 
     def _check_steps(self, found: Found, rows: Tensor) -> None:
         """Refuse what a stack cannot count: it knows the steps of a row, not of a parameter."""
+        if not bool(rows.any()):
+            return  # all of them have diverged
         kept = frozenset(n for n in found.gradients if self.layout.optimizer.counts_for(n))
         if not self._kept:
             self._kept.append(kept)

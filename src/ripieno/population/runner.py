@@ -83,7 +83,7 @@ class PopulationRunner:
         width: Rows of one stack at most; ``"auto"`` measures for each signature how many are
             best (see :class:`~ripieno.population.width.Widths`).
         target: Where a trial reaches it, its stack ends as if it were asked to stop.
-        samples: The only training rows that trials see, int64, by number; None for all.
+        samples: By its number the only rows that a trial sees, int64, repeats allowed; else all.
         measures: False leaves out the metrics of epochs that end no order, in stacks.
     """
 

@@ -26,7 +26,7 @@ from ripieno.population.optimizers import Optimizer
 from ripieno.population.signature import difference, row_numbers
 from ripieno.recipes import State, depths, unit_axes
 
-__all__ = ["Layout", "Stack"]
+__all__ = ["Layout", "Stack", "arrays_apart"]
 
 _MODEL, _OPTIMIZER, _ROW, _NUMBER, _HYPER = "model/", "optimizer/", "row/", "number/", "hyper/"
 _FLAT = "flat/"
@@ -174,8 +174,7 @@ class Stack:
 
     def copy(self) -> Self:
         """Return a copy, every array in memory of its own."""
-        own = {n: a.clone(memory_format=torch.contiguous_format) for n, a in self._owned()}
-        return replace(self, arrays=own)
+        return replace(self, arrays=arrays_apart(self.arrays))
 
     def apart(self) -> Self:
         """Return the same stack with every array in memory of its own."""
@@ -296,3 +295,19 @@ class Stack:
                     array += first.to(array.dtype).view(-1, *[1] * (array.ndim - 1))
                 fresh[f"{_OPTIMIZER}{name}/{slot}"] = array
         return fresh
+
+
+def arrays_apart(arrays: Mapping[str, Tensor], *, device: str | None = None) -> dict[str, Tensor]:
+    """Copy the arrays so that none is a view of another, as a compiler is to see them.
+
+    Args:
+        arrays: The arrays of a stack.
+        device: ``"meta"`` for shapes without numbers; None for where they are.
+    """
+    return {
+        name: torch.empty(array.shape, dtype=array.dtype, device=device)
+        if device is not None
+        else array.clone(memory_format=torch.contiguous_format)
+        for name, array in arrays.items()
+        if not name.startswith(_FLAT)
+    }

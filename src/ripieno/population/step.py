@@ -16,7 +16,14 @@ from torch import Tensor
 
 from ripieno.population.altering import alter_inputs, alter_losses
 from ripieno.population.losses import check_outputs, stacked_loss
-from ripieno.population.optimizers import Numbers, clip, clip_values, l1_penalty, limit_norms
+from ripieno.population.optimizers import (
+    Numbers,
+    clip,
+    clip_values,
+    l1_penalty,
+    limit_norms,
+)
+from ripieno.population.row_updates import update_rows
 from ripieno.population.stack import Layout
 from ripieno.population.template import Template
 from ripieno.recipes import LOSS_OPTIONS, LossFunction
@@ -247,9 +254,13 @@ def apply(
     hyper = {**named(arrays, "hyper/"), "lr": batch["rates"]}
     # By what a row holds, not by what has a gradient now: neighbours may take other branches.
     trained = {name: arrays[f"model/{name}"] for name in layout.trained}
-    by_row = eager and gradients and "rate_scales" not in rules.uses
-    if by_row and layout.optimizer.by_row(trained):
-        _update_rows(arrays, view, hyper, layout=layout, train=train, present=found.present)
+    plain = eager and bool(gradients) and "rate_scales" not in rules.uses
+    kernel = layout.optimizer.kernel(trained) if plain else None
+    if kernel is not None:
+        update_rows(
+            kernel, view.parameters, view.gradients, slots=view.slots, taken=arrays["steps"],
+            hyper=layout.optimizer.complete(hyper), train=train, present=found.present,
+        )  # fmt: skip
     else:
         _update(arrays, view, hyper, layout=layout, rules=rules, rows=rows, present=found.present)
     if "max_norm" in rules.uses:
@@ -298,47 +309,6 @@ def _update(
             _write(view.slots[name][slot], value, own)
     for slot, value in row_slots.items():
         _write(arrays[f"row/{slot}"], value, rows)
-
-
-def _update_rows(
-    arrays: Mapping[str, Tensor],
-    view: "_View",
-    hyper: Numbers,
-    *,
-    layout: Layout,
-    train: Tensor,
-    present: Mapping[str, Tensor],
-) -> None:
-    """Take the optimizer's step in place: one row that trains after another.
-
-    Rows that are alike in all numbers of the step are taken at once; each of their parameters'
-    numbers is computed as it would be alone.
-    """
-    optimizer = layout.optimizer
-    numbers = {name: values.tolist() for name, values in optimizer.complete(hyper).items()}
-    taken = arrays["steps"].tolist()
-    alike: dict[tuple[float, ...], list[int]] = {}
-    for row, trains in enumerate(train.tolist()):
-        if trains:
-            own = (taken[row], *(values[row] for values in numbers.values()))
-            alike.setdefault(own, []).append(row)
-    # A kernel knows no strides: where parameters are views of a flat array, each row is its own.
-    solid = not present and all(p.is_contiguous() for p in view.parameters.values())
-    for own, rows in alike.items():
-        whole = solid and len(rows) == len(taken)
-        parts = [
-            (slice(None) if whole else row, name)
-            for row in (rows[:1] if whole else rows)
-            for name in view.gradients
-            if name not in present or bool(present[name][row])
-        ]
-        optimizer.step_rows(
-            [view.parameters[n][row] for row, n in parts],
-            [view.gradients[n][row].contiguous() for row, n in parts],
-            slots={slot: [view.slots[n][slot][r] for r, n in parts] for slot in optimizer.slots},
-            step=torch.tensor(float(own[0] + 1)),
-            hyper=dict(zip(numbers, own[1:], strict=True)),
-        )
 
 
 @dataclass(frozen=True, slots=True)

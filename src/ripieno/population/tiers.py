@@ -33,7 +33,7 @@ from ripieno.population.choice import (
 )
 from ripieno.population.compiled import MEANWHILE, CompiledTier
 from ripieno.population.compiler import Compiler
-from ripieno.population.copies import Kind, arrays_apart, copied, kind_of, timed
+from ripieno.population.copies import Kind, copied, kind_of, timed
 from ripieno.population.graphs import Function, Graph, shapes
 from ripieno.population.leaves import Kernels
 from ripieno.population.loop import LoopStep, loop_forward
@@ -42,7 +42,7 @@ from ripieno.population.recorded_step import RecordedStep
 from ripieno.population.recording import recorded
 from ripieno.population.remembered import Remembered
 from ripieno.population.signature import signature
-from ripieno.population.stack import Layout
+from ripieno.population.stack import Layout, arrays_apart
 from ripieno.population.step import Batch, Rules, StackedStep, named
 from ripieno.population.template import Template
 from ripieno.recipes import raise_out_of_memory

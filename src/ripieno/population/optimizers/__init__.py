@@ -11,6 +11,7 @@ from ripieno.population.optimizers.nadam import NAdam
 from ripieno.population.optimizers.optimizer import (
     Numbers,
     Optimizer,
+    RowKernel,
     Slots,
     clip,
     clip_values,
@@ -35,6 +36,7 @@ __all__ = [
     "Optimizer",
     "RAdam",
     "RMSprop",
+    "RowKernel",
     "Slots",
     "clip",
     "clip_values",

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ripieno.population.optimizers.optimizer import Numbers, Optimizer, Slots, Update
+from ripieno.population.optimizers.optimizer import Numbers, Optimizer, RowKernel, Slots, Update
 
 __all__ = ["Adam", "AdamW", "moments"]
 
@@ -42,15 +42,15 @@ class Adam(Optimizer):
         """The moments, and the largest second one under amsgrad."""
         return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if self.amsgrad else ()))
 
-    def by_row(self, parameters: Mapping[str, Tensor]) -> bool:
-        """Say whether torch's fused kernel, one pass over all that is kept, can take a row."""
+    def kernel(self, parameters: Mapping[str, Tensor]) -> RowKernel | None:
+        """Return torch's fused kernel, one pass over all that is kept, where it can take a row."""
         held = list(parameters.values())
         kinds = {(p.device.type, p.dtype) for p in held}
         if not kinds <= {("cpu", torch.float32), ("cpu", torch.float64)} or len(kinds) != 1:
-            return False
-        return sum(p[0].numel() for p in held) >= _FEW
+            return None
+        return self._fused if sum(p[0].numel() for p in held) >= _FEW else None
 
-    def step_rows(
+    def _fused(
         self,
         parameters: Sequence[Tensor],
         gradients: Sequence[Tensor],

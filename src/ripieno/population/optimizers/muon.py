@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ripieno.population.optimizers.adam import AdamW
-from ripieno.population.optimizers.optimizer import Numbers, Optimizer, Slots, Update
+from ripieno.population.optimizers.optimizer import Numbers, Optimizer, RowKernel, Slots, Update
 
 __all__ = ["Muon"]
 
@@ -50,9 +50,9 @@ class Muon(AdamW):
         """Return the rule of one parameter."""
         return _Matrix(uses=self.uses) if name in self.matrices else self
 
-    def by_row(self, parameters: Mapping[str, Tensor]) -> bool:  # noqa: ARG002
-        """Say that matrices of all rows are best made orthogonal at once."""
-        return False
+    def kernel(self, parameters: Mapping[str, Tensor]) -> RowKernel | None:  # noqa: ARG002
+        """Return none: matrices of all rows are best made orthogonal at once."""
+        return None
 
     def coefficients(self, hyper: Numbers, step: Tensor, row_slots: Numbers) -> Numbers:
         """Return what both rules need."""

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from torch import Tensor
 __all__ = [
     "Numbers",
     "Optimizer",
+    "RowKernel",
     "Slots",
     "Update",
     "clip",
@@ -40,6 +41,29 @@ Update = tuple[Tensor, dict[str, Tensor]]
 """A new parameter and its new slots."""
 
 _OPTIONAL = frozenset({"momentum", "dampening", "weight_decay", "lr_decay"})
+
+
+class RowKernel(Protocol):
+    """Updates rows in place that are alike in all numbers of the step."""
+
+    def __call__(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        *,
+        slots: Mapping[str, Sequence[Tensor]],
+        step: Tensor,
+        hyper: Mapping[str, float],
+    ) -> None:
+        """Take one step.
+
+        Args:
+            parameters: Those of one row, or of all, each contiguous.
+            gradients: As the parameters.
+            slots: What is kept, by name, one a parameter.
+            step: Number of the step, 1 for the first, float32, of no axes.
+            hyper: Every hyperparameter.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,32 +149,15 @@ class Optimizer(ABC):
             return p * column(1 - hyper["lr"] * hyper["weight_decay"], p), g
         return p, torch.addcmul(g, p, column(hyper["weight_decay"], p))
 
-    def by_row(self, parameters: Mapping[str, Tensor]) -> bool:  # noqa: ARG002 - for those that do
-        """Say whether rows are better updated one by one, by :meth:`step_rows`.
+    def kernel(self, parameters: Mapping[str, Tensor]) -> "RowKernel | None":  # noqa: ARG002 - for those that have one
+        """Return what updates rows in place faster than the rule does, or None.
 
         It follows from what one row is, never from how many there are.
-        """
-        return False
-
-    def step_rows(
-        self,
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        *,
-        slots: Mapping[str, Sequence[Tensor]],
-        step: Tensor,
-        hyper: Mapping[str, float],
-    ) -> None:
-        """Update rows in place that are alike in all numbers of the step.
 
         Args:
-            parameters: Theirs, each contiguous, of one row or of all.
-            gradients: As the parameters.
-            slots: What is kept, by name, one a parameter.
-            step: Number of the step, 1 for the first, float32, of no axes.
-            hyper: Every hyperparameter.
+            parameters: All that are trained, ``(members, ...)`` by name.
         """
-        raise NotImplementedError
+        return None
 
     def complete(self, hyper: Numbers) -> dict[str, Tensor]:
         """Return every hyperparameter, those that are left out at their default."""

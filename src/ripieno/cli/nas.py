@@ -120,7 +120,7 @@ def nas(
     [bold]ripieno nas images.npz --space darts --method gdas[/bold]. The report draws the
     architecture; architecture.json in the study's folder holds how the search went.
     """
-    from ripieno.cli.output import print_results
+    from ripieno.cli.output import print_end
     from ripieno.recipes import image_size as read_size
     from ripieno.study import find_architecture, starting_folder
 
@@ -144,7 +144,7 @@ def nas(
             overwrite=overwrite,
         )
         with study:
-            print_results(study.finish(), as_json=as_json)
+            print_end(study, as_json=as_json)
 
 
 def _say(epoch: "SearchEpoch") -> None:

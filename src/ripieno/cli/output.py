@@ -14,7 +14,7 @@ from ripieno.records import Metrics, Objective, Trial, ranked, spread_name, spre
 from ripieno.reports import trained
 from ripieno.study import Combined, EnsembleResult, Results, Study
 
-__all__ = ["console", "finite", "print_ensemble", "print_results", "print_trials"]
+__all__ = ["console", "finite", "print_end", "print_ensemble", "print_results", "print_trials"]
 
 _OF_TRAINING = frozenset({"train_loss", "learning_rate"})
 _MOST_METRICS = 4
@@ -57,6 +57,24 @@ def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = (
             n for n in ("report.html", "ensemble", "study.db") if Path(results.out, n).exists()
         ]
         out.print(f"in {results.out}: {', '.join(there)}" if there else f"in {results.out}")
+
+
+def print_end(study: Study, *, as_json: bool) -> None:
+    """Measure a study that has run, leave its files, and print what was found.
+
+    A process that worked for another one leaves that to it, and says what it has done.
+    """
+    if study.helped is None:
+        print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)
+        return
+    out = str(study.folder.path) if study.folder else None
+    if as_json:
+        print(json.dumps({"helped": study.helped, "out": out}))  # noqa: T201 - our output
+        return
+    console().print(
+        f"{study.helped} orders carried out for the process that led; it writes the ensemble "
+        f"and the report into {out}"
+    )
 
 
 def _say_gains(found: EnsembleResult) -> None:

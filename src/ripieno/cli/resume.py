@@ -61,7 +61,7 @@ def resume(
     done all it was asked to is given more with [bold]--trials[/bold].
     """
     from ripieno.cli.inputs import read_configs, read_space
-    from ripieno.cli.output import print_results
+    from ripieno.cli.output import print_end
     from ripieno.study import open as open_study
 
     with said_plainly(folder), open_study(folder, storage=storage) as study:
@@ -70,4 +70,4 @@ def resume(
         if enqueue is not None:
             study.enqueue(*read_configs(enqueue))
         study.run(minutes=minutes, trials=trials, workers=workers, disk=disk)
-        print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)
+        print_end(study, as_json=as_json)

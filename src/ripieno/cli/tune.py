@@ -268,7 +268,7 @@ def tune(
         crew = context.with_resource(begun)
 
     from ripieno.cli.inputs import read_configs
-    from ripieno.cli.output import print_results
+    from ripieno.cli.output import print_end
     from ripieno.study import starting_folder
     from ripieno.study import tune as start
 
@@ -317,4 +317,4 @@ def tune(
             overwrite=overwrite,
         )
         with study:
-            print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)
+            print_end(study, as_json=as_json)

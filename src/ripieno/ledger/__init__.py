@@ -6,11 +6,16 @@ from ripieno.ledger.artifacts import FileArtifacts, MemoryArtifacts, StoredFile
 from ripieno.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
+    from ripieno.ledger.board import Board, Driver, Lead, Lease
     from ripieno.ledger.places import named, study_of, without_password
     from ripieno.ledger.sql import SqlLedger
 
 __all__ = [
+    "Board",
+    "Driver",
     "FileArtifacts",
+    "Lead",
+    "Lease",
     "Ledger",
     "MemoryArtifacts",
     "SqlLedger",
@@ -28,6 +33,10 @@ def __getattr__(name: str) -> object:
         from ripieno.ledger.sql import SqlLedger
 
         return SqlLedger
+    if name in {"Board", "Driver", "Lead", "Lease"}:
+        from ripieno.ledger import board
+
+        return getattr(board, name)
     if name in {"named", "study_of", "without_password"}:
         from ripieno.ledger import places
 

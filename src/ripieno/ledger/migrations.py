@@ -6,7 +6,7 @@ never rewritten.
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, update
 
 from ripieno.ledger import tables
 
@@ -31,4 +31,11 @@ def _add_changes(connection: Connection) -> None:
     tables.changes.create(connection)
 
 
-_STEPS: tuple[Callable[[Connection], None], ...] = (_add_changes,)
+def _add_sharing(connection: Connection) -> None:
+    """Version 3 lets several processes carry out one study."""
+    for table in (tables.lead, tables.drivers, tables.leases):
+        table.create(connection)
+    connection.execute(insert(tables.lead), tables.NOBODY_LEADS)
+
+
+_STEPS: tuple[Callable[[Connection], None], ...] = (_add_changes, _add_sharing)

@@ -1,7 +1,7 @@
 """Trying again after the connection to a database server was lost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -31,6 +31,7 @@ def patiently(
     work: Callable[[Connection], T],
     *,
     again: Callable[[Connection], T] | None = None,
+    delays: Sequence[float] | None = None,
 ) -> T:
     """Do something in one transaction, again where the connection was lost in the middle.
 
@@ -39,11 +40,12 @@ def patiently(
         work: Is given the connection, in a transaction.
         again: What further tries do; ``work`` where absent. A transaction whose end was not
             heard of may have been written or not, and this has to find out.
+        delays: Pauses between tries, in seconds; ``DELAYS_SECONDS`` where absent.
 
     Raises:
         DBAPIError: Another error, or the last of the tries failed too.
     """
-    for delay in DELAYS_SECONDS:
+    for delay in DELAYS_SECONDS if delays is None else delays:
         try:
             with connection.begin():
                 return work(connection)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, insert, inspect, select
+from sqlalchemy import URL, Connection, bindparam, insert, inspect, select, update
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from ripieno.errors import LedgerError
@@ -21,24 +21,31 @@ from ripieno.records import Change, Order, Outcome, Trial
 __all__ = ["SqlLedger"]
 
 _COPIED_AT_ONCE = 10_000
+_COUNT_WRITE = (
+    update(tables.lead)
+    .where(tables.lead.c.driver == bindparam("me"))
+    .values(writes=tables.lead.c.writes + 1)
+)
 
 
 class SqlLedger:
     """What happened in one study, in tables of SQLite or PostgreSQL.
 
     Made by :meth:`create` or :meth:`open`. One process writes to a study at a time, any
-    number may read it. Everything that :meth:`record` returned for is there after the
-    process is killed. A lost connection to a server is made anew for about a minute.
+    number may read it; :meth:`write_as` has it made sure. Everything that :meth:`record`
+    returned for is there after the process is killed. A lost connection to a server is made
+    anew for about a minute.
     """
 
     def __init__(self, connection: Connection, settings: Mapping[str, Any], *, where: str) -> None:
         self._connection = connection
         self._settings = MappingProxyType(dict(settings))
         self._where = where
-        with translated(where), connection.begin():
-            self._seq, self._clock = history.read_last(connection)
-            self._states = history.read_states(connection)
-            self._open: dict[int, OpenOrder | None] = {**history.read_open_orders(connection)}
+        self._driver: str | None = None
+        self._seq, self._clock = 0, 0.0
+        self._states: dict[int, str | None] = {}
+        self._open: dict[int, OpenOrder | None] = {}
+        self.refresh()
 
     @classmethod
     def create(cls, url: str | Path, settings: Mapping[str, Any]) -> Self:
@@ -65,6 +72,7 @@ class SqlLedger:
                 tables.metadata.create_all(connection, checkfirst=False)
                 row = {"id": 1, "schema_version": tables.SCHEMA_VERSION, "settings": facts}
                 connection.execute(insert(tables.study), {**row, "clock": 0.0})
+                connection.execute(insert(tables.lead), tables.NOBODY_LEADS)
             return cls(connection, json.loads(facts), where=where)
         except BaseException:
             connection.close()
@@ -138,12 +146,33 @@ class SqlLedger:
             with translated(where), connection.begin(), self._connection.begin():
                 _prepare_namespace(connection, target, where)
                 tables.metadata.create_all(connection, checkfirst=False)
-                for table in tables.metadata.sorted_tables:
+                connection.execute(insert(tables.lead), tables.NOBODY_LEADS)
+                for table in tables.RECORD:
                     rows = self._connection.execute(select(table)).mappings()
                     while part := [dict(row) for row in rows.fetchmany(_COPIED_AT_ONCE)]:
                         connection.execute(insert(table), part)
         finally:
             connection.close()
+
+    def refresh(self) -> bool:
+        """Read again where the record ends, and say whether another process wrote it on."""
+        before = self._seq
+        with translated(self._where):
+            patiently(self._connection, self._look)
+        return self._seq != before
+
+    def _look(self, connection: Connection) -> None:
+        self._seq, self._clock = history.read_last(connection)
+        self._states = history.read_states(connection)
+        self._open = {**history.read_open_orders(connection)}
+
+    def write_as(self, driver: str | None) -> None:
+        """Let :meth:`record` write only as long as a driver leads; None for no such guard.
+
+        Args:
+            driver: Its id on the study's board.
+        """
+        self._driver = driver
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -177,8 +206,8 @@ class SqlLedger:
         with translated(self._where):
             patiently(
                 self._connection,
-                lambda connection: draft.write(connection, now),
-                again=lambda connection: draft.write_again(connection, now),
+                lambda connection: draft.write(self._guarded(connection), now),
+                again=lambda connection: draft.write_again(self._guarded(connection), now),
             )
         # Only now: what was rolled back must not be remembered as written.
         self._clock, self._seq = now, draft.seq
@@ -189,6 +218,18 @@ class SqlLedger:
             else:
                 self._open[trial] = order_left
         return [outcome for outcome in told if outcome is not None]
+
+    def _guarded(self, connection: Connection) -> Connection:
+        """See that the driver leads, and that no other takes the lead before the commit."""
+        if self._driver is not None:
+            ours = {"me": self._driver}
+            if connection.execute(_COUNT_WRITE, ours).rowcount != 1:
+                raise LedgerError(
+                    "another process leads this study now: this one was silent for too long.",
+                    where=self._where,
+                    fix="run the command again to take part; nothing that was recorded is lost.",
+                )
+        return connection
 
     def events(self) -> Iterator[Order | Outcome | Change]:
         """Yield orders, final outcomes and changes in the sequence in which they were recorded."""

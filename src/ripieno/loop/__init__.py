@@ -1,8 +1,24 @@
 """Ask, record, run, record, tell: a study from its beginning or from where it stopped."""
 
 from ripieno.loop.budget import Budget, StopReason
+from ripieno.loop.helping import Help, HelpEnd
+from ripieno.loop.presence import SILENCE_SECONDS, Presence, Vigil, this_driver
 from ripieno.loop.progress import Progress
 from ripieno.loop.replay import replay
 from ripieno.loop.run import run
+from ripieno.loop.sharing import SharedExecutor
 
-__all__ = ["Budget", "Progress", "StopReason", "replay", "run"]
+__all__ = [
+    "SILENCE_SECONDS",
+    "Budget",
+    "Help",
+    "HelpEnd",
+    "Presence",
+    "Progress",
+    "SharedExecutor",
+    "StopReason",
+    "Vigil",
+    "replay",
+    "run",
+    "this_driver",
+]

@@ -1,9 +1,9 @@
-"""What ends a running study before its time: the clock and Ctrl-C."""
+"""What ends a running study before its time: the clock, Ctrl-C and SIGTERM."""
 
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Self
@@ -24,14 +24,25 @@ class Ending:
     process and never looks up would hold that off for ever, so after three seconds of
     waiting for the same outcome it is interrupted.
 
+    SIGTERM is taken as a first Ctrl-C: a machine that is taken away says so with it.
+
     Args:
         executor: What is to be stopped.
         seconds: Stop after so many seconds; None never.
+        call_off: Stops it where all processes that share the study are to stop, for any
+            reason but Ctrl-C; the executor's ``stop`` where absent.
     """
 
-    def __init__(self, executor: Executor, seconds: float | None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        seconds: float | None,
+        *,
+        call_off: Callable[[], None] | None = None,
+    ) -> None:
         self.reason: StopReason | None = None
         self._executor = executor
+        self._call_off = call_off or executor.stop
         self._timer: threading.Timer | None = None
         if seconds is not None:
             self._timer = threading.Timer(seconds, self.call, (StopReason.BUDGET_SECONDS,))
@@ -41,6 +52,7 @@ class Ending:
         self._waiting = False
         self._forced = False
         self._handles_ctrl_c = False
+        self._handles_end = False
 
     def __enter__(self) -> Self:
         if self._timer is not None:
@@ -50,8 +62,14 @@ class Ending:
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
+        self._handles_end = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        )
         if self._handles_ctrl_c:
             signal.signal(signal.SIGINT, self._on_ctrl_c)
+        if self._handles_end:
+            signal.signal(signal.SIGTERM, self._on_ctrl_c)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,11 +78,16 @@ class Ending:
             self._timer.cancel()
         if self._handles_ctrl_c:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._handles_end:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def call(self, reason: StopReason) -> None:
         """Stop the executor; the first reason stands. May come from any thread."""
         self.reason = self.reason or reason
-        self._executor.stop()
+        if reason is StopReason.INTERRUPTED:
+            self._executor.stop()
+        else:
+            self._call_off()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from ripieno.ledger import Ledger
 from ripieno.loop.budget import Budget, StopReason
 from ripieno.loop.ending import Ending
 from ripieno.loop.progress import Progress, Tracker
+from ripieno.loop.sharing import SharedExecutor
 from ripieno.records import ArtifactStore, Goal, Objective, Order, Outcome, OutcomeStatus
 from ripieno.schedulers import Scheduler
 
@@ -29,6 +30,7 @@ def run(
     budget: Budget | None = None,
     watch: Callable[[Progress], None] | None = None,
     is_full: Callable[[int], bool] | None = None,
+    company: SharedExecutor | None = None,
 ) -> StopReason:
     """Carry a study on until it is finished, its budget is spent, or it is interrupted.
 
@@ -47,6 +49,8 @@ def run(
             for an executor of other processes at least once a second.
         is_full: Is asked, with the number of orders that are out, whether there is no more
             room than these need to store what they trained; then the study pauses.
+        company: The executor, or what it wraps, where other processes share the study. After
+            Ctrl-C what they do is not waited for, since one of them leads on.
 
     Returns:
         Why it ended. After an interruption the study can be resumed.
@@ -57,7 +61,13 @@ def run(
         KeyboardInterrupt: Ctrl-C was pressed a second time.
     """
     session = _Session(
-        scheduler, ledger, executor, objective=objective, artifacts=artifacts, budget=budget
+        scheduler,
+        ledger,
+        executor,
+        objective=objective,
+        artifacts=artifacts,
+        budget=budget,
+        company=company,
     )
     reason = session.spent()
     if reason is not None:
@@ -72,7 +82,7 @@ def run(
                 ending.call(StopReason.DISK)
             if ending.reason is None:
                 session.give()
-            if not session.out:
+            if not session.waits():
                 break
             session.take(session.collect())
             if session.target_is_reached():
@@ -95,6 +105,7 @@ class _Session:
         objective: Objective | Goal,
         artifacts: ArtifactStore,
         budget: Budget | None,
+        company: SharedExecutor | None,
     ) -> None:
         self._scheduler = scheduler
         self._ledger = ledger
@@ -110,7 +121,12 @@ class _Session:
         self._began = time.monotonic() - ledger.clock
         limit = self._budget.seconds
         self.out: dict[int, Order] = {}
-        self.ending = Ending(executor, None if limit is None else max(0.0, limit - ledger.clock))
+        self._company = company
+        self.ending = Ending(
+            executor,
+            None if limit is None else max(0.0, limit - ledger.clock),
+            call_off=None if company is None else company.call_off,
+        )
 
     @property
     def seconds(self) -> float:
@@ -165,6 +181,12 @@ class _Session:
                 fix="give each run an executor of its own that was not stopped before.",
             )
 
+    def waits(self) -> bool:
+        """Say whether an outcome is still to come here."""
+        if self._company is None or self.ending.reason is not StopReason.INTERRUPTED:
+            return bool(self.out)
+        return bool(self.out.keys() - self._company.elsewhere)
+
     def collect(self) -> Sequence[Outcome]:
         """Wait for outcomes, but not long: the clock and the watcher want to be served."""
         try:
@@ -191,6 +213,10 @@ class _Session:
             self._failures = self._failures + 1 if failed else 0
         for key in superseded:
             self._artifacts.delete(key)
+        if len(final) < len(outcomes) and self.ending.reason is None:
+            # Whoever had these has left; somebody else goes on with them.
+            rest = {outcome.order.trial for outcome in outcomes}
+            self._left_open += [o for o in self._ledger.open_orders() if o.trial in rest]
         self._last = outcomes[-1]
 
     def fails_again_and_again(self) -> bool:

@@ -1,20 +1,24 @@
 """A study's first record, and what a user wishes to be tried in it first."""
 
+import json
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
-from ripieno.errors import StudyError
+from ripieno.errors import LedgerError, StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger, without_password
 from ripieno.records import Change, Goal
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
 from ripieno.space import Space
 from ripieno.study.changing import ConfigInput, WarmStart, enqueued, read_trials, warm
+from ripieno.study.driving import is_led
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import Job
 from ripieno.study.settings import FurtherMetric, Settings
@@ -22,6 +26,10 @@ from ripieno.study.strategy import Strategy
 from ripieno.study.study import Study
 
 __all__ = ["Wishes", "begin", "further_metrics", "make_strategy", "needs_folder"]
+
+_LOOKS = 25
+_LOOK_SECONDS = 0.2
+_FRESH_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,75 @@ def begin(
     strategy: Strategy,
     folder: Folder | None,
     wishes: Wishes,
+    overwrite: bool,
 ) -> Study:
-    """Return a study that has recorded nothing but its settings and a user's wishes."""
+    """Return a study that has recorded nothing but its settings and a user's wishes.
+
+    Where another process runs the very same study in the folder now, that one is returned:
+    so the same command, given several times, works on one study.
+
+    Raises:
+        StudyError: The folder holds another study or other things, or cannot be written.
+        LedgerError: The database cannot be reached, or holds a study already.
+    """
+    if folder is None:
+        return _begun(settings, job, space, strategy=strategy, folder=None, wishes=wishes)
+    join = partial(_join, settings, job=job, space=space, strategy=strategy, folder=folder)
+    if not overwrite and (study := join()):
+        return study
+    try:
+        folder.create(overwrite=overwrite)
+        return _begun(settings, job, space, strategy=strategy, folder=folder, wishes=wishes)
+    except (StudyError, LedgerError):
+        # Another process may be beginning the same study just now.
+        for _ in range(_LOOKS if _is_fresh(folder.path) else 0):
+            time.sleep(_LOOK_SECONDS)
+            if study := join():
+                return study
+        raise
+
+
+def _is_fresh(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < _FRESH_SECONDS
+    except OSError:
+        return False
+
+
+def _join(
+    settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder
+) -> Study | None:
+    """Return the study of a folder, if it is this one and a process runs it now."""
+    if not folder.holds_study:
+        return None
+    try:
+        ledger = folder.open_ledger()
+        same = dict(ledger.settings) == json.loads(json.dumps(settings.to_dict()))
+        if same and is_led(folder.url):
+            return Study(
+                settings=settings,
+                space=space,
+                ledger=ledger,
+                artifacts=FileArtifacts(folder.artifacts),
+                job=job,
+                folder=folder,
+                strategy=strategy,
+            )
+        ledger.close()
+    except (StudyError, LedgerError):  # it is being begun, or is none
+        pass
+    return None
+
+
+def _begun(
+    settings: Settings,
+    job: Job,
+    space: Space,
+    *,
+    strategy: Strategy,
+    folder: Folder | None,
+    wishes: Wishes,
+) -> Study:
     # Not in memory either way: worker processes must reach what the trials keep.
     artifacts = folder.artifacts if folder else Path(tempfile.mkdtemp(prefix="ripieno-"))
     facts = settings.to_dict()

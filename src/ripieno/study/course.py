@@ -60,6 +60,11 @@ class Course:
         """Keep a scheduler that stands where the record ends."""
         self._scheduler = scheduler
 
+    def forget(self) -> None:
+        """Read from the record what is next: another process has written it on."""
+        self._scheduler = None
+        self.space = latest_space(self._first_space, changes_of(self._ledger))
+
     def replayed(self) -> Scheduler:
         """Return a new scheduler that stands where the record ends."""
         steering = self._strategy.steering(self._settings, self._first_space)

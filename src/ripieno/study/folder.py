@@ -100,12 +100,7 @@ class Folder:
         """
         if self.holds_study:
             if not overwrite:
-                raise StudyError(
-                    f"the folder {str(self.path)!r} already holds a study.",
-                    where="--out / out=",
-                    fix=f"go on with it (`ripieno resume {self.path}`), name another folder, "
-                    "or say --overwrite / overwrite=True to lose it.",
-                )
+                raise self._taken()
             self._clear()
         elif self.path.is_dir() and any(self.path.iterdir()):
             raise StudyError(
@@ -124,23 +119,40 @@ class Folder:
                 fix="name a folder that you may write to.",
             ) from error
 
+    def _taken(self) -> StudyError:
+        return StudyError(
+            f"the folder {str(self.path)!r} already holds a study.",
+            where="--out / out=",
+            fix=f"go on with it (`ripieno resume {self.path}`), name another folder, "
+            "or say --overwrite / overwrite=True to lose it.",
+        )
+
     def create_ledger(self, settings: Mapping[str, Any]) -> SqlLedger:
         """Begin the record of a study in this folder, which :meth:`create` made.
 
         Raises:
+            StudyError: Another process was quicker.
             LedgerError: The database cannot be reached, or holds a study already; a new
                 folder is gone again.
         """
+        # Before it is claimed: what it remembers then is the address itself.
+        url = self.url
+        claim = self.database if self.storage is None else self.elsewhere
+        said = "" if self.storage is None else json.dumps({"url": without_password(url)})
         try:
-            ledger = SqlLedger.create(self.url, settings)
+            with claim.open("x") as file:
+                file.write(said)
+        except FileExistsError:
+            raise self._taken() from None
+        try:
+            return SqlLedger.create(url, settings)
         except BaseException:
+            for path in (claim, *self.path.glob("study.db-*")):
+                path.unlink(missing_ok=True)
             for path in (self.artifacts, self.path):
                 with suppress(OSError):  # not empty
                     path.rmdir()
             raise
-        if self.storage is not None:
-            self.elsewhere.write_text(json.dumps({"url": without_password(self.url)}))
-        return ledger
 
     def open_ledger(self) -> SqlLedger:
         """Open the record of the study that the folder holds.

@@ -12,43 +12,50 @@ from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.judging import Judge, JudgingExecutor
 from ripieno.study.settings import Settings
 
-__all__ = ["check_end", "make_budget", "make_executor", "refuse_reading"]
+__all__ = ["check_end", "judged", "make_budget", "make_executor", "refuse_reading"]
 
 _MOST_FAILURES = 20
 """Orders that may fail one after the other: then it is not the configs that are wrong."""
 
 
-def make_executor(
+def judged(
+    executor: Executor,
     job: Job,
     settings: Settings,
     *,
     ledger: Ledger,
     artifacts: ArtifactStore,
-    workers: int | Crew | None,
 ) -> Executor:
-    """Return an executor in this process for one worker, else one of processes.
+    """Return an executor whose outcomes are judged as the study wants it.
 
     Args:
+        executor: Carries the orders out.
         job: What the orders train.
         settings: The study's.
         ledger: What happened so far, for a study whose trials are judged by the ensemble.
         artifacts: Where states and predictions lie.
-        workers: Processes, or a crew of them that have begun to start; None for every usable
-            core, and for 1 where a function is called.
-
-    Raises:
-        StudyError: There are no workers.
     """
-    executor = _hosts(job.runner(settings), artifacts, workers=workers, settings=settings)
     if settings.judged_by == "metric" or not isinstance(job, TuneJob):
         return executor
     judge = Judge(job, artifacts, epochs=settings.epochs, events=ledger.events())
     return JudgingExecutor(executor, judge)
 
 
-def _hosts(
+def make_executor(
     runner: Runner, artifacts: ArtifactStore, *, workers: int | Crew | None, settings: Settings
 ) -> Executor:
+    """Return an executor in this process for one worker, else one of processes.
+
+    Args:
+        runner: What carries the orders out.
+        artifacts: Where states and predictions lie.
+        workers: Processes, or a crew of them that have begun to start; None for every usable
+            core, and for 1 where a function is called.
+        settings: The study's.
+
+    Raises:
+        StudyError: There are no workers.
+    """
     minutes = settings.order_minutes
     patience = None if minutes is None else 60 * minutes
     if isinstance(workers, Crew):
@@ -93,11 +100,11 @@ def refuse_reading(where: str) -> StudyError:
     )
 
 
-def check_end(reason: StopReason, *, room: Disk, trials: Sequence[Trial]) -> None:
+def check_end(reason: StopReason | None, *, room: Disk, trials: Sequence[Trial]) -> None:
     """Raise where a session ended before its time and the user has to know.
 
     Args:
-        reason: Why it ended.
+        reason: Why it ended; None where another process led.
         room: What the study's arrays may take.
         trials: The study's, for the first error where one order after the other failed.
 

@@ -243,7 +243,6 @@ def tune(
     if out != IN_MEMORY:
         path = Path(out) if out is not None else new_folder(read.name).path
         folder = Folder(path, storage)
-        folder.create(overwrite=overwrite)
     elif storage is not None:
         raise needs_folder(storage, f"tune(out={out!r}, storage=…)")
     study = begin(
@@ -253,6 +252,7 @@ def tune(
         strategy=strategy,
         folder=folder,
         wishes=wishes,
+        overwrite=overwrite,
     )
     spent = time.perf_counter() - begun
     return study.run(workers=workers, progress=progress, spent_seconds=spent)
@@ -354,12 +354,17 @@ def search(
     wishes = Wishes.read(enqueue, warm_start, warm_best, space=space, goal=goal)
     strategy = make_strategy(searcher, scheduler, settings, space=space, wishes=wishes)
     folder = Folder(Path(out), storage) if out is not None else None
-    if folder is not None:
-        folder.create(overwrite=overwrite)
-    elif storage is not None:
+    if folder is None and storage is not None:
         raise needs_folder(storage, "search(storage=…)")
-    job = SearchJob(objective)
-    study = begin(settings, job=job, space=space, strategy=strategy, folder=folder, wishes=wishes)
+    study = begin(
+        settings,
+        job=SearchJob(objective),
+        space=space,
+        strategy=strategy,
+        folder=folder,
+        wishes=wishes,
+        overwrite=overwrite,
+    )
     return study.run(workers=workers, progress=progress)
 
 

@@ -9,7 +9,7 @@ from ripieno.ensembles import CalibrationName, Combiner, CombinerName, Ensemble
 from ripieno.errors import StudyError
 from ripieno.executors import Crew
 from ripieno.ledger import Ledger
-from ripieno.loop import StopReason, run
+from ripieno.loop import StopReason
 from ripieno.records import ArtifactStore, Trial, ancestry, config_by_epoch
 from ripieno.reports import trainings, write_page
 from ripieno.space import Config, Space
@@ -22,9 +22,9 @@ from ripieno.study.finding import best_of, front_of, front_results, stored_resul
 from ripieno.study.folder import Folder, write_whole
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.library import Choices, check_combinable, library_of
-from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, Results
-from ripieno.study.running import check_end, make_budget, make_executor, refuse_reading
+from ripieno.study.running import check_end, refuse_reading
+from ripieno.study.session import Session
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.summary import summarize
@@ -63,6 +63,8 @@ class Study:
         self._choices = Choices(artifacts)
         self._evaluation: Evaluation | None = None
         self._reason: StopReason | None = None
+        self.helped: int | None = None
+        """Orders that the last run carried out for another process, which led; or None."""
 
     def __enter__(self) -> Self:
         return self
@@ -164,38 +166,17 @@ class Study:
             raise refuse_reading(repr(self))
         if trials is not None:
             self._course.raise_trials(trials)
-        scheduler = self._course.take()
-        budget = make_budget(
-            self.settings, clock=self._ledger.clock, minutes=minutes, spent=spent_seconds
+        session = Session(
+            self._job, self.settings, self._course, self._ledger, self._artifacts, self.folder
         )
         room = Disk(self._artifacts, read_size(disk) or self.settings.disk_bytes)
-        executor = make_executor(
-            self._job,
-            self.settings,
-            ledger=self._ledger,
-            artifacts=room.store,
-            workers=workers,
-        )
-        watcher = make_watcher(self.settings.objective, show=progress, seconds=budget.seconds)
         self._trials = self._evaluation = None
         self._choices.clear()
-        try:
-            with watcher:
-                reason = run(
-                    scheduler,
-                    self._ledger,
-                    executor,
-                    objective=self.settings.goal,
-                    artifacts=self._artifacts,
-                    budget=budget,
-                    watch=watcher,
-                    is_full=room.is_full,
-                )
-        finally:
-            executor.close()
-        self._course.keep(scheduler)
-        self._reason = reason
-        check_end(reason, room=room, trials=self.trials)
+        driven = session.run(
+            room, workers=workers, minutes=minutes, spent=spent_seconds, show=progress
+        )
+        self._reason, self.helped = driven.reason, driven.helped
+        check_end(driven.reason, room=room, trials=self.trials)
         return self
 
     def enqueue(self, *configs: ConfigInput) -> Self:

@@ -1,0 +1,200 @@
+"""One session of a study: to lead it, or to help the process that does."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+
+from ripieno.errors import LedgerError, RipienoError, StudyError
+from ripieno.executors import Executor
+from ripieno.ledger import Board, SqlLedger
+from ripieno.loop import (
+    SILENCE_SECONDS,
+    Help,
+    HelpEnd,
+    Presence,
+    SharedExecutor,
+    StopReason,
+    Vigil,
+    this_driver,
+)
+from ripieno.records import Order
+
+__all__ = ["Driven", "Driving", "is_led", "silence_seconds"]
+
+_SILENCE = "RIPIENO_SILENCE_SECONDS"
+_TELL_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What a session came to.
+
+    Args:
+        reason: Why it ended; None where the process that led has ended the study.
+        helped: Orders carried out for another process; None if this one led at the end.
+    """
+
+    reason: StopReason | None
+    helped: int | None = None
+
+
+def silence_seconds() -> float:
+    """Return after how long a silent process is dead to the others that share its study.
+
+    Raises:
+        StudyError: The environment says something that is no number of seconds.
+    """
+    said = os.environ.get(_SILENCE, "")
+    if not said:
+        return SILENCE_SECONDS
+    with suppress(ValueError):
+        if 0.0 < float(said) < float("inf"):
+            return float(said)
+    raise StudyError(
+        f"{said!r} is no number of seconds.",
+        where=f"environment variable {_SILENCE}",
+        fix=f"unset it for {SILENCE_SECONDS:g} s, or set a positive number.",
+    )
+
+
+def is_led(url: str) -> bool:
+    """Say whether a process runs the study now, as far as can be seen at once.
+
+    Raises:
+        LedgerError: The database cannot be read.
+    """
+    with closing(Board.open(url)) as board:
+        leader = board.lead().driver
+        return leader in Vigil(SILENCE_SECONDS).living(board.drivers())
+
+
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """Leads a study, or helps whoever leads it, and leads it on if that process dies.
+
+    Args:
+        ledger: Its record.
+        url: Where that lies.
+        hosts: Carries orders out in this process.
+        group: Says which orders belong together.
+        lead: Runs the loop, from where the record ends.
+        moved: Is told where others have written the record on since it was looked at.
+        show: Say on standard error for whom this process works.
+    """
+
+    ledger: SqlLedger
+    url: str
+    hosts: Executor
+    group: Callable[[Order], Hashable]
+    lead: Callable[[SharedExecutor], StopReason]
+    moved: Callable[[], None]
+    show: bool
+
+    def run(self) -> Driven:
+        """Take part until the study is over, or Ctrl-C is pressed here.
+
+        Raises:
+            LedgerError: The record cannot be reached, or the others took this process for dead.
+            RipienoError: Whatever leading or carrying out orders raises.
+            KeyboardInterrupt: Ctrl-C was pressed a second time.
+        """
+        silence = silence_seconds()
+        me, vigil = this_driver(self.hosts.slots), Vigil(silence)
+        presence = Presence(
+            me,
+            partial(Board.open, self.url, patient=False),
+            silence_seconds=silence,
+            on_lost=self.hosts.stop,
+        )
+        with closing(Board.open(self.url)) as board, presence:
+            try:
+                return self._take_part(board, me=me.id, vigil=vigil, presence=presence)
+            except RipienoError as error:
+                if presence.is_lost and not isinstance(error, LedgerError):
+                    raise self._lost() from error
+                raise
+
+    def _take_part(self, board: Board, *, me: str, vigil: Vigil, presence: Presence) -> Driven:
+        work = Help(
+            self.hosts,
+            board,
+            me=me,
+            vigil=vigil,
+            is_lost=lambda: presence.is_lost,
+            watch=_Teller(board) if self.show else None,
+        )
+        while not _takes_lead(board, vigil, me):
+            end = work.run()
+            if end is HelpEnd.LOST:
+                raise self._lost()
+            if end is not HelpEnd.VACANT:
+                if self.ledger.refresh():
+                    self.moved()
+                here = end is HelpEnd.INTERRUPTED
+                return Driven(StopReason.INTERRUPTED if here else None, work.done)
+        return Driven(self._lead(board, me=me, vigil=vigil, at_work=work.at_work))
+
+    def _lead(self, board: Board, *, me: str, vigil: Vigil, at_work: Sequence[int]) -> StopReason:
+        over = False
+        try:
+            if self.ledger.refresh():
+                self.moved()
+            self.ledger.write_as(me)
+            company = SharedExecutor(
+                self.hosts,
+                board,
+                me=me,
+                vigil=vigil,
+                group=self.group,
+                open_orders=self.ledger.open_orders(),
+                at_work=at_work,
+            )
+            reason = self.lead(company)
+            over = reason is not StopReason.INTERRUPTED
+            return reason
+        finally:
+            self.ledger.write_as(None)
+            with suppress(LedgerError):  # there may be an error on its way that says more
+                board.give_up_lead(me, is_over=over)
+
+    def _lost(self) -> LedgerError:
+        return LedgerError(
+            "this process was silent for too long, and others have taken over what it did.",
+            where=Board.spoken(self.url),
+            fix="run the command again to take part; nothing that was recorded is lost.",
+        )
+
+
+def _takes_lead(board: Board, vigil: Vigil, me: str) -> bool:
+    """Try to lead, where nobody does or the one that did is dead."""
+    leader = board.lead().driver
+    if leader is not None and leader in vigil.living(board.drivers()):
+        return leader == me
+    return board.take_lead(me, after=leader)
+
+
+class _Teller:
+    """Says on standard error for whom this process works, and how much it has done."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._told_at = float("-inf")
+
+    def __call__(self, done: int) -> None:
+        """Say it, every ten seconds."""
+        now = time.monotonic()
+        if now - self._told_at < _TELL_EVERY_SECONDS:
+            return
+        self._told_at = now
+        leader = self._board.lead().driver
+        names = [f"{d.host}, process {d.pid}" for d in self._board.drivers() if d.id == leader]
+        whom = names[0] if names else "another process"
+        print(  # noqa: T201 - progress
+            f"helping {whom}, which leads this study: {done} orders carried out",
+            file=sys.stderr,
+            flush=True,
+        )

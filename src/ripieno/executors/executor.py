@@ -29,6 +29,9 @@ class Executor(Protocol):
             WorkerError: A worker died and its orders cannot be handed to another one.
         """
 
+    def recall(self) -> list[Order]:
+        """Take back the orders that nobody has begun; they are out no longer."""
+
     def stop(self) -> None:
         """Ask every runner to end soon; what they give is collected as usual."""
 

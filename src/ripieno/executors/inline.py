@@ -70,6 +70,11 @@ class InlineExecutor:
             self._runner, batch, artifacts=self._artifacts, stop=self._stop.is_set
         )
 
+    def recall(self) -> list[Order]:
+        """Take back the orders that are not begun."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
     def stop(self) -> None:
         """Ask the runner to end soon; orders that were not begun are stopped as they are."""
         self._stop.set()

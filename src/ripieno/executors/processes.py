@@ -151,6 +151,12 @@ class ProcessExecutor:
             finished, self._finished = self._finished, []
             return finished
 
+    def recall(self) -> list[Order]:
+        """Take back the orders that no worker was given yet."""
+        with self._changed:
+            waiting, self._waiting = self._waiting, []
+            return waiting
+
     def stop(self) -> None:
         """Ask every runner to end soon; orders that were not begun are stopped as they are."""
         with self._changed:

@@ -120,6 +120,11 @@ class SharedExecutor:
                 return []
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    def recall(self) -> list[Order]:
+        """Take back the orders that nobody has begun here."""
+        recalled, self._waiting = [*self._waiting, *self._recall_here()], []
+        return recalled
+
     def stop(self) -> None:
         """Ask what runs here to end soon; other drivers go on. May come from any thread."""
         self._stop.set()
@@ -176,21 +181,34 @@ class SharedExecutor:
         drivers = self._board.drivers()
         living = self._vigil.living(drivers) | {self._me}
         self._helpers = {d.id: d for d in drivers if d.id in living and d.id != self._me}
-        self._board.remove(driver.id for driver in drivers if driver.id not in living)
+        dead = {driver.id for driver in drivers} - living
+        self._board.remove(dead)
         if self.elsewhere:
             # Whoever was removed can deliver nothing any more.
             self._take_delivered()
         for trial in sorted(self.elsewhere):
-            if self._leases[trial].driver not in self._helpers:
-                self._give_again(trial)
+            holder = self._leases[trial].driver
+            if holder not in self._helpers:
+                self._give_again(trial, died=holder in dead)
+        busy = {lease.driver for lease in self._leases.values()}
+        if self._here and not self._helpers.keys() <= busy and not self._stop.is_set():
+            # Somebody has nothing to do: what has not begun here is divided anew.
+            self._waiting += self._recall_here()
 
-    def _give_again(self, trial: int) -> None:
+    def _recall_here(self) -> list[Order]:
+        recalled = self._inner.recall()
+        for order in recalled:
+            self._here.discard(order.trial)
+            self._drop(order.trial)
+        return recalled
+
+    def _give_again(self, trial: int, *, died: bool) -> None:
         order = self._leases[trial].order
         self._drop(trial)
         if trial in self._unclaimed:
             self._unclaimed.discard(trial)
             return
-        self._deaths[trial] += 1
+        self._deaths[trial] += died
         if self._deaths[trial] < _DEATHS_PER_ORDER:
             self._waiting.insert(0, order)
         else:

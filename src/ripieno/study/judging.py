@@ -141,6 +141,10 @@ class JudgingExecutor:
         """Return the outcomes that are there, judged."""
         return [self._judge.judge(outcome) for outcome in self._inner.collect(timeout)]
 
+    def recall(self) -> list[Order]:
+        """Take back the orders that are not begun."""
+        return self._inner.recall()
+
     def stop(self) -> None:
         """Ask every runner to end soon."""
         self._inner.stop()

@@ -42,7 +42,12 @@ def judged(
 
 
 def make_executor(
-    runner: Runner, artifacts: ArtifactStore, *, workers: int | Crew | None, settings: Settings
+    runner: Runner,
+    artifacts: ArtifactStore,
+    *,
+    workers: int | Crew | None,
+    settings: Settings,
+    for_many: bool = False,
 ) -> Executor:
     """Return an executor in this process for one worker, else one of processes.
 
@@ -52,6 +57,8 @@ def make_executor(
         workers: Processes, or a crew of them that have begun to start; None for every usable
             core, and for 1 where a function is called.
         settings: The study's.
+        for_many: Other processes are expected to share the study. One worker is a process
+            then too: while something is trained in this one, nothing is handed to others.
 
     Raises:
         StudyError: There are no workers.
@@ -69,7 +76,7 @@ def make_executor(
             f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."
         )
     # An order that hangs can be ended in another process alone.
-    if workers == 1 and patience is None:
+    if workers == 1 and patience is None and not for_many:
         return InlineExecutor(runner, artifacts)
     return ProcessExecutor(runner, artifacts, workers=workers, silence_seconds=patience)
 

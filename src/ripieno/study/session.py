@@ -61,7 +61,13 @@ class Session:
             KeyboardInterrupt: Ctrl-C was pressed a second time.
         """
         runner = self.job.runner(self.settings)
-        hosts = make_executor(runner, room.store, workers=workers, settings=self.settings)
+        hosts = make_executor(
+            runner,
+            room.store,
+            workers=workers,
+            settings=self.settings,
+            for_many=self.folder is not None and self.folder.elsewhere.is_file(),
+        )
 
         def lead(executor: Executor, company: SharedExecutor | None) -> StopReason:
             scheduler = self.course.take()

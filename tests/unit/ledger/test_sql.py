@@ -147,7 +147,9 @@ def test_open_refuses_a_file_with_pages_of_something_else(file):
         SqlLedger.open(file)
 
 
-@pytest.mark.parametrize(("version", "advice"), [(SCHEMA_VERSION + 1, "upgrade"), (0, "begin a new study")])
+@pytest.mark.parametrize(
+    ("version", "advice"), [(SCHEMA_VERSION + 1, "upgrade"), (0, "begin a new study")]
+)
 def test_open_refuses_a_version_that_it_does_not_know(file, version, advice):
     with sqlite3.connect(file) as database:
         database.execute("UPDATE study SET schema_version = ?", (version,))

@@ -21,7 +21,7 @@ from ripieno.cli.data_options import (
     Time,
 )
 from ripieno.cli.errors import said_plainly
-from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
+from ripieno.cli.storage_option import Devices, Disk, OrderMinutes, Storage
 
 __all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
 
@@ -211,6 +211,7 @@ def tune(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    devices: Devices = 1,
     tier: Annotated[
         str,
         typer.Option(
@@ -264,7 +265,7 @@ def tune(
 
     with said_plainly():
         # First of all: processes load torch while this one does.
-        begun = gather(workers, loads=("ripieno.population",))
+        begun = gather(workers, loads=("ripieno.population",), devices=devices)
         crew = context.with_resource(begun)
 
     from ripieno.cli.inputs import read_configs
@@ -309,6 +310,7 @@ def tune(
             ensemble=ensemble.value,
             objective=objective.value,
             workers=crew,
+            devices=devices,
             seed=seed,
             out=folder,
             storage=storage,

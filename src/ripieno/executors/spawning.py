@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ripieno.errors import WorkerError
 
-__all__ = ["COMMAND", "spawn", "usable_cores"]
+__all__ = ["COMMAND", "check_devices", "free_workers", "spawn", "usable_cores"]
 
 COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -19,6 +19,33 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def check_devices(devices: int) -> int:
+    """Return a number of devices that one trial can be trained on.
+
+    Raises:
+        WorkerError: It is no whole number, or below 1.
+    """
+    if type(devices) is not int or devices < 1:
+        raise WorkerError(
+            f"devices = {devices!r} can train no trial.",
+            where="the devices of a trial",
+            fix="give a whole number of processes that train each trial together: 1, 2, ….",
+        )
+    return devices
+
+
+def free_workers(devices: int) -> int:
+    """Return how many workers the usable cores are enough for, at least one.
+
+    Args:
+        devices: Processes that each of them has train an order.
+
+    Raises:
+        WorkerError: See :func:`check_devices`.
+    """
+    return max(1, usable_cores() // check_devices(devices))
 
 
 def spawn(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ripieno.errors import StudyError
-from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, usable_cores
+from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, free_workers
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason
 from ripieno.records import ArtifactStore, Runner, Trial
@@ -33,8 +33,8 @@ def make_executor(
         settings: The study's.
         ledger: What happened so far, for a study whose trials are judged by the ensemble.
         artifacts: Where states and predictions lie.
-        workers: Processes, or a crew of them that have begun to start; None for every usable
-            core, and for 1 where a function is called.
+        workers: Processes, or a crew of them that have begun to start; None for as many as
+            there are usable cores for all devices, and for 1 where a function is called.
 
     Raises:
         StudyError: There are no workers.
@@ -56,7 +56,7 @@ def _hosts(
             runner, artifacts, workers=workers.count, crew=workers, silence_seconds=patience
         )
     if workers is None:
-        workers = usable_cores() if settings.kind == "tune" else 1
+        workers = free_workers(settings.devices) if settings.kind == "tune" else 1
     if workers < 1:
         raise StudyError(
             f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."

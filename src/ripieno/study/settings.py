@@ -73,6 +73,7 @@ class Settings:
         limits: What a trial has to keep.
         disk_bytes: What states and predictions may take at most; None for no limit.
         order_minutes: After how long of silence an order hangs; None never.
+        devices: Processes that train each trial together.
     """
 
     kind: Literal["tune", "search"]
@@ -100,6 +101,7 @@ class Settings:
     judged_by: str = "metric"
     disk_bytes: int | None = None
     order_minutes: float | None = None
+    devices: int = 1
     version: int = VERSION
 
     @property
@@ -149,7 +151,7 @@ class Settings:
         # What a study of before knew nothing of is as it was then.
         needed = known - {
             "folds", "seeds", "metric_source", "searcher_reason", "further", "limits", "ensemble",
-            "judged_by", "disk_bytes", "order_minutes",
+            "judged_by", "disk_bytes", "order_minutes", "devices",
         }  # fmt: skip
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(

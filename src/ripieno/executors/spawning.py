@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from ripieno.errors import WorkerError
 
@@ -49,7 +50,11 @@ def free_workers(devices: int) -> int:
 
 
 def spawn(
-    descriptors: Sequence[int], *, workers: int, loads: Sequence[str] = ()
+    descriptors: Sequence[int],
+    *,
+    workers: int,
+    loads: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[bytes]:
     """Start a worker process, which waits to be told what it is for.
 
@@ -57,6 +62,7 @@ def spawn(
         descriptors: Of files that it inherits, under the same numbers.
         workers: How many of its kind there are.
         loads: Modules that it imports while it waits.
+        environment: Variables that it is given where this process has none of the name.
 
     Raises:
         WorkerError: The system starts no more processes.
@@ -69,6 +75,7 @@ def spawn(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={
+                **environment,
                 **os.environ,
                 **dict.fromkeys(_ONE_THREAD, "1"),
                 "PYTHONPATH": _python_path(),

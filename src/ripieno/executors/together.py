@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 
 from ripieno.errors import WorkerError
 from ripieno.executors.divisible import Divisible
@@ -27,6 +28,9 @@ _LOOK_UP_SECONDS = 0.05
 _GRACE_SECONDS = 3.0
 _KILL_SECONDS = 5.0
 _PATIENCE_SECONDS = 600.0
+
+_QUIET = MappingProxyType({"TORCH_CPP_LOG_LEVEL": "ERROR"})
+"""Each process would say that it looked for unused parameters and found none, which is well."""
 
 
 class TogetherRunner:
@@ -86,7 +90,8 @@ class TogetherRunner:
                 raise
             if team.is_broken:
                 self._disband()
-            yield outcome
+            notes = [f"{self._devices} processes together", outcome.notes]
+            yield replace(outcome, notes="; ".join(filter(None, notes)))
 
     def _gathered(self, artifacts: ArtifactStore) -> "_Team":
         if self._team is None:
@@ -170,7 +175,8 @@ class _Team:
     def _start(self, parcel: Parcel, devices: int, patience: float) -> None:
         """Start all processes, then tell each what it is for: they load torch side by side."""
         for _ in range(devices):
-            self._members.append(_Member(spawn(parcel.descriptors, workers=devices)))
+            process = spawn(parcel.descriptors, workers=devices, environment=_QUIET)
+            self._members.append(_Member(process))
         file = next(iter(parcel.descriptors), None)
         ways = tuple(sys.path), tuple(sys.argv), os.environ.get("PYTHONPATH")
         for rank, member in enumerate(self._members):

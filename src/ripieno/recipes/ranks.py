@@ -114,9 +114,7 @@ class Ranks:
             return whole
         # With it a model may leave parameters out, as it may in one process; and the order in
         # which gradients are added up does not change after the first step.
-        return nn.parallel.DistributedDataParallel(
-            whole, broadcast_buffers=False, find_unused_parameters=True
-        )
+        return nn.parallel.DistributedDataParallel(whole, find_unused_parameters=True)
 
     def objective(
         self, losses: Tensor, weights: Tensor, share: Share

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
+from ripieno.executors import check_devices
 from ripieno.records import Direction, Goal, Limit, Objective, Target
 from ripieno.space import Space
 
@@ -135,6 +136,14 @@ class Settings:
         """The searcher's name, with the reason where the study chose it."""
         because = "" if self.searcher_reason is None else f" ({self.searcher_reason})"
         return f"{self.searcher}{because}"
+
+    def on(self, devices: int | None) -> "Settings":
+        """Return the settings with another number of devices for a trial; None keeps it.
+
+        Raises:
+            WorkerError: The number is none.
+        """
+        return self if devices is None else replace(self, devices=check_devices(devices))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""

@@ -140,6 +140,7 @@ class Study:
         minutes: float | None = None,
         trials: int | None = None,
         workers: int | Crew | None = None,
+        devices: int | None = None,
         disk: int | str | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
@@ -149,8 +150,8 @@ class Study:
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
             trials: Trials at most in all, from now on; as many as before where absent.
-            workers: Processes, or a crew of them that have begun to start; every usable
-                core where absent, 1 for a function.
+            workers: Processes, or a crew of them; every usable core where absent, 1 for a function.
+            devices: Processes that train each trial together; as many as before where absent.
             disk: What states may take at most in this session; the study's limit where absent.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
@@ -171,7 +172,7 @@ class Study:
         room = Disk(self._artifacts, read_size(disk) or self.settings.disk_bytes)
         executor = make_executor(
             self._job,
-            self.settings,
+            self.settings.on(devices),
             ledger=self._ledger,
             artifacts=room.store,
             workers=workers,

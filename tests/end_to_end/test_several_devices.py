@@ -81,7 +81,7 @@ class Counting(nn.Module):
         return self.layers(x)
 
 
-recipe = rp.Recipe(Counting, space=rp.Space(lr=rp.Float(0.001, 0.1)), epochs=100)
+recipe = rp.Recipe(Counting, space=rp.Space(lr=rp.Float(0.001, 0.1)), epochs=60)
 """
 
 
@@ -91,7 +91,7 @@ def test_ctrl_c_ends_all_processes_and_the_trial_goes_on_with_one(ripieno):
     asked = ("--recipe", "slow.py:recipe", "--trials", "1", "--scheduler", "full")
     # A patience of its own puts the two processes under a worker.
     hosted = ("--devices", "2", "--workers", "1", "--order-minutes", "5")
-    process = ripieno.start("tune", "digits", *asked, "--epochs", "100", *hosted, "--out", "a")
+    process = ripieno.start("tune", "digits", *asked, "--epochs", "60", *hosted, "--out", "a")
     assert wait_until(lambda: calls.exists() and int(calls.read_text() or 0) > 200)
     started = started_by(process.pid)
     assert len(started) == 3
@@ -101,9 +101,9 @@ def test_ctrl_c_ends_all_processes_and_the_trial_goes_on_with_one(ripieno):
     assert "Go on with: ripieno resume a" in err
     assert wait_until(lambda: not any(map(is_alive, started)))
     begun = ripieno.json("show", "a")["epochs"]
-    assert 0 < begun < 100
+    assert 0 < begun < 60
     results = ripieno.json("resume", "a", "--devices", "1", "--workers", "1")
-    assert (results["epochs"], results["finished"]) == (100, True)
+    assert (results["epochs"], results["finished"]) == (60, True)
 
 
 def test_a_number_of_devices_that_is_none_is_refused(ripieno):

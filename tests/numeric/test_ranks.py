@@ -168,3 +168,30 @@ def test_many_orders_are_one_order_bit_for_bit(two, store):
     rest = train(two, store, config, start=1, stop=2, state=half.state)
     assert rest.metrics[0] == whole.metrics[1]
     assert rest.state.rpartition("-")[2] == whole.state.rpartition("-")[2]
+
+
+class Noisy(torch.utils.data.Dataset):
+    """Rows with a random transform."""
+
+    def __init__(self):
+        draw = np.random.default_rng(0)
+        self.x = draw.normal(size=(230, 6)).astype(np.float32)
+        self.targets = self.x[:, :2] * 1.5 + self.x[:, 2:4]
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return torch.from_numpy(self.x[index]) + 0.1 * torch.randn(6), self.targets[index]
+
+
+def test_three_processes_train_all_models_of_a_trial_on_a_stream_of_values(store):
+    def net(config):
+        return nn.Sequential(nn.LazyLinear(8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+
+    stream = Data.from_dataset(Noisy(), in_memory=False)
+    assert stream.streamed
+    one = TrainerRunner(Recipe(net, dtype="float64", epochs=2), stream, 3, 2)
+    config = {"optimizer": "sgd", "momentum": 0.9, "lr": 0.01, "mixup": 0.3, "batch_size": 64}
+    found = [train(runner, store, config) for runner in (one, TogetherRunner(one, 3))]
+    assert_close(*found, store)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ripieno.cli.data_options import ImageSize
+from ripieno.cli.devices_option import Devices
 from ripieno.cli.errors import said_plainly
-from ripieno.cli.storage_option import Devices
 
 if TYPE_CHECKING:
     from ripieno.nas import SearchEpoch

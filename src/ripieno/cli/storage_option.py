@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Devices", "Disk", "OrderMinutes", "Storage"]
+__all__ = ["Disk", "OrderMinutes", "Storage"]
 
 Storage = Annotated[
     str | None,
@@ -34,14 +34,5 @@ OrderMinutes = Annotated[
         help="End a worker that is silent for so long: it hangs. Its order is tried once more, "
         "then it fails [never].",
         show_default=False,
-    ),
-]
-
-Devices = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        help="Devices per trial: so many processes train each model together, on shares of every "
-        "batch. There are then so many times fewer workers.",
     ),
 ]

@@ -20,8 +20,9 @@ from ripieno.cli.data_options import (
     TaskChoice,
     Time,
 )
+from ripieno.cli.devices_option import Devices
 from ripieno.cli.errors import said_plainly
-from ripieno.cli.storage_option import Devices, Disk, OrderMinutes, Storage
+from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
 
 __all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
 

@@ -94,6 +94,8 @@ class TogetherRunner:
             yield replace(outcome, notes="; ".join(filter(None, notes)))
 
     def _gathered(self, artifacts: ArtifactStore) -> "_Team":
+        if self._team is not None and not self._team.is_complete:
+            self._disband()  # one died while there was nothing to do, which is no order's fault
         if self._team is None:
             team = _Team(self._runner, artifacts, devices=self._devices, patience=self._patience)
             weakref.finalize(self, team.end)
@@ -136,6 +138,11 @@ class _Team:
         except BaseException:
             self.end()
             raise
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all processes are there."""
+        return all(member.process.poll() is None for member in self._members)
 
     def carry_out(self, order: Order, stop: Callable[[], bool]) -> Outcome:
         """Have an order carried out; a process that dies of it gives a failed outcome."""
@@ -181,7 +188,7 @@ class _Team:
         ways = tuple(sys.path), tuple(sys.argv), os.environ.get("PYTHONPATH")
         for rank, member in enumerate(self._members):
             seat = Seat(rank, devices, str(self._folder / "meeting"), patience)
-            with suppress(OSError):  # one that is gone already is heard of below
+            with suppress(OSError):
                 member.pipe.send(SetUp(*ways, spans=parcel.spans, file=file, seat=seat))
                 member.pipe.send_bytes(parcel.body)
             # Not a method: a thread that held the team would keep it alive for ever.
@@ -189,7 +196,7 @@ class _Team:
 
     def _tell(self, message: object) -> None:
         for member in self._members:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # one that is gone is heard of by its thread
                 member.pipe.send(message)
 
     def _heard(self) -> Iterator[tuple[int, object]]:

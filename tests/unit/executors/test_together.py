@@ -106,6 +106,18 @@ def test_processes_serve_one_order_after_the_other(run, folder):
     assert len({os.getpid(), *first}) == 3
 
 
+def test_a_process_that_died_while_idle_is_no_fault_of_the_next_order(run, folder):
+    run("plain")
+    first = pids(folder, "plain")
+    os.kill(first[1], signal.SIGKILL)
+    # Its first thread is gone before the others are, and until then it has not ended.
+    threads = Path(f"/proc/{first[1]}/task")
+    assert wait_until(lambda: not is_alive(first[1]) and len(list(threads.iterdir())) == 1)
+    assert run("other").status is OutcomeStatus.DONE
+    assert not set(first) & set(pids(folder, "other"))
+    assert not is_alive(first[0])
+
+
 def test_a_failure_that_all_met_is_told_once_and_ends_no_process(run, folder):
     outcome = run("build")
     assert outcome.status is OutcomeStatus.FAILED

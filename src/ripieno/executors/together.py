@@ -176,7 +176,8 @@ class _Team:
         for member in members:
             member.process.kill()
         for member in members:
-            member.process.wait(_KILL_SECONDS)
+            with suppress(subprocess.TimeoutExpired):  # the system has not let go of it yet
+                member.process.wait(_KILL_SECONDS)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self, parcel: Parcel, devices: int, patience: float) -> None:

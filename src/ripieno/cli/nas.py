@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ripieno.cli.data_options import ImageSize
+from ripieno.cli.devices_option import Devices
 from ripieno.cli.errors import said_plainly
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def nas(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    devices: Devices = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -140,6 +142,7 @@ def nas(
             minutes=minutes,
             metric=metric,
             workers=workers,
+            devices=devices,
             out=folder,
             overwrite=overwrite,
         )

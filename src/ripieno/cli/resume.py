@@ -49,6 +49,10 @@ def resume(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=1, help="Devices per trial [as before].", show_default=False),
+    ] = None,
     storage: Storage = None,
     disk: Disk = None,
     as_json: Annotated[
@@ -69,5 +73,5 @@ def resume(
             study.change_space(read_space(space))
         if enqueue is not None:
             study.enqueue(*read_configs(enqueue))
-        study.run(minutes=minutes, trials=trials, workers=workers, disk=disk)
+        study.run(minutes=minutes, trials=trials, workers=workers, devices=devices, disk=disk)
         print_end(study, as_json=as_json)

@@ -20,6 +20,7 @@ from ripieno.cli.data_options import (
     TaskChoice,
     Time,
 )
+from ripieno.cli.devices_option import Devices
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
 
@@ -211,6 +212,7 @@ def tune(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    devices: Devices = 1,
     tier: Annotated[
         str,
         typer.Option(
@@ -264,7 +266,7 @@ def tune(
 
     with said_plainly():
         # First of all: processes load torch while this one does.
-        begun = gather(workers, loads=("ripieno.population",))
+        begun = gather(workers, loads=("ripieno.population",), devices=devices)
         crew = context.with_resource(begun)
 
     from ripieno.cli.inputs import read_configs
@@ -309,6 +311,7 @@ def tune(
             ensemble=ensemble.value,
             objective=objective.value,
             workers=crew,
+            devices=devices,
             seed=seed,
             out=folder,
             storage=storage,

@@ -1,21 +1,27 @@
 """Where runners live."""
 
 from ripieno.executors.crew import Crew, gather, gathers
+from ripieno.executors.divisible import Divisible
 from ripieno.executors.executor import Executor
 from ripieno.executors.inline import InlineExecutor
 from ripieno.executors.objective import ObjectiveRunner
 from ripieno.executors.processes import ProcessExecutor
 from ripieno.executors.report import Report
 from ripieno.executors.shipping import send_by_value
-from ripieno.executors.spawning import usable_cores
+from ripieno.executors.spawning import check_devices, free_workers, usable_cores
+from ripieno.executors.together import TogetherRunner
 
 __all__ = [
     "Crew",
+    "Divisible",
     "Executor",
     "InlineExecutor",
     "ObjectiveRunner",
     "ProcessExecutor",
     "Report",
+    "TogetherRunner",
+    "check_devices",
+    "free_workers",
     "gather",
     "gathers",
     "send_by_value",

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, ParamSpec, Self, TypeVar, cast
 
 from ripieno.executors.parcel import nameless
-from ripieno.executors.spawning import spawn, usable_cores
+from ripieno.executors.spawning import free_workers, spawn
 
 __all__ = ["Crew", "gather", "gathers"]
 
@@ -73,17 +73,20 @@ class Crew:
 
 
 @contextmanager
-def gather(workers: int | Crew | None, *, loads: Sequence[str] = ()) -> Iterator[int | Crew | None]:
+def gather(
+    workers: int | Crew | None, *, loads: Sequence[str] = (), devices: int = 1
+) -> Iterator[int | Crew | None]:
     """Let workers begin to start, where there will be several and they have not yet.
 
     Args:
         workers: How many; None for every usable core.
         loads: See :class:`Crew`.
+        devices: Processes that each worker has train an order.
 
     Raises:
-        WorkerError: The system starts no more processes.
+        WorkerError: The system starts no more processes, or ``devices`` is below 1.
     """
-    count = usable_cores() if workers is None else workers
+    count = free_workers(devices) if workers is None else workers
     if isinstance(count, Crew) or count < 2:
         yield workers
         return
@@ -98,7 +101,8 @@ def gathers(*, loads: Sequence[str] = ()) -> Callable[[Callable[_P, _R]], Callab
         @wraps(function)
         def called(*args: _P.args, **options: _P.kwargs) -> _R:
             asked = cast("int | Crew | None", options.get("workers"))
-            with gather(asked, loads=loads) as workers:
+            devices = cast("int", options.get("devices", 1))
+            with gather(asked, loads=loads, devices=devices) as workers:
                 own: dict[str, Any] = {**options, "workers": workers}
                 return function(*args, **own)
 

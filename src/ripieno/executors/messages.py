@@ -21,12 +21,30 @@ __all__ = [
     "Gave",
     "Pipe",
     "Ready",
+    "Seat",
     "SetUp",
     "Stop",
     "Work",
 ]
 
 _LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The place of a worker among those that carry each order out together.
+
+    Args:
+        rank: Its number.
+        size: How many there are.
+        meeting: Path of a file by which they find each other, in a folder of its own.
+        patience_seconds: How long one waits for another before it gives up.
+    """
+
+    rank: int
+    size: int
+    meeting: str
+    patience_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +60,8 @@ class SetUp:
         python_path: The parent's environment variable PYTHONPATH, or None.
         spans: Where in the file what is large lies; see ``Parcel``.
         file: The inherited descriptor of the file; None if nothing is large.
+        seat: The worker's among those that carry each order out together; None for one that
+            does so alone.
     """
 
     path: tuple[str, ...]
@@ -49,6 +69,7 @@ class SetUp:
     python_path: str | None
     spans: tuple[tuple[int, int], ...] = ()
     file: int | None = None
+    seat: Seat | None = None
 
 
 @dataclass(frozen=True, slots=True)

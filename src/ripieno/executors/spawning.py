@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from ripieno.errors import WorkerError
 
-__all__ = ["COMMAND", "spawn", "usable_cores"]
+__all__ = ["COMMAND", "check_devices", "free_workers", "spawn", "usable_cores"]
 
 COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -21,8 +22,39 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def check_devices(devices: int) -> int:
+    """Return a number of devices that one trial can be trained on.
+
+    Raises:
+        WorkerError: It is no whole number, or below 1.
+    """
+    if type(devices) is not int or devices < 1:
+        raise WorkerError(
+            f"devices = {devices!r} can train no trial.",
+            where="the devices of a trial",
+            fix="give a whole number of processes that train each trial together: 1, 2, ….",
+        )
+    return devices
+
+
+def free_workers(devices: int) -> int:
+    """Return how many workers the usable cores are enough for, at least one.
+
+    Args:
+        devices: Processes that each of them has train an order.
+
+    Raises:
+        WorkerError: See :func:`check_devices`.
+    """
+    return max(1, usable_cores() // check_devices(devices))
+
+
 def spawn(
-    descriptors: Sequence[int], *, workers: int, loads: Sequence[str] = ()
+    descriptors: Sequence[int],
+    *,
+    workers: int,
+    loads: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[bytes]:
     """Start a worker process, which waits to be told what it is for.
 
@@ -30,6 +62,7 @@ def spawn(
         descriptors: Of files that it inherits, under the same numbers.
         workers: How many of its kind there are.
         loads: Modules that it imports while it waits.
+        environment: Variables that it is given where this process has none of the name.
 
     Raises:
         WorkerError: The system starts no more processes.
@@ -42,6 +75,7 @@ def spawn(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={
+                **environment,
                 **os.environ,
                 **dict.fromkeys(_ONE_THREAD, "1"),
                 "PYTHONPATH": _python_path(),

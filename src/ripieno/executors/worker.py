@@ -8,16 +8,21 @@ is gone, however that died.
 """
 
 import os
+import shutil
 import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from queue import SimpleQueue
 
 from ripieno.errors import RipienoError, WorkerError
 from ripieno.executors.batches import carry_out
+from ripieno.executors.divisible import Divisible
 from ripieno.executors.messages import (
     Begun,
     Broke,
@@ -26,12 +31,13 @@ from ripieno.executors.messages import (
     Gave,
     Pipe,
     Ready,
+    Seat,
     SetUp,
     Stop,
     Work,
 )
 from ripieno.executors.parcel import unpack
-from ripieno.records import ArtifactStore, Order, Runner
+from ripieno.records import ArtifactStore, Order, Outcome, Runner
 
 __all__ = ["main"]
 
@@ -74,15 +80,32 @@ def main() -> None:
         return
     inbox = _Inbox()
     # Listening begins before the runner is read: that may import torch and take seconds.
-    threading.Thread(target=_listen, args=(pipe, inbox), daemon=True).start()
+    threading.Thread(target=_listen, args=(pipe, inbox, message.seat), daemon=True).start()
     try:
         runner, artifacts = unpack(body, message.spans, message.file)
+        if message.seat is not None:
+            runner = _seated(runner, message.seat)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything when imported
         pipe.send(CannotStart(_said(error), _place(error)))
         return
     del body
     pipe.send(Ready())
-    _work(pipe, inbox, runner, artifacts=artifacts)
+    # Where several work together, all look at the same time whether they are to stop.
+    carry = carry_out if message.seat is None else _together
+    _work(pipe, inbox, partial(carry, runner, artifacts=artifacts), kind=type(runner))
+
+
+def _seated(runner: Divisible, seat: Seat) -> Runner:
+    """Return the runner of one of several workers."""
+    return runner.at(
+        seat.rank, size=seat.size, meeting=seat.meeting, patience_seconds=seat.patience_seconds
+    )
+
+
+def _together(
+    runner: Runner, orders: Sequence[Order], *, artifacts: ArtifactStore, stop: Callable[[], bool]
+) -> Iterator[Outcome]:
+    return runner.run(orders, artifacts, stop)
 
 
 def _set_up(pipe: Pipe) -> SetUp:
@@ -122,12 +145,14 @@ def _let_go(*descriptors: int) -> None:
     os.close(nothing)
 
 
-def _listen(pipe: Pipe, inbox: _Inbox) -> None:
+def _listen(pipe: Pipe, inbox: _Inbox, seat: Seat | None) -> None:
     while True:
         try:
             message = pipe.receive()
         except (EOFError, OSError):
             # The parent was killed; whatever runs here has nobody to give its outcome to.
+            if seat is not None:
+                shutil.rmtree(Path(seat.meeting).parent, ignore_errors=True)
             os._exit(1)
         match message:
             case Work():
@@ -139,11 +164,13 @@ def _listen(pipe: Pipe, inbox: _Inbox) -> None:
                 return
 
 
-def _work(pipe: Pipe, inbox: _Inbox, runner: Runner, *, artifacts: ArtifactStore) -> None:
+def _work(
+    pipe: Pipe, inbox: _Inbox, carry: Callable[..., Iterator[Outcome]], *, kind: type
+) -> None:
     while batch := inbox.take():
         pipe.send(Begun(tuple(order.trial for order in batch)))
         try:
-            for outcome in carry_out(runner, batch, artifacts=artifacts, stop=inbox.stop.is_set):
+            for outcome in carry(batch, stop=inbox.stop.is_set):
                 pipe.send(Gave(outcome))
         except BrokenPipeError:
             # The parent is gone: the listening thread is about to end this process.
@@ -151,12 +178,12 @@ def _work(pipe: Pipe, inbox: _Inbox, runner: Runner, *, artifacts: ArtifactStore
         except RipienoError as error:
             pipe.send(Broke(error))
         except Exception as error:  # noqa: BLE001 - the parent must hear of it and raise it
-            pipe.send(Broke(_of_runner(error, runner)))
+            pipe.send(Broke(_of_runner(error, kind)))
 
 
-def _of_runner(error: Exception, runner: Runner) -> WorkerError:
+def _of_runner(error: Exception, kind: type) -> WorkerError:
     return WorkerError(
-        f"{type(runner).__qualname__} raised an error in a worker process: {_said(error)}.",
+        f"{kind.__qualname__} raised an error in a worker process: {_said(error)}.",
         where=_place(error),
         fix="use workers=1 to see it happen in this process.",
     )

@@ -205,7 +205,7 @@ class MemoryArtifacts:
             raise ArtifactError(
                 "a worker process cannot store states in the memory of another process.",
                 where="MemoryArtifacts",
-                fix="give the study a folder (`out=…`), or use workers=1.",
+                fix="give the study a folder (`out=…`), or use workers=1 and devices=1.",
             )
         return self._kept
 

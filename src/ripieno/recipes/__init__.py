@@ -92,7 +92,8 @@ from ripieno.recipes.tables import NumericTransform, Table
 from ripieno.recipes.targets import Coding
 from ripieno.recipes.tasks import TASKS, TaskName, check_task
 from ripieno.recipes.together import hidden_matrices
-from ripieno.recipes.trainer import TrainerRunner, batches
+from ripieno.recipes.trainer import TrainerRunner
+from ripieno.recipes.training import batches
 from ripieno.recipes.watch import Watch
 
 __all__ = [

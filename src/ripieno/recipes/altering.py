@@ -16,6 +16,7 @@ from ripieno.recipes.mixing import (
     partners,
     plan_mixing,
 )
+from ripieno.recipes.ranks import Share
 
 __all__ = ["Altering"]
 
@@ -55,19 +56,26 @@ class Altering:
         return add_noise(x, key, self.noise) if self.noise > 0.0 else x
 
     def losses(
-        self, loss: Callable[[Tensor], tuple[Tensor, Tensor]], y: Tensor, *, step: int, key: Tensor
+        self,
+        loss: Callable[[Tensor], tuple[Tensor, Tensor]],
+        y: Tensor,
+        *,
+        step: int,
+        key: Tensor,
+        share: Share,
     ) -> tuple[Tensor, Tensor]:
-        """Return the losses and weights of a batch against all targets that are in it.
+        """Return the losses and weights of a share of a batch against all its targets.
 
         Args:
-            loss: A function of targets to losses and weights, each ``(batch,)``.
-            y: The batch's targets.
+            loss: A function of the share's targets to losses and weights, each ``(share,)``.
+            y: The whole batch's targets.
             step: Number of the step in its epoch.
             key: The step's key, int64, ``()``.
+            share: Which rows of the batch the losses are of.
         """
-        losses, weights = loss(y)
+        losses, weights = loss(share.of(y))
         if self.steps is None:
             return losses, weights
-        share = self.steps.share[step]
-        other_losses, other_weights = loss(y[partners(key, len(y))])
-        return mix_losses(losses, other_losses, share), mix_losses(weights, other_weights, share)
+        kept = self.steps.share[step]
+        other_losses, other_weights = loss(share.of(y[partners(key, len(y))]))
+        return mix_losses(losses, other_losses, kept), mix_losses(weights, other_weights, kept)

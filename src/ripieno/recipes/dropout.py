@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ripieno.recipes import draws
+from ripieno.recipes.ranks import Share
 
 __all__ = ["DropoutMode", "backward"]
 
@@ -40,11 +41,14 @@ class DropoutMode(TorchFunctionMode):
 
     Args:
         key: The step's key, int64, shape ``()``.
+        share: Which rows of a larger batch the model sees. They get the masks that they would
+            get in it, in every dropout whose first axis counts the rows.
     """
 
-    def __init__(self, key: Tensor) -> None:
+    def __init__(self, key: Tensor, share: Share | None = None) -> None:
         super().__init__()
         self._key = key
+        self._share = None if share is None or share.is_whole else share
         self._layers: dict[int, int] = {}
 
     def __torch_function__(  # noqa: PLR0917 - torch's protocol
@@ -71,9 +75,17 @@ class DropoutMode(TorchFunctionMode):
             # single example (channels, length).
             single = function is F.dropout1d and x.dim() == 2
             shape = (shape[0], 1) if single else (*shape[:2], *[1] * (x.dim() - 2))
-        keep = draws.keep_mask(self._key, shape, p=p, layer=self._layer())
+        keep = self._mask(shape, p=p)
         noise = keep.to(x.dtype) * (0.0 if p == 1.0 else 1.0 / (1.0 - p))
         return x.mul_(noise) if in_place else x * noise
+
+    def _mask(self, shape: tuple[int, ...], *, p: float) -> Tensor:
+        layer = self._layer()
+        share = self._share.within(shape[0]) if self._share and shape else None
+        if share is None:
+            return draws.keep_mask(self._key, shape, p=p, layer=layer)
+        whole = draws.keep_mask(self._key, (share.rows, *shape[1:]), p=p, layer=layer)
+        return share.of(whole)
 
     def _layer(self) -> int:
         token = int(torch.randint(2**62, ()))

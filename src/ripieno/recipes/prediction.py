@@ -13,13 +13,14 @@ from ripieno.recipes.feeding import Features, as_tensor, pieces
 from ripieno.recipes.streams import Stream
 from ripieno.recipes.targets import Coding
 
-__all__ = ["check_logits", "predict", "predict_probabilities", "predict_scores"]
+__all__ = ["PIECE", "check_logits", "predict", "predict_probabilities", "predict_scores"]
 
-_BATCH = 256  # a batch's activations stay in the cache of a core
+PIECE = 256
+"""Rows that are predicted at a time: their activations stay in the cache of a core."""
 
 
 def predict_probabilities(
-    module: nn.Module, x: NDArray[np.floating] | Features, *, batch_size: int = _BATCH
+    module: nn.Module, x: NDArray[np.floating] | Features, *, batch_size: int = PIECE
 ) -> NDArray[np.float32]:
     """Return the class probabilities of rows, float32, shape ``(rows, classes)``.
 
@@ -41,7 +42,7 @@ def predict(
     x: NDArray[np.floating] | Features,
     coding: Coding,
     *,
-    batch_size: int = _BATCH,
+    batch_size: int = PIECE,
 ) -> NDArray[Any]:
     """Return the predictions of rows, shape ``(rows, outputs)``.
 
@@ -68,7 +69,7 @@ def predict_scores(
     coding: Coding,
     *,
     outputs: int | None = None,
-    batch_size: int = _BATCH,
+    batch_size: int = PIECE,
     between: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
     """Return scores, float64, shape ``(rows, outputs)``.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ripieno.executors import ObjectiveRunner
+from ripieno.executors import ObjectiveRunner, TogetherRunner
 from ripieno.population import PopulationRunner, check_tier
 from ripieno.recipes import CostRunner, Data, Recipe, TrainerRunner, complete
 from ripieno.records import Runner
@@ -42,14 +42,19 @@ class TuneJob:
         object.__setattr__(self, "recipe", complete(self.recipe, self.data))
 
     def runner(self, settings: Settings) -> Runner:
-        """Return the population engine; the one-model trainer for a study without a tier."""
+        """Return the population engine.
+
+        Of a study without a tier, or with several devices for a trial, the one-model trainer.
+        """
         costs = cost_names(settings.goal, self.recipe)
         runner = self._trainer(settings)
         return CostRunner(runner, self.recipe, self.data, costs) if costs else runner
 
     def _trainer(self, settings: Settings) -> Runner:
-        if settings.tier is None:
-            return TrainerRunner(self.recipe, self.data, settings.seed, self.seeds, settings.ending)
+        if settings.tier is None or settings.devices > 1:
+            ending = settings.ending
+            trainer = TrainerRunner(self.recipe, self.data, settings.seed, self.seeds, ending)
+            return trainer if settings.devices == 1 else TogetherRunner(trainer, settings.devices)
         return PopulationRunner(
             self.recipe,
             self.data,

@@ -7,7 +7,7 @@ from typing import Self
 
 from ripieno.ensembles import Ensemble, SoftRule
 from ripieno.errors import StudyError
-from ripieno.executors import Executor, InlineExecutor, ProcessExecutor, usable_cores
+from ripieno.executors import Executor, InlineExecutor, ProcessExecutor, free_workers
 from ripieno.recipes import Data
 from ripieno.records import (
     ArtifactStore,
@@ -113,7 +113,9 @@ def _executor(study: Study, job: TuneJob, *, workers: int | None) -> Executor:
     runner = job.runner(study.settings)
     if workers == 1:
         return InlineExecutor(runner, study.artifacts)
-    return ProcessExecutor(runner, study.artifacts, workers=workers or usable_cores())
+    return ProcessExecutor(
+        runner, study.artifacts, workers=workers or free_workers(study.settings.devices)
+    )
 
 
 def _stages(study: Study, number: int) -> _Stages:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ripieno.errors import StudyError
-from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, usable_cores
+from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, free_workers
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason
 from ripieno.records import ArtifactStore, Runner, Trial
@@ -54,8 +54,8 @@ def make_executor(
     Args:
         runner: What carries the orders out.
         artifacts: Where states and predictions lie.
-        workers: Processes, or a crew of them that have begun to start; None for every usable
-            core, and for 1 where a function is called.
+        workers: Processes, or a crew of them that have begun to start; None for as many as
+            there are usable cores for all devices, and for 1 where a function is called.
         settings: The study's.
         for_many: Other processes are expected to share the study. One worker is a process
             then too: while something is trained in this one, nothing is handed to others.
@@ -70,7 +70,7 @@ def make_executor(
             runner, artifacts, workers=workers.count, crew=workers, silence_seconds=patience
         )
     if workers is None:
-        workers = usable_cores() if settings.kind == "tune" else 1
+        workers = free_workers(settings.devices) if settings.kind == "tune" else 1
     if workers < 1:
         raise StudyError(
             f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
+from ripieno.executors import check_devices
 from ripieno.records import Direction, Goal, Limit, Objective, Target
 from ripieno.space import Space
 
@@ -73,6 +74,7 @@ class Settings:
         limits: What a trial has to keep.
         disk_bytes: What states and predictions may take at most; None for no limit.
         order_minutes: After how long of silence an order hangs; None never.
+        devices: Processes that train each trial together.
     """
 
     kind: Literal["tune", "search"]
@@ -100,6 +102,7 @@ class Settings:
     judged_by: str = "metric"
     disk_bytes: int | None = None
     order_minutes: float | None = None
+    devices: int = 1
     version: int = VERSION
 
     @property
@@ -134,6 +137,14 @@ class Settings:
         because = "" if self.searcher_reason is None else f" ({self.searcher_reason})"
         return f"{self.searcher}{because}"
 
+    def on(self, devices: int | None) -> "Settings":
+        """Return the settings with another number of devices for a trial; None keeps it.
+
+        Raises:
+            WorkerError: The number is none.
+        """
+        return self if devices is None else replace(self, devices=check_devices(devices))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
@@ -149,7 +160,7 @@ class Settings:
         # What a study of before knew nothing of is as it was then.
         needed = known - {
             "folds", "seeds", "metric_source", "searcher_reason", "further", "limits", "ensemble",
-            "judged_by", "disk_bytes", "order_minutes",
+            "judged_by", "disk_bytes", "order_minutes", "devices",
         }  # fmt: skip
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(

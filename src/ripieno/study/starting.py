@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
-from ripieno.executors import Crew, gathers
+from ripieno.executors import Crew, check_devices, gathers
 from ripieno.population import check_tier
 from ripieno.recipes import NumericTransform, Reading, check_seeds
 from ripieno.schedulers import Scheduler, hyperband_trials
@@ -75,6 +75,7 @@ def tune(
     ensemble: str = "greedy",
     objective: str = "metric",
     workers: int | Crew | None = None,
+    devices: int = 1,
     seed: int = 0,
     enqueue: Sequence[ConfigInput] = (),
     warm_start: WarmStart | None = None,
@@ -154,6 +155,8 @@ def tune(
             ``ensemble`` of the trials that were trained to the end before.
         workers: Processes, each with one thread, or a crew of them that have begun to start;
             every usable core where absent.
+        devices: Processes that train each trial together, on shares of every batch
+            (``docs/several-devices.md``).
         seed: Of the split, the searcher and every trial.
         enqueue: Configs that are tried first.
         warm_start: A study, its folder, or trials for the searcher to learn from
@@ -236,6 +239,7 @@ def tune(
         disk_bytes=read_size(disk),
         order_minutes=order_minutes,
         judged_by=check_judging(objective, scheduler if isinstance(scheduler, str) else "custom"),
+        devices=check_devices(devices),
     )
     wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
     strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)

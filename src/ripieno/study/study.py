@@ -142,6 +142,7 @@ class Study:
         minutes: float | None = None,
         trials: int | None = None,
         workers: int | Crew | None = None,
+        devices: int | None = None,
         disk: int | str | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
@@ -151,8 +152,8 @@ class Study:
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
             trials: Trials at most in all, from now on; as many as before where absent.
-            workers: Processes, or a crew of them that have begun to start; every usable
-                core where absent, 1 for a function.
+            workers: Processes, or a crew of them; every usable core where absent, 1 for a function.
+            devices: Processes that train each trial together; as many as before where absent.
             disk: What states may take at most in this session; the study's limit where absent.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
@@ -166,8 +167,9 @@ class Study:
             raise refuse_reading(repr(self))
         if trials is not None:
             self._course.raise_trials(trials)
+        settings = self.settings.on(devices)
         session = Session(
-            self._job, self.settings, self._course, self._ledger, self._artifacts, self.folder
+            self._job, settings, self._course, self._ledger, self._artifacts, self.folder
         )
         room = Disk(self._artifacts, read_size(disk) or self.settings.disk_bytes)
         self._trials = self._evaluation = None

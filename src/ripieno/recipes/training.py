@@ -1,0 +1,281 @@
+"""One model on its way through the epochs of an order."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ripieno.errors import RecipeError
+from ripieno.recipes import draws
+from ripieno.recipes.altering import Altering
+from ripieno.recipes.augmentation import augment, augmentation_strengths
+from ripieno.recipes.backbone import rate_scales, take_features
+from ripieno.recipes.batch_norm import BatchNormMode
+from ripieno.recipes.building import arrange, build_model
+from ripieno.recipes.data import Data
+from ripieno.recipes.dropout import DropoutMode, backward
+from ripieno.recipes.feeding import Features, as_features, feed, first_rows
+from ripieno.recipes.keeping import DivergedError, Finished, StopAskedError
+from ripieno.recipes.knobs import Knobs, read_knobs
+from ripieno.recipes.loss_options import chosen_loss, loss_options
+from ripieno.recipes.losses import find_loss
+from ripieno.recipes.metrics import measure_scores
+from ripieno.recipes.optimizers import build_optimizer, put_in_mode
+from ripieno.recipes.prediction import PIECE, check_logits, predict_scores
+from ripieno.recipes.ranks import Ranks, Share
+from ripieno.recipes.recipe import Recipe
+from ripieno.recipes.regularizers import clip_gradient, decay_weights, limit_norms
+from ripieno.recipes.replicas import Replica
+from ripieno.recipes.schedules import learning_rate_factor
+from ripieno.recipes.slots import kept_slots
+from ripieno.recipes.state import State
+from ripieno.records import Order
+
+__all__ = ["ModelTraining", "batches"]
+
+_TIMED_STEPS = 4
+
+
+class ModelTraining:
+    """One model on its way through the epochs of an order.
+
+    Args:
+        recipe: How it is trained.
+        data: On what.
+        order: What is carried out.
+        replica: Which of its trial's models it is.
+        order_seed: The study's seed.
+        sample: The only rows that it sees; None for all.
+        stop: Says whether the study is stopping.
+        ranks: The processes that train it together, this one among them.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        order: Order,
+        *,
+        replica: Replica,
+        order_seed: int,
+        sample: Tensor | None,
+        stop: Callable[[], bool],
+        ranks: Ranks,
+    ) -> None:
+        self._recipe = recipe
+        self._order = order
+        self._sample = sample
+        self._stop = stop
+        self._ranks = ranks
+        self._seed = replica.seed
+        self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
+        self._coding = data.coding
+        self._outputs = data.outputs
+        inputs = (data.train.x, data.validation.x)
+        self._inputs = [x for x in inputs if isinstance(x, np.ndarray)]  # nothing of a stream
+        dtype = getattr(torch, recipe.dtype)
+        self._dtype = dtype
+        self._x = as_features(data.train.x, dtype)
+        self._y = data.coding.encode(data.train.y, dtype)
+        # Models that stream may share their batches, so they see one order.
+        self._order_seed = order_seed if data.streamed else self._seed
+        self._validation_x = as_features(data.validation.x, torch.float32)
+        self._validation_y = data.validation.y
+        self._loss = find_loss(chosen_loss(recipe, order.config))
+        self._options: dict[str, Any] = {
+            name: torch.from_numpy(value).to(dtype) if isinstance(value, np.ndarray) else value
+            for name, value in loss_options(recipe, order.config, data).items()
+        }
+        self._strengths = augmentation_strengths([self._knobs], data.shape)
+
+    def start(self, stored: State | None) -> None:
+        """Build the model and its optimizer, and load the stored state into them."""
+        example = first_rows(self._x, 2, self._dtype)
+        with self._naming_the_batch(example):
+            made = build_model(self._recipe, self._order.config, self._seed, example=example)
+        self.module = arrange(self._recipe, made)
+        features = take_features(self.module, self._knobs, self._inputs) if self._inputs else None
+        if features is not None:
+            self._x, self._validation_x = features[0].to(self._dtype), features[1]
+        own: dict[str, Any] = {"config": self._order.config, "own": self._recipe.optimizers}
+        scales = rate_scales(self.module, self._knobs)
+        self.optimizer = build_optimizer(self.module, self._knobs, **own, scales=scales)
+        if stored is not None:
+            slots = kept_slots(self.module, self._knobs, **own)
+            stored.load_into(self.module, self.optimizer, slots=slots)
+        self._forward = self._ranks.forward(self.module, self._knobs)
+
+    def seconds(self) -> float:
+        """Return what a step takes, the best of a few; the model is spoilt by them."""
+        rows = torch.arange(min(self._knobs.batch_size, len(self._y)))
+        x, y = first_rows(self._x, len(rows), self._dtype), self._y[rows]
+        shape, keys = tuple(x.shape[1:]), draws.step_keys(self._seed, 0, _TIMED_STEPS)
+        altering = Altering.of(
+            self._knobs, seed=self._seed, epoch=0, steps=_TIMED_STEPS, shape=shape
+        )
+        found = []
+        for step, key in enumerate(keys):
+            begin = time.perf_counter()
+            self._step(x, y, rate=self._knobs.lr, key=key, altering=altering, step=step)
+            found.append(time.perf_counter() - begin)
+        return min(found)
+
+    def epoch(self, epoch: int, values: Sequence[float]) -> Finished:
+        """Train one epoch, measure, and copy the state; ``values`` are for the schedule."""
+        order = draws.epoch_order(
+            self._order_seed,
+            epoch,
+            rows=len(self._y),
+            size=self._recipe.epoch_rows,
+            sample=self._sample,
+        )
+        chunks = batches(order, self.module, self._knobs)
+        keys = draws.step_keys(self._seed, epoch, len(chunks))
+        altering = Altering.of(
+            self._knobs,
+            seed=self._seed,
+            epoch=epoch,
+            steps=len(chunks),
+            shape=tuple(self._x.shape[1:]),
+        )
+        purpose = draws.Purpose.AUGMENTATION
+        images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose)
+        loss_sum = weight_sum = rate = 0.0
+        key = draws.fold(self._order_seed, draws.Purpose.STREAM, epoch)
+        fed = feed(self._x, chunks, dtype=self._dtype, key=key)
+        for step, (rows, given) in enumerate(zip(chunks, fed, strict=True)):
+            self._check_stop()
+            rate = self._knobs.lr * learning_rate_factor(
+                epoch * len(chunks) + step,
+                len(chunks),
+                epochs=self._recipe.epochs,
+                knobs=self._knobs,
+                values=values,
+            )
+            self._seed_generator(epoch, step)
+            x = augment(given.unsqueeze(0), images[step : step + 1], self._strengths)[0]
+            losses, weights = self._step(
+                x, self._y[rows], rate=rate, key=keys[step], altering=altering, step=step
+            )
+            if not math.isfinite(losses):
+                raise DivergedError(
+                    f"the training loss was {losses} in epoch {epoch + 1}, "
+                    f"step {step + 1} of {len(chunks)} (learning rate {rate:.3g})."
+                )
+            loss_sum += losses
+            weight_sum += weights
+        self._seed_generator(epoch, len(chunks))
+        put_in_mode(self.optimizer, training=False)
+        self._ranks.settle(self.module)
+        scores = self._validate(epoch)
+        metrics = {
+            "train_loss": loss_sum / weight_sum,
+            **measure_scores(
+                scores,
+                self._validation_y,
+                metrics=self._recipe.metrics,
+                task=self._coding.task,
+            ),
+            "learning_rate": rate,
+        }
+        state = State.of(self.module, self.optimizer, epoch=epoch + 1)
+        return Finished(metrics, state, self._coding.predictions(scores))
+
+    def _step(
+        self, x: Tensor, y: Tensor, *, rate: float, key: Tensor, altering: Altering, step: int
+    ) -> tuple[float, float]:
+        """Take one step on a batch; return the sums of its losses and of their weights."""
+        share = self._ranks.share(len(y))
+        x = share.of(altering.inputs(x, step, key))
+        put_in_mode(self.optimizer, training=True)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["lr_scale"]
+        self.optimizer.zero_grad()
+        with self._on_share(share, key), self._naming_the_batch(x):
+            logits, extra = self._forward(x)
+            check_logits(logits, self.module, rows=len(x), classes=self._outputs)
+            loss = partial(self._loss, logits, **self._options)
+            losses, weights = altering.losses(loss, y, step=step, key=key, share=share)
+            objective, *sums = self._ranks.objective(losses, weights, share)
+            backward(objective if extra is None else objective + extra)
+        clip_gradient(self.module, self._knobs)
+        decay_weights(self.optimizer, self._knobs)
+        self.optimizer.step()
+        limit_norms(self.module, self._knobs)
+        return sums[0], sums[1]
+
+    @contextmanager
+    def _on_share(self, share: Share, key: Tensor) -> Iterator[None]:
+        """Give the model's rows what they would get in the whole batch."""
+        with ExitStack() as modes:
+            modes.enter_context(DropoutMode(key, share))
+            if not share.is_whole:
+                modes.enter_context(BatchNormMode())
+            yield
+
+    def _validate(self, epoch: int) -> NDArray[np.float64]:
+        """Return the scores of the validation part."""
+        # One rank must not stop where the others wait for it.
+        between = self._check_stop if self._ranks.size == 1 else lambda: None
+
+        def predict(x: Features) -> NDArray[np.float64]:
+            with self._naming_the_batch(x):
+                return predict_scores(
+                    self.module, x, self._coding, outputs=self._outputs, between=between
+                )
+
+        scores = self._ranks.scores(self._validation_x, predict, outputs=self._outputs, piece=PIECE)
+        if not np.isfinite(scores).all():
+            raise DivergedError(
+                f"the validation predictions were not finite after epoch {epoch + 1}."
+            )
+        return scores
+
+    def _seed_generator(self, epoch: int, step: int) -> None:
+        # Not torch.manual_seed, which also visits every accelerator and is slow.
+        seed = draws.fold(self._seed, draws.Purpose.GENERATOR, epoch, step)
+        torch.default_generator.manual_seed(seed)
+
+    def _check_stop(self) -> None:
+        if self._ranks.is_stop_asked(self._stop):
+            raise StopAskedError
+
+    @contextmanager
+    def _naming_the_batch(self, x: Features) -> Iterator[None]:
+        """Add the model and the shape of its input to an error that the model raises."""
+        try:
+            yield
+        except (StopAskedError, RecipeError):  # they say by themselves where they were
+            raise
+        except Exception as error:
+            error.add_note(
+                f"In the model of {self._recipe.name!r} with a batch of shape {tuple(x.shape)}, "
+                f"{x.dtype}; {self._order.config!r}."
+            )
+            raise
+
+
+def batches(order: Tensor, module: nn.Module, knobs: Knobs) -> tuple[Tensor, ...]:
+    """Divide an epoch's rows into batches; the last one may be short, and is trained too.
+
+    A single row left over is dropped where the module holds a batch norm: the variance of
+    one example is zero, and torch refuses it.
+
+    Args:
+        order: Row numbers in the order of the epoch, int64, shape ``(rows,)``.
+        module: The model.
+        knobs: Its knobs.
+    """
+    chunks: tuple[Tensor, ...] = torch.split(order, knobs.batch_size)
+    norm = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - torch offers no public base
+    single = len(chunks) > 1 and len(chunks[-1]) == 1
+    if single and any(isinstance(layer, norm) for layer in module.modules()):
+        return chunks[:-1]
+    return chunks

@@ -16,6 +16,8 @@ _SHORTEST_PAUSE = 0.004
 _LONGEST_PAUSE = 0.1
 _LOOK_ROUND_SECONDS = 0.5
 _DEATHS_PER_ORDER = 5
+_AHEAD_SECONDS = 0.2
+_MOST_AHEAD = 32
 
 
 class SharedExecutor:
@@ -67,6 +69,8 @@ class SharedExecutor:
         self._waiting: list[Order] = []
         self._finished: dict[int, Outcome] = {}
         self._deaths: Counter[int] = Counter()
+        # Orders that a helper is given beyond what it can begin, where they are over at once.
+        self._ahead = 0
         self._looked_round = -_LOOK_ROUND_SECONDS
         # Asked for by other threads, which must not touch the board.
         self._stop = threading.Event()
@@ -145,6 +149,8 @@ class SharedExecutor:
 
     def _finish(self, outcome: Outcome) -> None:
         trial = outcome.order.trial
+        if outcome.status is OutcomeStatus.DONE:
+            self._ahead = int(min(_MOST_AHEAD, _AHEAD_SECONDS / max(outcome.seconds, 1e-9)))
         self._here.discard(trial)
         self._drop(trial)
         self._finished[trial] = outcome
@@ -251,7 +257,7 @@ class SharedExecutor:
 
     def _free(self, driver: Driver) -> int:
         held = sum(lease.driver == driver.id for lease in self._leases.values())
-        return max(0, driver.capacity - held)
+        return max(0, driver.capacity + self._ahead - held)
 
 
 def _is_of(lease: Lease, order: Order) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from ripieno.errors import StudyError
 from ripieno.executors import InlineExecutor, ProcessExecutor
-from ripieno.ledger import MemoryArtifacts, SqlLedger
+from ripieno.ledger import MemoryArtifacts
 from ripieno.study.jobs import SearchJob
 from ripieno.study.running import make_executor
 from ripieno.study.settings import Settings
@@ -15,16 +15,14 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
-def make(workers, **settings):
-    ledger = SqlLedger.create("sqlite://", {})
+def make(workers, *, for_many=False, **settings):
     executor = make_executor(
-        SearchJob(lambda config: config.x),
-        replace(SETTINGS, **settings),
-        ledger=ledger,
-        artifacts=MemoryArtifacts(),
+        SearchJob(lambda config: config.x).runner(SETTINGS),
+        MemoryArtifacts(),
         workers=workers,
+        settings=replace(SETTINGS, **settings),
+        for_many=for_many,
     )
-    ledger.close()
     executor.close()
     return executor
 
@@ -37,6 +35,10 @@ def test_one_worker_is_this_process_and_two_are_others():
 
 def test_what_may_hang_is_run_where_it_can_be_ended():
     assert isinstance(make(1, order_minutes=2.0), ProcessExecutor)
+
+
+def test_where_others_are_expected_the_leader_is_never_busy_training():
+    assert isinstance(make(1, for_many=True), ProcessExecutor)
 
 
 def test_no_worker_is_refused():

@@ -176,8 +176,9 @@ class Draft:
         return found.merged(outcome)
 
     def add_change(self, change: Change, clock: float) -> None:
-        """Record what a user changed in the study."""
+        """Record what a user changed in the study, or whose states were given up."""
         self.seq += 1
+        self.new_states.update(dict.fromkeys(change.freed))
         self._changes.append({"seq": self.seq, "content": change.to_json(), "clock": clock})
 
     def _forget_metrics(self, trial: int, *, after: int) -> None:

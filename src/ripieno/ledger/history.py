@@ -66,7 +66,14 @@ def read_states(connection: Connection) -> dict[int, str | None]:
         .order_by(tables.outcomes.c.seq)
     )
     states.update((trial, state) for trial, state in rows)
+    states.update(dict.fromkeys(_read_freed(connection)))
     return states
+
+
+def _read_freed(connection: Connection) -> set[int]:
+    """Return the trials whose states were given up; such a trial is never trained again."""
+    rows = connection.scalars(select(tables.changes.c.content))
+    return {trial for content in rows for trial in Change.from_json(content).freed}
 
 
 def read_open_orders(connection: Connection) -> dict[int, OpenOrder]:
@@ -125,6 +132,7 @@ def read_trials(connection: Connection) -> list[Trial]:
     """
     running = set(connection.scalars(select(tables.orders.c.trial).where(_is_open())))
     progress = _read_progress(connection)
+    freed = _read_freed(connection)
     histories = _read_histories(connection)
     columns = tables.trials.c
     rows = connection.execute(
@@ -144,7 +152,7 @@ def read_trials(connection: Connection) -> list[Trial]:
                 parent=parent,
                 seconds=seen.seconds,
                 finished_at=seen.finished_at,
-                state=seen.state,
+                state=None if trial in freed else seen.state,
                 predictions=seen.predictions,
                 error=seen.error,
                 notes=seen.notes,

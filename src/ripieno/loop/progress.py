@@ -1,6 +1,7 @@
 """What a running study knows of itself, kept up to date one outcome at a time."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ripieno.ledger import Ledger
@@ -119,12 +120,42 @@ class Tracker:
         self._rate(after)
         return self._release(outcome, before, after)
 
+    def give_up(self, is_over: Callable[[int], bool], *, keep: int) -> tuple[list[int], list[str]]:
+        """Give up states of trials that are over: a quarter of them, the worst first.
+
+        Args:
+            is_over: Says of a trial that it will never be trained again.
+            keep: So many of the best trials keep theirs in any case.
+
+        Returns:
+            The trials, and the keys that nobody needs any more; both empty where there is
+            nothing to give up.
+        """
+        best = sorted(self._orders, key=self._rank)
+        kept = set(best[:keep])
+        places = {trial: place for place, trial in enumerate(best)}
+        over = [
+            trial.id
+            for trial in self._trials.values()
+            if trial.state and trial.id not in kept and is_over(trial.id)
+        ]
+        worst_first = sorted(over, key=lambda trial: -places.get(trial, len(best)))
+        freed = worst_first[: -(-len(over) // 4)]
+        keys = [str(self._trials[trial].state) for trial in freed]
+        for trial in freed:
+            self._trials[trial] = replace(self._trials[trial], state=None)
+        return freed, self._drop(keys)
+
     def _release(self, outcome: Outcome, before: Trial, after: Trial) -> list[str]:
         left = [before.state, before.predictions]
         # A stopped order that stored nothing will start from the same state again.
         if outcome.status is not OutcomeStatus.STOPPED or outcome.state is not None:
             left.append(outcome.order.state)
         self._uses.update((after.state, after.predictions))
+        return self._drop(left)
+
+    def _drop(self, left: Sequence[str | None]) -> list[str]:
+        """Count uses less, and return the keys that have none any more."""
         self._uses.subtract(left)
         free = sorted({key for key in left if key is not None and self._uses[key] <= 0})
         for key in free:

@@ -33,6 +33,8 @@ def replay(
             scheduler.tell(event)
             continue
         if isinstance(event, Change):
+            if event.freed:
+                continue
             if apply is None:
                 raise _unexpected()
             apply(event)

@@ -11,13 +11,22 @@ from ripieno.loop.budget import Budget, StopReason
 from ripieno.loop.ending import Ending
 from ripieno.loop.progress import Progress, Tracker
 from ripieno.loop.sharing import SharedExecutor
-from ripieno.records import ArtifactStore, Goal, Objective, Order, Outcome, OutcomeStatus
-from ripieno.schedulers import Scheduler
+from ripieno.records import (
+    ArtifactStore,
+    Change,
+    Goal,
+    Objective,
+    Order,
+    Outcome,
+    OutcomeStatus,
+)
+from ripieno.schedulers import Concluding, Scheduler
 
 __all__ = ["run"]
 
 _LOOK_UP_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
+_KEPT_BEST = 10
 
 
 def run(
@@ -48,7 +57,8 @@ def run(
         watch: Called with the progress after each batch of outcomes, and while it waits
             for an executor of other processes at least once a second.
         is_full: Is asked, with the number of orders that are out, whether there is no more
-            room than these need to store what they trained; then the study pauses.
+            room than these need to store what they trained; then states of trials that are
+            over are given up, and where there are none of these the study pauses.
         company: The executor, or what it wraps, where other processes share the study. After
             Ctrl-C what they do is not waited for, since one of them leads on.
 
@@ -78,8 +88,8 @@ def run(
                 watch(session.progress())
             if ending.reason is not None and session.has_waited_enough():
                 break
-            if ending.reason is None and is_full is not None and is_full(len(session.out)):
-                ending.call(StopReason.DISK)
+            if ending.reason is None and is_full is not None:
+                session.make_room(is_full)
             if ending.reason is None:
                 session.give()
             if not session.waits():
@@ -180,6 +190,20 @@ class _Session:
                 where=type(self._executor).__qualname__,
                 fix="give each run an executor of its own that was not stopped before.",
             )
+
+    def make_room(self, is_full: Callable[[int], bool]) -> None:
+        """Give up states of trials that are over until there is room; else pause the study."""
+        while is_full(len(self.out)):
+            freed: list[int] = []
+            keys: list[str] = []
+            if isinstance(self._scheduler, Concluding):
+                freed, keys = self._tracker.give_up(self._scheduler.is_over, keep=_KEPT_BEST)
+            if not freed:
+                self.ending.call(StopReason.DISK)
+                return
+            self._ledger.record(changes=[Change(freed=tuple(freed))], clock=self.seconds)
+            for key in keys:
+                self._artifacts.delete(key)
 
     def waits(self) -> bool:
         """Say whether an outcome is still to come here."""

@@ -1,4 +1,4 @@
-"""What a user changed in a study that had begun."""
+"""What was changed in a study that had begun: by a user, or to make room."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ __all__ = ["Change"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a user changed in the middle of a study, as it stands in the record.
+    """What was changed in the middle of a study, as it stands in the record.
 
     It holds all that a replay needs: neither the study that trials were taken from nor the
     file that a space was read from has to be there again.
@@ -24,12 +24,15 @@ class Change:
         enqueued: Configs that are tried next.
         space: The space from now on, as JSON; None where it stays.
         trials: Trials at most from now on; None where that stays.
+        freed: Numbers of trials whose states were given up to make room. It changes nothing
+            in what is searched.
     """
 
     observed: tuple[Trial, ...] = ()
     enqueued: tuple[Config, ...] = ()
     space: str | None = None
     trials: int | None = None
+    freed: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """Return the change as JSON."""
@@ -38,6 +41,7 @@ class Change:
             "enqueued": [dict(config) for config in self.enqueued],
             "space": None if self.space is None else json.loads(self.space),
             "trials": self.trials,
+            "freed": list(self.freed),
         }
         return json.dumps({name: value for name, value in content.items() if value})
 
@@ -51,6 +55,7 @@ class Change:
             enqueued=tuple(map(Config, content.get("enqueued", ()))),
             space=None if space is None else json.dumps(space),
             trials=content.get("trials"),
+            freed=tuple(content.get("freed", ())),
         )
 
 

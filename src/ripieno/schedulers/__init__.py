@@ -8,11 +8,12 @@ from ripieno.schedulers.making import make_scheduler
 from ripieno.schedulers.median_stop import MedianStop
 from ripieno.schedulers.population_based import PopulationBased
 from ripieno.schedulers.rungs import hyperband_trials
-from ripieno.schedulers.scheduler import Extendable, Scheduler
+from ripieno.schedulers.scheduler import Concluding, Extendable, Scheduler
 from ripieno.schedulers.successive_halving import SuccessiveHalving
 
 __all__ = [
     "Asha",
+    "Concluding",
     "Extendable",
     "FreezeThaw",
     "FullBudget",

@@ -95,6 +95,10 @@ class Asha:
         self._limit = self._limit if trials is None else trials
         self._nursery.reopen()
 
+    def is_over(self, trial: int) -> bool:
+        """Say whether a trial has come to its end; see :class:`ripieno.schedulers.Concluding`."""
+        return self._nursery.is_over(trial)
+
     def ask(self, slots: int) -> list[Order]:
         """Return up to ``slots`` orders; fewer once all trials have been started."""
         orders: list[Order] = []

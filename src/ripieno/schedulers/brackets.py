@@ -64,6 +64,10 @@ class Brackets:
         bracket.tell(trial.id, self._goal.merit(trial))
         self._climb(bracket)
 
+    def is_over(self, trial: int) -> bool:
+        """Say whether a trial has come to its end; see :class:`ripieno.schedulers.Concluding`."""
+        return self._nursery.is_over(trial)
+
     def replan(self, plans: Iterable[Plan]) -> None:
         """Begin these brackets after the newest one, and ask the searcher again if it had none."""
         self._nursery.reopen()

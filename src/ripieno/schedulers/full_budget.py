@@ -61,6 +61,10 @@ class FullBudget:
             self._nursery.observe(ready)
             self._nursery.forget(ready)
 
+    def is_over(self, trial: int) -> bool:
+        """Say whether a trial has come to its end; see :class:`ripieno.schedulers.Concluding`."""
+        return self._nursery.is_over(trial)
+
     def extend(self, trials: int | None = None) -> None:
         """Let more trials come; see :class:`ripieno.schedulers.Extendable`."""
         self._limit = self._limit if trials is None else trials

@@ -72,6 +72,10 @@ class Hyperband:
         """
         self._brackets.tell(outcome)
 
+    def is_over(self, trial: int) -> bool:
+        """Say whether a trial has come to its end; see :class:`ripieno.schedulers.Concluding`."""
+        return self._brackets.is_over(trial)
+
     def extend(self, trials: int | None = None) -> None:
         """Let more trials come: the brackets go on in turn after those that have begun.
 

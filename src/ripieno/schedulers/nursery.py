@@ -124,6 +124,10 @@ class Nursery:
         for trial in trials:
             del self._trials[trial]
 
+    def is_over(self, trial: int) -> bool:
+        """Say whether a trial was dropped: it will not be ordered again."""
+        return trial < self._created and trial not in self._trials
+
     def _order(self, trial: Trial, *, start: int, stop: int, parent: int | None = None) -> Order:
         self._trials[trial.id] = trial
         self._out[trial.id] = stop

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from ripieno.records import Order, Outcome
 
-__all__ = ["Extendable", "Scheduler"]
+__all__ = ["Concluding", "Extendable", "Scheduler"]
 
 
 class Scheduler(Protocol):
@@ -32,6 +32,14 @@ class Scheduler(Protocol):
 
         None where it cannot be known.
         """
+
+
+@runtime_checkable
+class Concluding(Protocol):
+    """A scheduler that knows which trials have come to their end."""
+
+    def is_over(self, trial: int) -> bool:
+        """Say whether no order will ever be given for a trial again, nor a copy be made of it."""
 
 
 @runtime_checkable

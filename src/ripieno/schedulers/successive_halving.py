@@ -60,6 +60,10 @@ class SuccessiveHalving:
         """
         self._brackets.tell(outcome)
 
+    def is_over(self, trial: int) -> bool:
+        """Say whether a trial has come to its end; see :class:`ripieno.schedulers.Concluding`."""
+        return self._brackets.is_over(trial)
+
     def extend(self, trials: int | None = None) -> None:
         """Let more trials come: those above the present number are a bracket of their own.
 

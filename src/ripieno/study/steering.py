@@ -29,6 +29,8 @@ class Steering:
         Raises:
             StudyError: They cannot be changed like that.
         """
+        if change.freed:
+            return  # nothing that a search is made of
         if change.space is not None:
             self._steered.change_space(Space.from_json(change.space))
         if change.observed:

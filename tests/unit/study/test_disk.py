@@ -74,6 +74,41 @@ def test_a_search_pauses_before_its_room_is_used_up_and_goes_on_with_more(tmp_pa
         assert study.finished
 
 
+def test_states_that_nobody_will_need_make_room(tmp_path):
+    options = {"scheduler": "hyperband", "trials": 40, "epochs": 9, "seed": 4}
+    with rp.search(objective, SPACE, metric="loss", out=tmp_path / "whole", **options) as whole:
+        expected = told(whole)
+        assert all(trial.state for trial in whole.trials)
+    limit = 24 * STATE_BYTES
+    place = tmp_path / "small"
+    with rp.search(objective, SPACE, metric="loss", out=place, disk=limit, **options) as study:
+        assert (told(study), study.finished) == (expected, True)
+        kept = [trial for trial in study.trials if trial.state]
+        best = sorted(study.trials, key=lambda trial: trial.history[-1]["loss"])[:10]
+        assert 10 <= len(kept) <= 24
+        assert {trial.id for trial in best} <= {trial.id for trial in kept}
+        for trial in kept:
+            assert study.artifacts.read(trial.state)[0]["w"].size == STATE_BYTES // 8
+    assert stored_bytes(place) <= limit
+    # Opened again it stands where it stood, and may be given more.
+    with rp.open(place, objective=objective) as study:
+        assert [trial.id for trial in study.trials if trial.state] == [t.id for t in kept]
+        study.run(trials=60)
+        assert len(study.trials) == 60
+        assert told(study)[:40] == expected
+    assert stored_bytes(place) <= limit
+
+
+def test_a_scheduler_that_may_go_on_with_any_trial_gives_none_up(tmp_path):
+    with pytest.raises(DiskLimitError, match="has paused"):
+        rp.search(
+            objective, SPACE, metric="loss", scheduler="pbt", trials=20, epochs=9,
+            out=tmp_path / "pbt", disk=8 * STATE_BYTES,
+        )  # fmt: skip
+    with rp.open(tmp_path / "pbt", read_only=True) as study:
+        assert all(trial.state for trial in study.trials if trial.history)
+
+
 def fill(stores, *, trials, values):
     """Write in turns through several stores of one folder."""
     for trial in range(trials):

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from ripieno.records import Metrics, Objective, Order, Outcome, OutcomeStatus
-from ripieno.schedulers import Scheduler
+from ripieno.schedulers import Concluding, Scheduler
 from ripieno.searchers import Grid, Random, Searcher
 from ripieno.testing.learner import Learner
 from ripieno.testing.simulation import (
@@ -114,6 +114,25 @@ class SchedulerContract:
         """No epoch of a trial is trained twice and none is left out."""
         for orders in orders_by_trial(rehearse(self._fresh(), workers=5, seed=2)).values():
             assert sum(order.epochs for order in orders) == orders[-1].stop - orders[0].start
+
+    def test_a_trial_that_is_over_is_never_ordered_again(self) -> None:
+        """Nor copied: its state may be gone."""
+        record = rehearse(self._fresh(), workers=6, seed=8, ending=fate)
+        scheduler = self._fresh()
+        over: set[int | None] = set()
+        begun = 0
+        for event in record:
+            if isinstance(event, Order):
+                assert event.trial not in over
+                assert event.parent not in over
+                assert scheduler.ask(1) == [event]
+                begun = max(begun, event.trial + 1)
+            else:
+                scheduler.tell(event)
+            if isinstance(scheduler, Concluding):
+                over |= {trial for trial in range(begun) if scheduler.is_over(trial)}
+                assert not scheduler.is_over(begun)
+        assert bool(over) is isinstance(scheduler, Concluding)
 
     def test_trials_are_numbered_from_zero_in_the_order_of_creation(self) -> None:
         """The first order of each trial comes in the sequence of the numbers."""

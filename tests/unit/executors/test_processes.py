@@ -297,7 +297,7 @@ def test_an_answer_that_cannot_be_read_ends_the_study(start):
 def test_workers_that_die_again_and_again_before_their_work_end_the_study(start, monkeypatch):
     deadly = (
         "import os, signal; from ripieno.executors import worker; "
-        "worker._work = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); worker.main()"
+        "worker.work = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); worker.main()"
     )
     command = (sys.executable, "-c", deadly)
     monkeypatch.setattr("ripieno.executors.spawning.COMMAND", command)

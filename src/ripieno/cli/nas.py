@@ -8,6 +8,7 @@ import typer
 
 from ripieno.cli.data_options import ImageSize
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.executor_option import Address, Executor, printing_aside
 
 if TYPE_CHECKING:
     from ripieno.nas import SearchEpoch
@@ -100,6 +101,8 @@ def nas(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    executor: Executor = None,
+    address: Address = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -127,7 +130,7 @@ def nas(
     with said_plainly():
         folder = starting_folder(data, out)
     with said_plainly(folder):
-        study = find_architecture(
+        study = printing_aside(executor)(find_architecture)(
             data,
             space.value,
             method.value,
@@ -140,6 +143,8 @@ def nas(
             minutes=minutes,
             metric=metric,
             workers=workers,
+            executor=executor,
+            address=address,
             out=folder,
             overwrite=overwrite,
         )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.executor_option import Address, Executor, printing_aside
 from ripieno.cli.storage_option import Disk, Storage
 
 __all__ = ["resume"]
@@ -49,6 +50,8 @@ def resume(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    executor: Executor = None,
+    address: Address = None,
     storage: Storage = None,
     disk: Disk = None,
     as_json: Annotated[
@@ -69,5 +72,13 @@ def resume(
             study.change_space(read_space(space))
         if enqueue is not None:
             study.enqueue(*read_configs(enqueue))
-        study.run(minutes=minutes, trials=trials, workers=workers, disk=disk)
+        with printing_aside(executor):
+            study.run(
+                minutes=minutes,
+                trials=trials,
+                workers=workers,
+                executor=executor,
+                address=address,
+                disk=disk,
+            )
         print_results(study.finish(), as_json=as_json, metrics=study.settings.goal.names)

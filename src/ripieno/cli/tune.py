@@ -21,6 +21,7 @@ from ripieno.cli.data_options import (
     Time,
 )
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.executor_option import Address, Executor, printing_aside
 from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
 
 __all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
@@ -211,6 +212,8 @@ def tune(
         int | None,
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
+    executor: Executor = None,
+    address: Address = None,
     tier: Annotated[
         str,
         typer.Option(
@@ -264,7 +267,7 @@ def tune(
 
     with said_plainly():
         # First of all: processes load torch while this one does.
-        begun = gather(workers, loads=("ripieno.population",))
+        begun = gather(workers, executor=executor, loads=("ripieno.population",))
         crew = context.with_resource(begun)
 
     from ripieno.cli.inputs import read_configs
@@ -288,7 +291,7 @@ def tune(
     with said_plainly():
         folder = starting_folder(data, out)
     with said_plainly(folder):
-        study = start(
+        study = printing_aside(executor)(start)(
             recipe,
             data,
             scheduler=scheduler.value,
@@ -309,6 +312,8 @@ def tune(
             ensemble=ensemble.value,
             objective=objective.value,
             workers=crew,
+            executor=executor,
+            address=address,
             seed=seed,
             out=folder,
             storage=storage,

@@ -73,18 +73,21 @@ class Crew:
 
 
 @contextmanager
-def gather(workers: int | Crew | None, *, loads: Sequence[str] = ()) -> Iterator[int | Crew | None]:
+def gather(
+    workers: int | Crew | None, *, executor: str | None = None, loads: Sequence[str] = ()
+) -> Iterator[int | Crew | None]:
     """Let workers begin to start, where there will be several and they have not yet.
 
     Args:
         workers: How many; None for every usable core.
+        executor: The name of the executor; only one of processes, or none, has a crew.
         loads: See :class:`Crew`.
 
     Raises:
         WorkerError: The system starts no more processes.
     """
     count = usable_cores() if workers is None else workers
-    if isinstance(count, Crew) or count < 2:
+    if isinstance(count, Crew) or count < 2 or executor not in {None, "processes"}:
         yield workers
         return
     with Crew(count, loads=loads) as crew:
@@ -98,7 +101,8 @@ def gathers(*, loads: Sequence[str] = ()) -> Callable[[Callable[_P, _R]], Callab
         @wraps(function)
         def called(*args: _P.args, **options: _P.kwargs) -> _R:
             asked = cast("int | Crew | None", options.get("workers"))
-            with gather(asked, loads=loads) as workers:
+            executor = cast("str | None", options.get("executor"))
+            with gather(asked, executor=executor, loads=loads) as workers:
                 own: dict[str, Any] = {**options, "workers": workers}
                 return function(*args, **own)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from ripieno.errors import WorkerError
 from ripieno.executors.crew import Crew
 from ripieno.executors.messages import Close, Pipe, SetUp
-from ripieno.executors.parcel import Parcel, pack
+from ripieno.executors.parcel import Parcel, pack, sending
 from ripieno.executors.spawning import COMMAND, spawn
 from ripieno.executors.team import Team, Worker
 from ripieno.records import ArtifactStore, Runner
@@ -129,19 +129,9 @@ class ProcessExecutor(Team):
     def _packed(self) -> Parcel:
         if self._parcel is not None:
             return self._parcel
-        try:
-            file = None if self._crew is None else self._crew.file
+        file = None if self._crew is None else self._crew.file
+        with sending(self._runner):
             self._parcel = pack((self._runner, self._artifacts), file)
-        except WorkerError:
-            raise
-        except Exception as error:
-            # Pickling runs the user's own code, which may raise anything.
-            raise WorkerError(
-                f"the runner cannot be sent to a worker process: {error}.",
-                where=f"{type(self._runner).__qualname__}",
-                fix="keep open files, locks and generators out of the function "
-                "(open them inside it), or use workers=1.",
-            ) from error
         return self._parcel
 
     def _start(self, parcel: Parcel) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ripieno.errors import WorkerError
 
-__all__ = ["COMMAND", "spawn", "usable_cores"]
+__all__ = ["COMMAND", "ONE_THREAD", "spawn", "usable_cores"]
 
 COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def usable_cores() -> int:
@@ -43,7 +43,7 @@ def spawn(
             stdout=subprocess.PIPE,
             env={
                 **os.environ,
-                **dict.fromkeys(_ONE_THREAD, "1"),
+                **dict.fromkeys(ONE_THREAD, "1"),
                 "PYTHONPATH": _python_path(),
                 "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them
             },

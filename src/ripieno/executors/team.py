@@ -206,6 +206,7 @@ class Team(ABC):
             case CannotStart(reason, where):
                 self._fail(f"could not start: {reason}", where=where)
             case Broke():
+                worker.begun.clear()
                 self._error = self._error or message.error
 
     def _bury(self, worker: Worker, how: str, *, blame: int = HEAVY) -> None:

@@ -10,6 +10,7 @@ from ripieno.records import ArtifactStore, Runner, Trial
 from ripieno.study.disk import Disk
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.judging import Judge, JudgingExecutor
+from ripieno.study.places import Place
 from ripieno.study.settings import Settings
 
 __all__ = ["check_end", "make_budget", "make_executor", "refuse_reading"]
@@ -24,9 +25,9 @@ def make_executor(
     *,
     ledger: Ledger,
     artifacts: ArtifactStore,
-    workers: int | Crew | None,
+    workers: int | Crew | Place | None,
 ) -> Executor:
-    """Return an executor in this process for one worker, else one of processes.
+    """Return the executor asked for; in this process for one worker, else one of processes.
 
     Args:
         job: What the orders train.
@@ -34,7 +35,7 @@ def make_executor(
         ledger: What happened so far, for a study whose trials are judged by the ensemble.
         artifacts: Where states and predictions lie.
         workers: Processes, or a crew of them that have begun to start; None for every usable
-            core, and for 1 where a function is called.
+            core, and for 1 where a function is called. Or an executor by its name.
 
     Raises:
         StudyError: There are no workers.
@@ -47,8 +48,14 @@ def make_executor(
 
 
 def _hosts(
-    runner: Runner, artifacts: ArtifactStore, *, workers: int | Crew | None, settings: Settings
+    runner: Runner,
+    artifacts: ArtifactStore,
+    *,
+    workers: int | Crew | Place | None,
+    settings: Settings,
 ) -> Executor:
+    if isinstance(workers, Place):
+        return workers.host(runner, artifacts, settings=settings)
     minutes = settings.order_minutes
     patience = None if minutes is None else 60 * minutes
     if isinstance(workers, Crew):

@@ -28,6 +28,7 @@ from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, 
 from ripieno.study.jobs import SearchJob, TuneJob
 from ripieno.study.judging import check_judging
 from ripieno.study.methods import check_method
+from ripieno.study.places import find_place
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import name_searcher
 from ripieno.study.study import Study
@@ -75,6 +76,8 @@ def tune(
     ensemble: str = "greedy",
     objective: str = "metric",
     workers: int | Crew | None = None,
+    executor: str | None = None,
+    address: str | None = None,
     seed: int = 0,
     enqueue: Sequence[ConfigInput] = (),
     warm_start: WarmStart | None = None,
@@ -154,6 +157,10 @@ def tune(
             ``ensemble`` of the trials that were trained to the end before.
         workers: Processes, each with one thread, or a crew of them that have begun to start;
             every usable core where absent.
+        executor: Where trials are trained: ``inline`` (in this process), ``processes`` or
+            ``ray`` (``docs/executors.md``); the first for one worker, else the second.
+        address: Of the Ray cluster: ``auto``, ``host:port``, ``ray://host:port`` or ``local``;
+            where absent the one that runs here, or else one of this machine's own.
         seed: Of the split, the searcher and every trial.
         enqueue: Configs that are tried first.
         warm_start: A study, its folder, or trials for the searcher to learn from
@@ -181,6 +188,7 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
+    find_place(executor, address, workers)
     check_seeds(seeds, "tune(seeds=…)")
     reading = Reading(
         target=target_column,
@@ -255,7 +263,13 @@ def tune(
         wishes=wishes,
     )
     spent = time.perf_counter() - begun
-    return study.run(workers=workers, progress=progress, spent_seconds=spent)
+    return study.run(
+        workers=workers,
+        executor=executor,
+        address=address,
+        progress=progress,
+        spent_seconds=spent,
+    )
 
 
 def search(
@@ -271,7 +285,9 @@ def search(
     epochs: int = 1,
     minutes: float | None = None,
     target: float | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    executor: str | None = None,
+    address: str | None = None,
     seed: int = 0,
     enqueue: Sequence[ConfigInput] = (),
     warm_start: WarmStart | None = None,
@@ -305,7 +321,9 @@ def search(
         epochs: Epochs that a trial is run for at most.
         minutes: Wall time at most.
         target: Stop as soon as the metric is this good.
-        workers: Processes; with 1 the function runs in this one.
+        workers: Processes; with 1, or where absent, the function runs in this one.
+        executor: As for :func:`tune`; on a cluster every core is a worker where absent.
+        address: Of the Ray cluster, as for :func:`tune`.
         seed: Of the searcher.
         enqueue: Configs that are tried first.
         warm_start: A study, its folder, or trials for the searcher to learn from.
@@ -327,6 +345,7 @@ def search(
             where="search(objective, Space())",
             fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
         )
+    find_place(executor, address, workers)
     goal = read_goal(metric, direction, constraints)
     if trials is None and minutes is None and searcher != "grid":
         trials = DEFAULT_TRIALS
@@ -360,7 +379,7 @@ def search(
         raise needs_folder(storage, "search(storage=…)")
     job = SearchJob(objective)
     study = begin(settings, job=job, space=space, strategy=strategy, folder=folder, wishes=wishes)
-    return study.run(workers=workers, progress=progress)
+    return study.run(workers=workers, executor=executor, address=address, progress=progress)
 
 
 def starting_folder(data: str, out: Path | None) -> Path:

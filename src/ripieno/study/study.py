@@ -22,6 +22,7 @@ from ripieno.study.finding import best_of, front_of, front_results, stored_resul
 from ripieno.study.folder import Folder, write_whole
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.library import Choices, check_combinable, library_of
+from ripieno.study.places import find_place
 from ripieno.study.progress import make_watcher
 from ripieno.study.results import BestTrial, Results
 from ripieno.study.running import check_end, make_budget, make_executor, refuse_reading
@@ -140,6 +141,8 @@ class Study:
         minutes: float | None = None,
         trials: int | None = None,
         workers: int | Crew | None = None,
+        executor: str | None = None,
+        address: str | None = None,
         disk: int | str | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
@@ -149,8 +152,9 @@ class Study:
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
             trials: Trials at most in all, from now on; as many as before where absent.
-            workers: Processes, or a crew of them that have begun to start; every usable
-                core where absent, 1 for a function.
+            workers: As for :func:`tune`; where absent 1 for a function, but on a cluster.
+            executor: As for :func:`tune`, and so is its address.
+            address: Of the Ray cluster.
             disk: What states may take at most in this session; the study's limit where absent.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
@@ -169,12 +173,12 @@ class Study:
             self.settings, clock=self._ledger.clock, minutes=minutes, spent=spent_seconds
         )
         room = Disk(self._artifacts, read_size(disk) or self.settings.disk_bytes)
-        executor = make_executor(
+        hosts = make_executor(
             self._job,
             self.settings,
             ledger=self._ledger,
             artifacts=room.store,
-            workers=workers,
+            workers=find_place(executor, address, workers),
         )
         watcher = make_watcher(self.settings.objective, show=progress, seconds=budget.seconds)
         self._trials = self._evaluation = None
@@ -184,7 +188,7 @@ class Study:
                 reason = run(
                     scheduler,
                     self._ledger,
-                    executor,
+                    hosts,
                     objective=self.settings.goal,
                     artifacts=self._artifacts,
                     budget=budget,
@@ -192,7 +196,7 @@ class Study:
                     is_full=room.is_full,
                 )
         finally:
-            executor.close()
+            hosts.close()
         self._course.keep(scheduler)
         self._reason = reason
         check_end(reason, room=room, trials=self.trials)
@@ -331,8 +335,7 @@ class Study:
             )
         target = Path(path) if path is not None else self.folder.report  # type: ignore[union-attr]
         evaluation = self._evaluate() if self._can_evaluate() else None
-        summary = summarize(self, self.results(), evaluation)
-        write_page(summary, target)
+        write_page(summarize(self, self.results(), evaluation), target)
         return target
 
     def diagnose(self, *, progress: bool = True) -> Diagnosis:
@@ -359,8 +362,7 @@ class Study:
         self._ledger.close()
 
     def _can_evaluate(self) -> bool:
-        library = library_of(self.trials, self.settings.goal)
-        return isinstance(self._job, TuneJob) and bool(library)
+        return isinstance(self._job, TuneJob) and bool(library_of(self.trials, self.settings.goal))
 
     def choose(
         self,
@@ -395,5 +397,4 @@ class Study:
             return None, None
         evaluation = self._evaluate() if self._can_evaluate() else None
         test = evaluation.best_test if evaluation else {}
-        validation = dict(best.metrics)
-        return BestTrial(best.id, dict(best.config), validation, test), evaluation
+        return BestTrial(best.id, dict(best.config), dict(best.metrics), test), evaluation

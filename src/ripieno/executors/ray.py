@@ -40,8 +40,6 @@ _UNHEARD_SECONDS = 60.0
 """After how long an actor is lost that Ray says to be alive, but cannot reach."""
 _SHRINKING_SECONDS = 30.0
 """How long after a machine has left actors may be found dead that were about to start there."""
-_OWN = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
-"""What a cluster that is started here is told: let nobody in, and report to nobody."""
 
 
 class _RayActor(Actor):
@@ -330,15 +328,12 @@ def _connect(address: str | None) -> Callable[[], None] | None:
         return None
     knock(address)
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    before = dict(os.environ)
     try:
         if address == "local" or not _joins(address, quietly):
-            for name, value in {**_OWN, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
-                os.environ.setdefault(name, value)
             ray.init(address="local", num_cpus=usable_cores(), include_dashboard=False, **quietly)
     except Exception as error:
         raise unreachable(address or "local", str(error)) from error
-    return lambda: _shut_down(before)
+    return ray.shutdown  # type: ignore[no-any-return]
 
 
 def _joins(address: str | None, quietly: Mapping[str, Any]) -> bool:
@@ -351,13 +346,6 @@ def _joins(address: str | None, quietly: Mapping[str, Any]) -> bool:
             raise
         return False
     return True
-
-
-def _shut_down(environment: Mapping[str, str]) -> None:
-    """End the cluster that was started here, and forget what it was told."""
-    _ray().shutdown()
-    for name in {*_OWN, "RAY_AUTH_TOKEN"} - set(environment):
-        os.environ.pop(name, None)
 
 
 def _ray() -> Any:

@@ -40,7 +40,6 @@ class Place:
         """Return the executor.
 
         Raises:
-            StudyError: It cannot end an order that hangs, and the study asks for that.
             WorkerError: The cluster cannot be reached, or has no room.
         """
         minutes = settings.order_minutes
@@ -49,12 +48,6 @@ class Place:
         count = self.workers.count if isinstance(self.workers, Crew) else self.workers
         match self.executor:
             case "inline":
-                if patience is not None:
-                    raise _clash(
-                        f"order_minutes = {minutes:g} cannot be kept in this process: an order "
-                        "that hangs can be ended in another one alone.",
-                        fix="use executor='processes', or leave order_minutes out.",
-                    )
                 return InlineExecutor(runner, artifacts)
             case "processes":
                 return ProcessExecutor(
@@ -77,7 +70,11 @@ class Place:
 
 
 def find_place(
-    executor: str | None, address: str | None, workers: int | Crew | None
+    executor: str | None,
+    address: str | None,
+    workers: int | Crew | None,
+    *,
+    order_minutes: float | None,
 ) -> Place | int | Crew | None:
     """Return where orders are to be carried out; the workers alone where nothing else is said.
 
@@ -86,6 +83,7 @@ def find_place(
             number of workers.
         address: Of a Ray cluster.
         workers: How many workers.
+        order_minutes: After how long of silence an order hangs; None never.
 
     Raises:
         StudyError: There is no such executor, or these do not go together.
@@ -113,6 +111,12 @@ def find_place(
         raise _clash(
             "the executor 'inline' is this process alone, and several workers are asked for.",
             fix="leave workers out, or use executor='processes'.",
+        )
+    if executor == "inline" and order_minutes is not None:
+        raise _clash(
+            f"order_minutes = {order_minutes:g} cannot be kept by the executor 'inline': an order "
+            "that hangs can be ended in another process alone.",
+            fix="use executor='processes', or leave order_minutes out.",
         )
     if executor == "ray":
         check_cluster(address)

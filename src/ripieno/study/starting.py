@@ -188,7 +188,7 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
-    find_place(executor, address, workers)
+    find_place(executor, address, workers, order_minutes=order_minutes)
     check_seeds(seeds, "tune(seeds=…)")
     reading = Reading(
         target=target_column,
@@ -345,7 +345,7 @@ def search(
             where="search(objective, Space())",
             fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
         )
-    find_place(executor, address, workers)
+    find_place(executor, address, workers, order_minutes=order_minutes)
     goal = read_goal(metric, direction, constraints)
     if trials is None and minutes is None and searcher != "grid":
         trials = DEFAULT_TRIALS

@@ -168,17 +168,14 @@ class Study:
             raise refuse_reading(repr(self))
         if trials is not None:
             self._course.raise_trials(trials)
+        place = find_place(executor, address, workers, order_minutes=self.settings.order_minutes)
         scheduler = self._course.take()
         budget = make_budget(
             self.settings, clock=self._ledger.clock, minutes=minutes, spent=spent_seconds
         )
         room = Disk(self._artifacts, read_size(disk) or self.settings.disk_bytes)
         hosts = make_executor(
-            self._job,
-            self.settings,
-            ledger=self._ledger,
-            artifacts=room.store,
-            workers=find_place(executor, address, workers),
+            self._job, self.settings, ledger=self._ledger, artifacts=room.store, workers=place
         )
         watcher = make_watcher(self.settings.objective, show=progress, seconds=budget.seconds)
         self._trials = self._evaluation = None

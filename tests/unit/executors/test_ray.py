@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import pytest
 
 import ray_cluster
 from ripieno.errors import WorkerError
-from ripieno.executors import ObjectiveRunner, RayExecutor, check_cluster
+from ripieno.executors import ObjectiveRunner, RayExecutor
 from ripieno.ledger import FileArtifacts, MemoryArtifacts
 from ripieno.records import Config, Order, Outcome, OutcomeStatus
 
@@ -89,9 +88,6 @@ def test_data_lie_in_the_store_once_and_each_actor_keeps_what_it_writes(start, m
     assert (first["loss"], first["own"], first["shared"]) == (0.0, 1.0, 1.0)
     assert (second["loss"], second["own"], second["shared"]) == (0.0, 2.0, 1.0)
     assert len(put) == 1
-    # What another actor wrote is not seen by one that comes later either.
-    executor.submit([order(3)])
-    executor.close()
     assert data.sum() == 0.0
 
 
@@ -231,3 +227,15 @@ def test_what_no_machine_has_room_for_is_refused(start):
 def test_less_than_one_worker_is_refused():
     with pytest.raises(WorkerError, match="workers = 0"):
         RayExecutor(ObjectiveRunner(len, "loss"), MemoryArtifacts(), workers=0)
+
+
+def test_where_there_are_gpus_an_actor_has_one_and_without_a_word_of_ours(start, cluster):
+    joined = cluster.add_node(num_cpus=4, num_gpus=1, object_store_memory=ray_cluster.STORE_BYTES)
+    executor = start(lambda config: float(os.environ["CUDA_VISIBLE_DEVICES"]))
+    assert executor.slots == 1
+    assert start(lambda config: 0.0, gpus=0.0).slots == 6
+    executor.submit([order(0)])
+    (outcome,) = collect(executor, 1)
+    executor.close()
+    cluster.remove_node(joined)
+    assert outcome.metrics == ({"loss": 0.0},)

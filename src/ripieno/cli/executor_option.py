@@ -25,7 +25,7 @@ Executor = Annotated[
         help="Where trials are trained: [bold]inline[/bold], in this process; "
         "[bold]processes[/bold] of this machine; [bold]ray[/bold], on a Ray cluster, each of whose "
         "machines must reach the study's folder under the same path "
-        "[inline for one worker, else processes].",
+        "(by default inline for one worker, else processes).",
         show_default=False,
     ),
 ]
@@ -35,7 +35,7 @@ Address = Annotated[
     typer.Option(
         metavar="ADDRESS",
         help="Of the Ray cluster: auto, HOST:PORT, ray://HOST:PORT, or local for a new one on "
-        "this machine [the one that runs here, else a new one].",
+        "this machine (by default the one that runs here, else a new one).",
         show_default=False,
     ),
 ]

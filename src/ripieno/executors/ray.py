@@ -155,9 +155,12 @@ class RayExecutor(Team):
 
     def _fill_up(self) -> None:
         wanted = self._room if self._count is None else self._count
-        idle = sum(not worker.orders for worker in self._workers)
-        # An actor keeps its cores from others: no more of them than there are orders.
-        missing = min(wanted - len(self._workers), len(self._waiting) - idle)
+        missing = wanted - len(self._workers)
+        if wanted <= self._room:
+            # An actor keeps its cores from others: no more of them than there are orders. Where
+            # there is no room, those that wait for some are what lets a cluster grow.
+            idle = sum(not worker.orders for worker in self._workers)
+            missing = min(missing, len(self._waiting) - idle)
         if missing <= 0:
             return
         if self._shipment is None:
@@ -374,6 +377,12 @@ def _survey(
         gpus = float(any(node["Resources"].get("GPU", 0) >= 1 for node in nodes))
     wanted = {"CPU": cpus, "GPU": gpus, **resources}
     needs = {name: amount for name, amount in wanted.items() if amount > 0}
+    if not needs:
+        raise WorkerError(
+            "an actor that needs nothing could be started for ever.",
+            where=f"RayExecutor(cpus={cpus:g}, gpus={gpus:g})",
+            fix="give it a core or a part of one: cpus=0.5.",
+        )
     return needs, {node["NodeID"] for node in nodes}, sum(rooms(nodes, needs))
 
 

@@ -73,7 +73,7 @@ def _of_runner(error: Exception, runner: Runner) -> WorkerError:
     return WorkerError(
         f"{type(runner).__qualname__} raised an error in a worker process: {_said(error)}.",
         where=_place(error),
-        fix="use workers=1 to see it happen in this process.",
+        fix="use executor='inline' to see it happen in this process.",
     )
 
 

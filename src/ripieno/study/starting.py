@@ -322,7 +322,7 @@ def search(
         minutes: Wall time at most.
         target: Stop as soon as the metric is this good.
         workers: Processes; with 1, or where absent, the function runs in this one.
-        executor: As for :func:`tune`; on a cluster every core is a worker where absent.
+        executor: As for :func:`tune`; where it is named, ``workers`` is every core if absent.
         address: Of the Ray cluster, as for :func:`tune`.
         seed: Of the searcher.
         enqueue: Configs that are tried first.

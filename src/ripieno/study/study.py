@@ -152,7 +152,7 @@ class Study:
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
             trials: Trials at most in all, from now on; as many as before where absent.
-            workers: As for :func:`tune`; where absent 1 for a function, but on a cluster.
+            workers: As for :func:`tune`; for a function 1 where this and ``executor`` are absent.
             executor: As for :func:`tune`, and so is its address.
             address: Of the Ray cluster.
             disk: What states may take at most in this session; the study's limit where absent.
@@ -166,9 +166,9 @@ class Study:
         """
         if self._job is None:
             raise refuse_reading(repr(self))
+        place = find_place(executor, address, workers, order_minutes=self.settings.order_minutes)
         if trials is not None:
             self._course.raise_trials(trials)
-        place = find_place(executor, address, workers, order_minutes=self.settings.order_minutes)
         scheduler = self._course.take()
         budget = make_budget(
             self.settings, clock=self._ledger.clock, minutes=minutes, spent=spent_seconds

@@ -228,7 +228,7 @@ def test_a_function_that_cannot_be_sent_is_an_error_before_anything_starts(start
     with pytest.raises(WorkerError, match="cannot be sent to a worker") as caught:
         executor.submit([order(0)])
     assert "lock" in caught.value.problem
-    assert "workers=1" in caught.value.fix
+    assert 'executor="inline"' in caught.value.fix
 
 
 def test_a_function_that_a_worker_cannot_import_is_told_in_the_workers_words(start, monkeypatch):

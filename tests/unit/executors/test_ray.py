@@ -224,6 +224,19 @@ def test_what_no_machine_has_room_for_is_refused(start):
         start(len, cpus=64, resources={"unicorn": 1})
 
 
+def test_an_actor_that_needs_nothing_is_refused(start):
+    with pytest.raises(WorkerError, match="needs nothing"):
+        start(len, cpus=0.0, gpus=0.0)
+
+
+def test_more_workers_than_there_is_room_for_are_waited_for(start):
+    executor = start(lambda config: config.x, workers=5)
+    assert executor.slots == 2
+    executor.submit([order(0), order(1)])
+    assert len(executor._workers) == 5  # noqa: SLF001 - what makes an autoscaler add machines
+    assert [outcome.order.trial for outcome in collect(executor, 2)] == [0, 1]
+
+
 def test_less_than_one_worker_is_refused():
     with pytest.raises(WorkerError, match="workers = 0"):
         RayExecutor(ObjectiveRunner(len, "loss"), MemoryArtifacts(), workers=0)

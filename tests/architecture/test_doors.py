@@ -18,6 +18,7 @@ FOREIGN = {
     "jinja2": {"reports"},
     "typer": {"cli"},
     "cloudpickle": {"executors"},
+    "ray": {"executors"},
     "cmaes": {"searchers"},
     "PIL": {"recipes"},
     "pyarrow": {"recipes"},
@@ -72,6 +73,11 @@ def test_a_foreign_library_stays_in_its_room(path):
         if room in GROUND or path == SOURCE / "errors.py":
             known = {"ripieno", "numpy"}
             assert library in known or library in __import__("sys").stdlib_module_names
+
+
+def test_ray_is_imported_in_one_file_alone():
+    files = [path for path in FILES if any(n.split(".")[0] == "ray" for n in imported(path))]
+    assert files == [SOURCE / "executors" / "ray.py"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

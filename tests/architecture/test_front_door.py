@@ -8,7 +8,18 @@ from pathlib import Path
 
 import ripieno
 
-HEAVY = {"torch", "plotly", "sqlalchemy", "sklearn", "scipy", "pandas", "rich", "typer", "jinja2"}
+HEAVY = {
+    "torch",
+    "plotly",
+    "sqlalchemy",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "rich",
+    "typer",
+    "jinja2",
+    "ray",
+}
 
 
 def run(code: str) -> str:

@@ -9,6 +9,7 @@ import typer
 from ripieno.cli.data_options import ImageSize
 from ripieno.cli.devices_option import Devices
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.executor_option import Address, Executor, printing_aside
 
 if TYPE_CHECKING:
     from ripieno.nas import SearchEpoch
@@ -102,6 +103,8 @@ def nas(
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
     devices: Devices = 1,
+    executor: Executor = None,
+    address: Address = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -129,7 +132,7 @@ def nas(
     with said_plainly():
         folder = starting_folder(data, out)
     with said_plainly(folder):
-        study = find_architecture(
+        study = printing_aside(executor)(find_architecture)(
             data,
             space.value,
             method.value,
@@ -143,6 +146,8 @@ def nas(
             metric=metric,
             workers=workers,
             devices=devices,
+            executor=executor,
+            address=address,
             out=folder,
             overwrite=overwrite,
         )

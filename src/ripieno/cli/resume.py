@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.executor_option import Address, Executor, printing_aside
 from ripieno.cli.storage_option import Disk, Storage
 
 __all__ = ["resume"]
@@ -53,6 +54,8 @@ def resume(
         int | None,
         typer.Option(min=1, help="Devices per trial [as before].", show_default=False),
     ] = None,
+    executor: Executor = None,
+    address: Address = None,
     storage: Storage = None,
     disk: Disk = None,
     as_json: Annotated[
@@ -73,5 +76,14 @@ def resume(
             study.change_space(read_space(space))
         if enqueue is not None:
             study.enqueue(*read_configs(enqueue))
-        study.run(minutes=minutes, trials=trials, workers=workers, devices=devices, disk=disk)
+        with printing_aside(executor):
+            study.run(
+                minutes=minutes,
+                trials=trials,
+                workers=workers,
+                devices=devices,
+                executor=executor,
+                address=address,
+                disk=disk,
+            )
         print_end(study, as_json=as_json)

@@ -22,6 +22,7 @@ from ripieno.cli.data_options import (
 )
 from ripieno.cli.devices_option import Devices
 from ripieno.cli.errors import said_plainly
+from ripieno.cli.executor_option import Address, Executor, printing_aside
 from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
 
 __all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
@@ -213,6 +214,8 @@ def tune(
         typer.Option(min=1, help="Processes [every usable core].", show_default=False),
     ] = None,
     devices: Devices = 1,
+    executor: Executor = None,
+    address: Address = None,
     tier: Annotated[
         str,
         typer.Option(
@@ -266,7 +269,7 @@ def tune(
 
     with said_plainly():
         # First of all: processes load torch while this one does.
-        begun = gather(workers, loads=("ripieno.population",), devices=devices)
+        begun = gather(workers, executor=executor, loads=("ripieno.population",), devices=devices)
         crew = context.with_resource(begun)
 
     from ripieno.cli.inputs import read_configs
@@ -290,7 +293,7 @@ def tune(
     with said_plainly():
         folder = starting_folder(data, out)
     with said_plainly(folder):
-        study = start(
+        study = printing_aside(executor)(start)(
             recipe,
             data,
             scheduler=scheduler.value,
@@ -312,6 +315,8 @@ def tune(
             objective=objective.value,
             workers=crew,
             devices=devices,
+            executor=executor,
+            address=address,
             seed=seed,
             out=folder,
             storage=storage,

@@ -6,6 +6,7 @@ from ripieno.executors.executor import Executor
 from ripieno.executors.inline import InlineExecutor
 from ripieno.executors.objective import ObjectiveRunner
 from ripieno.executors.processes import ProcessExecutor
+from ripieno.executors.ray import RayExecutor, check_cluster
 from ripieno.executors.report import Report
 from ripieno.executors.shipping import send_by_value
 from ripieno.executors.spawning import check_devices, free_workers, usable_cores
@@ -18,8 +19,10 @@ __all__ = [
     "InlineExecutor",
     "ObjectiveRunner",
     "ProcessExecutor",
+    "RayExecutor",
     "Report",
     "TogetherRunner",
+    "check_cluster",
     "check_devices",
     "free_workers",
     "gather",

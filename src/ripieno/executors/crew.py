@@ -74,12 +74,17 @@ class Crew:
 
 @contextmanager
 def gather(
-    workers: int | Crew | None, *, loads: Sequence[str] = (), devices: int = 1
+    workers: int | Crew | None,
+    *,
+    executor: str | None = None,
+    loads: Sequence[str] = (),
+    devices: int = 1,
 ) -> Iterator[int | Crew | None]:
     """Let workers begin to start, where there will be several and they have not yet.
 
     Args:
         workers: How many; None for every usable core.
+        executor: The name of the executor; only one of processes, or none, has a crew.
         loads: See :class:`Crew`.
         devices: Processes that each worker has train an order.
 
@@ -87,7 +92,7 @@ def gather(
         WorkerError: The system starts no more processes, or ``devices`` is below 1.
     """
     count = free_workers(devices) if workers is None else workers
-    if isinstance(count, Crew) or count < 2:
+    if isinstance(count, Crew) or count < 2 or executor not in {None, "processes"}:
         yield workers
         return
     with Crew(count, loads=loads) as crew:
@@ -101,8 +106,9 @@ def gathers(*, loads: Sequence[str] = ()) -> Callable[[Callable[_P, _R]], Callab
         @wraps(function)
         def called(*args: _P.args, **options: _P.kwargs) -> _R:
             asked = cast("int | Crew | None", options.get("workers"))
+            executor = cast("str | None", options.get("executor"))
             devices = cast("int", options.get("devices", 1))
-            with gather(asked, loads=loads, devices=devices) as workers:
+            with gather(asked, executor=executor, loads=loads, devices=devices) as workers:
                 own: dict[str, Any] = {**options, "workers": workers}
                 return function(*args, **own)
 

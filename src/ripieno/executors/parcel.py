@@ -19,7 +19,8 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -27,7 +28,7 @@ import cloudpickle
 
 from ripieno.errors import WorkerError
 
-__all__ = ["Parcel", "nameless", "pack", "unpack"]
+__all__ = ["Parcel", "nameless", "pack", "pickled", "sending", "unpack"]
 
 _LARGE = 2**20
 """Bytes from which on something is shared; a page table and a few calls cost as much as less."""
@@ -75,6 +76,27 @@ def pack(value: object, file: BinaryIO | None = None) -> Parcel:
     """
     if sys.platform == "win32":  # its processes do not inherit descriptors
         return Parcel(cloudpickle.dumps(value))
+    body, buffers = pickled(value)
+    if file is None and len(body) < _LARGE and not buffers:
+        return Parcel(body)
+    apart = file is not None or len(body) >= _LARGE
+    try:
+        file, spans = _write([memoryview(body), *buffers] if apart else buffers, file)
+    except OSError as error:
+        raise WorkerError(
+            f"the data cannot be shared with worker processes: {error.strerror}.",
+            where=f"{sum(b.nbytes for b in buffers) >> 20} MiB of arrays",
+            fix="free some memory, or use workers=1.",
+        ) from error
+    return Parcel(b"" if apart else body, spans, file)
+
+
+def pickled(value: object) -> tuple[bytes, list[memoryview]]:
+    """Return the pickle of a value, and the buffers that are too large to lie in it.
+
+    Raises:
+        Exception: Whatever the value's own code raises when it is pickled.
+    """
     buffers: list[memoryview] = []
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -88,19 +110,28 @@ def pack(value: object, file: BinaryIO | None = None) -> Parcel:
         buffers.append(raw)
         return False
 
-    body: bytes = cloudpickle.dumps(value, protocol=5, buffer_callback=keep)
-    if file is None and len(body) < _LARGE and not buffers:
-        return Parcel(body)
-    apart = file is not None or len(body) >= _LARGE
+    return cloudpickle.dumps(value, protocol=5, buffer_callback=keep), buffers
+
+
+@contextmanager
+def sending(runner: object) -> Iterator[None]:
+    """Say plainly what the pickling of a runner raised.
+
+    Raises:
+        WorkerError: The runner cannot be sent to another process.
+    """
     try:
-        file, spans = _write([memoryview(body), *buffers] if apart else buffers, file)
-    except OSError as error:
+        yield
+    except WorkerError:
+        raise
+    except Exception as error:
+        # Pickling runs the user's own code, which may raise anything.
         raise WorkerError(
-            f"the data cannot be shared with worker processes: {error.strerror}.",
-            where=f"{sum(b.nbytes for b in buffers) >> 20} MiB of arrays",
-            fix="free some memory, or use workers=1.",
+            f"the runner cannot be sent to a worker process: {error}.",
+            where=f"{type(runner).__qualname__}",
+            fix="keep open files, locks and generators out of the function "
+            '(open them inside it), or use executor="inline".',
         ) from error
-    return Parcel(b"" if apart else body, spans, file)
 
 
 def unpack(body: bytes, spans: Sequence[Span], descriptor: int | None) -> Any:

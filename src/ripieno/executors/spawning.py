@@ -9,10 +9,10 @@ from types import MappingProxyType
 
 from ripieno.errors import WorkerError
 
-__all__ = ["COMMAND", "check_devices", "free_workers", "spawn", "usable_cores"]
+__all__ = ["COMMAND", "ONE_THREAD", "check_devices", "free_workers", "spawn", "usable_cores"]
 
 COMMAND = (sys.executable, "-P", "-m", "ripieno.executors.worker")
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def usable_cores() -> int:
@@ -77,7 +77,7 @@ def spawn(
             env={
                 **environment,
                 **os.environ,
-                **dict.fromkeys(_ONE_THREAD, "1"),
+                **dict.fromkeys(ONE_THREAD, "1"),
                 "PYTHONPATH": _python_path(),
                 "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them
             },

@@ -12,58 +12,20 @@ import shutil
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from queue import SimpleQueue
 
-from ripieno.errors import RipienoError, WorkerError
 from ripieno.executors.batches import carry_out
 from ripieno.executors.divisible import Divisible
-from ripieno.executors.messages import (
-    Begun,
-    Broke,
-    CannotStart,
-    Close,
-    Gave,
-    Pipe,
-    Ready,
-    Seat,
-    SetUp,
-    Stop,
-    Work,
-)
+from ripieno.executors.messages import Close, Pipe, Ready, Seat, SetUp, Stop, Work
 from ripieno.executors.parcel import unpack
+from ripieno.executors.working import Inbox, cannot_start, work
 from ripieno.records import ArtifactStore, Order, Outcome, Runner
 
 __all__ = ["main"]
-
-
-class _Inbox:
-    """Batches that wait for the main thread, filled by the thread that listens."""
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self._waiting: SimpleQueue[tuple[Order, ...]] = SimpleQueue()
-        self._closed = False
-
-    def put(self, work: Work) -> None:
-        """Add a batch."""
-        self._waiting.put(work.orders)
-
-    def close(self) -> None:
-        """Let what runs end, and :meth:`take` return nothing from then on."""
-        self.stop.set()
-        self._closed = True
-        self._waiting.put(())
-
-    def take(self) -> tuple[Order, ...]:
-        """Wait for the next batch; empty once closed."""
-        batch = self._waiting.get()
-        return () if self._closed else batch
 
 
 def main() -> None:
@@ -78,7 +40,7 @@ def main() -> None:
         body = pipe.receive_bytes()
     except EOFError:
         return
-    inbox = _Inbox()
+    inbox = Inbox()
     # Listening begins before the runner is read: that may import torch and take seconds.
     threading.Thread(target=_listen, args=(pipe, inbox, message.seat), daemon=True).start()
     try:
@@ -86,13 +48,13 @@ def main() -> None:
         if message.seat is not None:
             runner = _seated(runner, message.seat)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything when imported
-        pipe.send(CannotStart(_said(error), _place(error)))
+        pipe.send(cannot_start(error))
         return
     del body
     pipe.send(Ready())
     # Where several work together, all look at the same time whether they are to stop.
     carry = carry_out if message.seat is None else _together
-    _work(pipe, inbox, partial(carry, runner, artifacts=artifacts), kind=type(runner))
+    work(pipe, inbox, partial(carry, runner, artifacts=artifacts), kind=type(runner))
 
 
 def _seated(runner: Divisible, seat: Seat) -> Runner:
@@ -145,7 +107,7 @@ def _let_go(*descriptors: int) -> None:
     os.close(nothing)
 
 
-def _listen(pipe: Pipe, inbox: _Inbox, seat: Seat | None) -> None:
+def _listen(pipe: Pipe, inbox: Inbox, seat: Seat | None) -> None:
     while True:
         try:
             message = pipe.receive()
@@ -162,41 +124,6 @@ def _listen(pipe: Pipe, inbox: _Inbox, seat: Seat | None) -> None:
             case Close():
                 inbox.close()
                 return
-
-
-def _work(
-    pipe: Pipe, inbox: _Inbox, carry: Callable[..., Iterator[Outcome]], *, kind: type
-) -> None:
-    while batch := inbox.take():
-        pipe.send(Begun(tuple(order.trial for order in batch)))
-        try:
-            for outcome in carry(batch, stop=inbox.stop.is_set):
-                pipe.send(Gave(outcome))
-        except BrokenPipeError:
-            # The parent is gone: the listening thread is about to end this process.
-            return
-        except RipienoError as error:
-            pipe.send(Broke(error))
-        except Exception as error:  # noqa: BLE001 - the parent must hear of it and raise it
-            pipe.send(Broke(_of_runner(error, kind)))
-
-
-def _of_runner(error: Exception, kind: type) -> WorkerError:
-    return WorkerError(
-        f"{kind.__qualname__} raised an error in a worker process: {_said(error)}.",
-        where=_place(error),
-        fix="use workers=1 to see it happen in this process.",
-    )
-
-
-def _said(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(error)).strip().rstrip(".")
-
-
-def _place(error: BaseException) -> str:
-    """Return the innermost line of the traceback, as Python prints it."""
-    frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[-1:])
-    return "".join(frames).strip()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ripieno.nas import (
 from ripieno.recipes import Data, Reading
 from ripieno.space import Space
 from ripieno.study.inputs import DataInput, read_data, refuse_said_twice
+from ripieno.study.places import find_place
 from ripieno.study.starting import tune
 from ripieno.study.study import Study
 
@@ -69,6 +70,13 @@ def find_architecture(
             a space or a method that does not exist or do not go together.
     """
     architectures = _space(space)
+    # The search comes first and takes long; what cannot be trained after it is said before.
+    find_place(
+        training.get("executor"),
+        training.get("address"),
+        training.get("workers"),
+        order_minutes=training.get("order_minutes"),
+    )
     reading = Reading(image_size=image_size)
     refuse_said_twice(data, reading)
     read, _ = read_data(data, reading, seed=seed)

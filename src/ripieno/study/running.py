@@ -10,6 +10,7 @@ from ripieno.records import ArtifactStore, Runner, Trial
 from ripieno.study.disk import Disk
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.judging import Judge, JudgingExecutor
+from ripieno.study.places import Place
 from ripieno.study.settings import Settings
 
 __all__ = ["check_end", "judged", "make_budget", "make_executor", "refuse_reading"]
@@ -45,24 +46,28 @@ def make_executor(
     runner: Runner,
     artifacts: ArtifactStore,
     *,
-    workers: int | Crew | None,
+    workers: int | Crew | Place | None,
     settings: Settings,
     for_many: bool = False,
 ) -> Executor:
-    """Return an executor in this process for one worker, else one of processes.
+    """Return the executor asked for; in this process for one worker, else one of processes.
 
     Args:
         runner: What carries the orders out.
         artifacts: Where states and predictions lie.
         workers: Processes, or a crew of them that have begun to start; None for as many as
-            there are usable cores for all devices, and for 1 where a function is called.
+            there are usable cores for all devices, and for 1 where a function is called. Or
+            an executor by its name.
         settings: The study's.
         for_many: Other processes are expected to share the study. One worker is a process
             then too: while something is trained in this one, nothing is handed to others.
 
     Raises:
         StudyError: There are no workers.
+        WorkerError: A cluster cannot be reached.
     """
+    if isinstance(workers, Place):
+        return workers.host(runner, artifacts, settings=settings)
     minutes = settings.order_minutes
     patience = None if minutes is None else 60 * minutes
     if isinstance(workers, Crew):

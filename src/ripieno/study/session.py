@@ -11,6 +11,7 @@ from ripieno.study.disk import Disk
 from ripieno.study.driving import Driven, Driving
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import Job
+from ripieno.study.places import Place
 from ripieno.study.progress import make_watcher
 from ripieno.study.running import judged, make_budget, make_executor
 from ripieno.study.settings import Settings
@@ -42,7 +43,7 @@ class Session:
         self,
         room: Disk,
         *,
-        workers: int | Crew | None,
+        workers: int | Crew | Place | None,
         minutes: float | None,
         spent: float,
         show: bool,

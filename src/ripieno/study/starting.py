@@ -28,6 +28,7 @@ from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, 
 from ripieno.study.jobs import SearchJob, TuneJob
 from ripieno.study.judging import check_judging
 from ripieno.study.methods import check_method
+from ripieno.study.places import find_place
 from ripieno.study.settings import Settings
 from ripieno.study.strategy import name_searcher
 from ripieno.study.study import Study
@@ -76,6 +77,8 @@ def tune(
     objective: str = "metric",
     workers: int | Crew | None = None,
     devices: int = 1,
+    executor: str | None = None,
+    address: str | None = None,
     seed: int = 0,
     enqueue: Sequence[ConfigInput] = (),
     warm_start: WarmStart | None = None,
@@ -157,6 +160,10 @@ def tune(
             every usable core where absent.
         devices: Processes that train each trial together, on shares of every batch
             (``docs/several-devices.md``).
+        executor: Where trials are trained: ``inline`` (in this process), ``processes`` or
+            ``ray`` (``docs/executors.md``); the first for one worker, else the second.
+        address: Of the Ray cluster: ``auto``, ``host:port``, ``ray://host:port`` or ``local``;
+            where absent the one that runs here, or else one of this machine's own.
         seed: Of the split, the searcher and every trial.
         enqueue: Configs that are tried first.
         warm_start: A study, its folder, or trials for the searcher to learn from
@@ -184,6 +191,7 @@ def tune(
         KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
     """
     begun = time.perf_counter()
+    find_place(executor, address, workers, order_minutes=order_minutes)
     check_seeds(seeds, "tune(seeds=…)")
     reading = Reading(
         target=target_column,
@@ -259,7 +267,13 @@ def tune(
         overwrite=overwrite,
     )
     spent = time.perf_counter() - begun
-    return study.run(workers=workers, progress=progress, spent_seconds=spent)
+    return study.run(
+        workers=workers,
+        executor=executor,
+        address=address,
+        progress=progress,
+        spent_seconds=spent,
+    )
 
 
 def search(
@@ -275,7 +289,9 @@ def search(
     epochs: int = 1,
     minutes: float | None = None,
     target: float | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    executor: str | None = None,
+    address: str | None = None,
     seed: int = 0,
     enqueue: Sequence[ConfigInput] = (),
     warm_start: WarmStart | None = None,
@@ -309,7 +325,9 @@ def search(
         epochs: Epochs that a trial is run for at most.
         minutes: Wall time at most.
         target: Stop as soon as the metric is this good.
-        workers: Processes; with 1 the function runs in this one.
+        workers: Processes; with 1, or where absent, the function runs in this one.
+        executor: As for :func:`tune`; where it is named, ``workers`` is every core if absent.
+        address: Of the Ray cluster, as for :func:`tune`.
         seed: Of the searcher.
         enqueue: Configs that are tried first.
         warm_start: A study, its folder, or trials for the searcher to learn from.
@@ -331,6 +349,7 @@ def search(
             where="search(objective, Space())",
             fix="add a hyperparameter: Space(x=rp.Float(0, 1)).",
         )
+    find_place(executor, address, workers, order_minutes=order_minutes)
     goal = read_goal(metric, direction, constraints)
     if trials is None and minutes is None and searcher != "grid":
         trials = DEFAULT_TRIALS
@@ -369,7 +388,7 @@ def search(
         wishes=wishes,
         overwrite=overwrite,
     )
-    return study.run(workers=workers, progress=progress)
+    return study.run(workers=workers, executor=executor, address=address, progress=progress)
 
 
 def starting_folder(data: str, out: Path | None) -> Path:

@@ -22,6 +22,7 @@ from ripieno.study.finding import best_of, front_of, front_results, stored_resul
 from ripieno.study.folder import Folder, write_whole
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.library import Choices, check_combinable, library_of
+from ripieno.study.places import find_place
 from ripieno.study.results import BestTrial, Results
 from ripieno.study.running import check_end, refuse_reading
 from ripieno.study.session import Session
@@ -143,6 +144,8 @@ class Study:
         trials: int | None = None,
         workers: int | Crew | None = None,
         devices: int | None = None,
+        executor: str | None = None,
+        address: str | None = None,
         disk: int | str | None = None,
         progress: bool = True,
         spent_seconds: float = 0.0,
@@ -152,8 +155,10 @@ class Study:
         Args:
             minutes: Wall time for this session; the study's own budget where absent.
             trials: Trials at most in all, from now on; as many as before where absent.
-            workers: Processes, or a crew of them; every usable core where absent, 1 for a function.
+            workers: As for :func:`tune`; for a function 1 where this and ``executor`` are absent.
             devices: Processes that train each trial together; as many as before where absent.
+            executor: As for :func:`tune`, and so is its address.
+            address: Of the Ray cluster.
             disk: What states may take at most in this session; the study's limit where absent.
             progress: Show how it goes on standard error.
             spent_seconds: What this session has spent of its time already, on reading data.
@@ -165,6 +170,7 @@ class Study:
         """
         if self._job is None:
             raise refuse_reading(repr(self))
+        place = find_place(executor, address, workers, order_minutes=self.settings.order_minutes)
         if trials is not None:
             self._course.raise_trials(trials)
         settings = self.settings.on(devices)
@@ -175,7 +181,7 @@ class Study:
         self._trials = self._evaluation = None
         self._choices.clear()
         driven = session.run(
-            room, workers=workers, minutes=minutes, spent=spent_seconds, show=progress
+            room, workers=place, minutes=minutes, spent=spent_seconds, show=progress
         )
         self._reason, self.helped = driven.reason, driven.helped
         check_end(driven.reason, room=room, trials=self.trials)
@@ -314,8 +320,7 @@ class Study:
             )
         target = Path(path) if path is not None else self.folder.report  # type: ignore[union-attr]
         evaluation = self._evaluate() if self._can_evaluate() else None
-        summary = summarize(self, self.results(), evaluation)
-        write_page(summary, target)
+        write_page(summarize(self, self.results(), evaluation), target)
         return target
 
     def diagnose(self, *, progress: bool = True) -> Diagnosis:
@@ -342,8 +347,7 @@ class Study:
         self._ledger.close()
 
     def _can_evaluate(self) -> bool:
-        library = library_of(self.trials, self.settings.goal)
-        return isinstance(self._job, TuneJob) and bool(library)
+        return isinstance(self._job, TuneJob) and bool(library_of(self.trials, self.settings.goal))
 
     def choose(
         self,
@@ -378,5 +382,4 @@ class Study:
             return None, None
         evaluation = self._evaluate() if self._can_evaluate() else None
         test = evaluation.best_test if evaluation else {}
-        validation = dict(best.metrics)
-        return BestTrial(best.id, dict(best.config), validation, test), evaluation
+        return BestTrial(best.id, dict(best.config), dict(best.metrics), test), evaluation

@@ -228,7 +228,7 @@ def test_a_function_that_cannot_be_sent_is_an_error_before_anything_starts(start
     with pytest.raises(WorkerError, match="cannot be sent to a worker") as caught:
         executor.submit([order(0)])
     assert "lock" in caught.value.problem
-    assert "workers=1" in caught.value.fix
+    assert 'executor="inline"' in caught.value.fix
 
 
 def test_a_function_that_a_worker_cannot_import_is_told_in_the_workers_words(start, monkeypatch):
@@ -297,7 +297,7 @@ def test_an_answer_that_cannot_be_read_ends_the_study(start):
 def test_workers_that_die_again_and_again_before_their_work_end_the_study(start, monkeypatch):
     deadly = (
         "import os, signal; from ripieno.executors import worker; "
-        "worker._work = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); worker.main()"
+        "worker.work = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); worker.main()"
     )
     command = (sys.executable, "-c", deadly)
     monkeypatch.setattr("ripieno.executors.spawning.COMMAND", command)

@@ -1,0 +1,36 @@
+import pytest
+
+from ripieno.errors import StudyError
+from ripieno.executors import Crew
+from ripieno.study.places import Place, find_place
+
+
+def find(executor=None, address=None, workers=None, order_minutes=None):
+    return find_place(executor, address, workers, order_minutes=order_minutes)
+
+
+def test_where_nothing_is_said_the_workers_stand_alone():
+    with Crew(0) as crew:
+        assert (find(), find(workers=3), find(workers=crew)) == (None, 3, crew)
+
+
+def test_an_executor_is_found_by_its_name():
+    assert find("inline") == Place("inline", None, None)
+    assert find("inline", workers=1) == Place("inline", None, 1)
+    assert find("processes", workers=1, order_minutes=2.0) == Place("processes", None, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"executor": "threads"}, "there is no executor 'threads'"),
+        ({"address": "auto"}, "says where a Ray cluster is"),
+        ({"executor": "processes", "address": "auto"}, "and the executor is processes"),
+        ({"executor": "inline", "workers": 2}, "'inline' is this process alone"),
+        ({"executor": "processes", "workers": 0}, "workers = 0 can do no work"),
+        ({"executor": "inline", "order_minutes": 1.5}, "order_minutes = 1.5 cannot be kept"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(said, problem):
+    with pytest.raises(StudyError, match=problem):
+        find(**said)

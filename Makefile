@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two threads on small tensors are slower than one when the other core is busy.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check format lint types contracts benchmarks benchmarks-data benchmarks-search benchmarks-ensembles clean
+.PHONY: demo test check format lint types contracts benchmarks benchmarks-data benchmarks-search benchmarks-ensembles benchmarks-storage clean
 
 # Made once, and again whenever the project's own files change what it holds.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -58,6 +58,10 @@ benchmarks-search: $(VENV)/.ready  ## every searcher beside Optuna's, an hour or
 benchmarks-ensembles: $(VENV)/.ready  ## makers beside torchensemble where it is installed, ensembles of searches; two hours
 	$(BIN)/python benchmarks/ensembles.py
 	$(BIN)/python benchmarks/search_ensembles.py
+
+benchmarks-storage: $(VENV)/.ready  ## many workers on one study beside Optuna's storage, 15 minutes; needs PostgreSQL's server
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group benchmarks
+	$(BIN)/python benchmarks/many_workers.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 import uuid
+from collections import Counter
 
 import pytest
 
 from chaos.harness import DRIVER, Chaos, table
 
 FAULTS = int(os.environ.get("RIPIENO_CHAOS_FAULTS", "8"))
-SECONDS = 150 + 15 * FAULTS
+MOST_AT_ONE_STUDY = 40
+PAUSE = 0.05 if FAULTS < MOST_AT_ONE_STUDY else 0.3
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +31,15 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_a_study_survives_everything(database, undisturbed, request, tmp_path):
     server = request.getfixturevalue("own_postgres") if database == "postgres" else None
-    storage = server.url(f"chaos_{uuid.uuid4().hex}") if server else ""
-    chaos = Chaos(
-        tmp_path / "study",
-        seed=int(os.environ.get("RIPIENO_CHAOS_SEED", "1")),
-        storage=storage,
-        server=server,
-        pause=0.05 if FAULTS < 50 else 0.5,
-    )
-    chaos.run(FAULTS, seconds=SECONDS)
-    sys.stdout.write(f"{dict(chaos.faults)}\n")
-    chaos.check(undisturbed)
+    seed = int(os.environ.get("RIPIENO_CHAOS_SEED", "1"))
+    done = Counter()
+    while done.total() < FAULTS:
+        storage = server.url(f"chaos_{uuid.uuid4().hex}") if server else ""
+        chaos = Chaos(
+            tmp_path / f"study-{seed}", seed=seed, storage=storage, server=server, pause=PAUSE
+        )
+        chaos.run(min(FAULTS - done.total(), MOST_AT_ONE_STUDY), seconds=SECONDS)
+        chaos.check(undisturbed)
+        done += chaos.faults
+        seed += 1
+    sys.stdout.write(f"{seed - 1} studies, {dict(done)}\n")

@@ -60,12 +60,15 @@ def wait_until(condition, seconds=30.0):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says where memory lies")
-def test_data_lie_in_the_store_once_and_each_actor_keeps_what_it_writes(start, monkeypatch):
+def test_data_lie_in_the_store_once_and_each_actor_keeps_what_it_writes(
+    start, monkeypatch, tmp_path
+):
     import ray
 
     put = []
     monkeypatch.setattr(ray, "put", lambda value, do=ray.put: put.append(value) or do(value))
-    data = np.zeros(2**20)
+    data, met = np.zeros(2**20), tmp_path / "met"
+    met.mkdir()
 
     def objective(config):
         address = data.__array_interface__["data"][0]
@@ -75,7 +78,10 @@ def test_data_lie_in_the_store_once_and_each_actor_keeps_what_it_writes(start, m
                 shared = "plasma" in line and line.split()[1] == "rw-p"
         before = float(data.sum())
         data[:] = config.x
-        time.sleep(1.0)
+        (met / f"{config.x}").touch()
+        end = time.monotonic() + 60
+        while len(list(met.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.02)
         own = float(data.mean())
         machine = int(os.environ["RAY_RAYLET_PID"])
         return {"loss": before, "own": own, "shared": shared, "machine": machine}

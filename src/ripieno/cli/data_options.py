@@ -93,7 +93,7 @@ Categorical = Annotated[
 Numeric = Annotated[
     NumericName | None,
     typer.Option(
-        help="How numbers are scaled [tables quantile, arrays standardize].",
+        help="How numbers are scaled \\[tables quantile, arrays standardize].",
         show_default=False,
     ),
 ]

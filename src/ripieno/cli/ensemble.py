@@ -29,7 +29,7 @@ def ensemble(
     ] = EnsembleName.GREEDY,
     size: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials at most [the method's own choice].", show_default=False),
+        typer.Option(min=1, help="Trials at most \\[the method's own choice].", show_default=False),
     ] = None,
     calibration: Annotated[
         CalibrationName | None,
@@ -37,7 +37,7 @@ def ensemble(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to [ensemble-METHOD in DIR].", show_default=False),
+        typer.Option(help="Where to \\[ensemble-METHOD in DIR].", show_default=False),
     ] = None,
     export: Annotated[
         Path | None,

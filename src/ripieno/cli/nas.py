@@ -72,7 +72,7 @@ def nas(
         int | None,
         typer.Option(
             min=1,
-            help="Configurations to train [by gradient 1: what was found, from scratch].",
+            help="Configurations to train \\[by gradient 1: what was found, from scratch].",
             show_default=False,
         ),
     ] = None,
@@ -95,12 +95,12 @@ def nas(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="What trials are compared by [log_loss].", show_default=False),
+        typer.Option(help="What trials are compared by \\[log_loss].", show_default=False),
     ] = None,
     image_size: ImageSize = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes [every usable core].", show_default=False),
+        typer.Option(min=1, help="Processes \\[every usable core].", show_default=False),
     ] = None,
     devices: Devices = 1,
     executor: Executor = None,
@@ -109,7 +109,7 @@ def nas(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The study's folder [a new one under ripieno-studies].", show_default=False
+            help="The study's folder \\[a new one under ripieno-studies].", show_default=False
         ),
     ] = None,
     overwrite: Annotated[

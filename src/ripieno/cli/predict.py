@@ -25,7 +25,7 @@ def predict(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="A .csv or .npz file [standard output, as CSV].", show_default=False),
+        typer.Option(help="A .csv or .npz file \\[standard output, as CSV].", show_default=False),
     ] = None,
 ) -> None:
     """Predict with a study's ensemble, one line for each row.

@@ -16,7 +16,7 @@ def report(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The file to write [report.html in DIR].", show_default=False),
+        typer.Option(help="The file to write \\[report.html in DIR].", show_default=False),
     ] = None,
 ) -> None:
     """Write the report of a study: one HTML file that needs nothing else."""

@@ -19,14 +19,14 @@ def resume(
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0.01, help="Wall time for this session [the study's budget].", show_default=False
+            min=0.01, help="Wall time for this session \\[the study's budget].", show_default=False
         ),
     ] = None,
     trials: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Configurations at most in all, from now on [as before].",
+            help="Configurations at most in all, from now on \\[as before].",
             show_default=False,
         ),
     ] = None,
@@ -48,11 +48,11 @@ def resume(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes [every usable core].", show_default=False),
+        typer.Option(min=1, help="Processes \\[every usable core].", show_default=False),
     ] = None,
     devices: Annotated[
         int | None,
-        typer.Option(min=1, help="Devices per trial [as before].", show_default=False),
+        typer.Option(min=1, help="Devices per trial \\[as before].", show_default=False),
     ] = None,
     executor: Executor = None,
     address: Address = None,

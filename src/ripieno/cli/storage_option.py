@@ -12,7 +12,7 @@ Storage = Annotated[
         metavar="URL",
         help="The database that holds the study's record, such as "
         "postgresql://user@host/database; states stay in the study's folder "
-        "[study.db in the folder].",
+        "\\[study.db in the folder].",
         show_default=False,
     ),
 ]
@@ -22,7 +22,7 @@ Disk = Annotated[
     typer.Option(
         metavar="SIZE",
         help="What stored states may take at most, such as 20GB; the search pauses before that, "
-        "with exit code 3 [no limit].",
+        "with exit code 3 \\[no limit].",
         show_default=False,
     ),
 ]
@@ -32,7 +32,7 @@ OrderMinutes = Annotated[
     typer.Option(
         min=0.01,
         help="End a worker that is silent for so long: it hangs. Its order is tried once more, "
-        "then it fails [never].",
+        "then it fails \\[never].",
         show_default=False,
     ),
 ]

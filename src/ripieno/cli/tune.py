@@ -141,7 +141,7 @@ def tune(
     epoch_rows: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Rows an epoch [all up to 20,000, else 10,000].", show_default=False
+            min=1, help="Rows an epoch \\[all up to 20,000, else 10,000].", show_default=False
         ),
     ] = None,
     minutes: Annotated[
@@ -152,7 +152,7 @@ def tune(
         typer.Option(
             help="What the search is after, on the validation part: log_loss, accuracy, "
             "balanced_accuracy, f1_macro, auroc, rmse, mae, r2, pinball_0.9, …, or FILE.py:NAME "
-            "(a rp.Metric) [log_loss; rmse for a regression]. What a model costs: parameters, "
+            "(a rp.Metric) \\[log_loss; rmse for a regression]. What a model costs: parameters, "
             "flops, latency_ms. Repeatable: the search is then after the front of all of them.",
             show_default=False,
         ),
@@ -198,7 +198,7 @@ def tune(
         int | None,
         typer.Option(
             help="Cross-validate each trial on so many stratified folds; its metrics are means "
-            "over them [one split].",
+            "over them \\[one split].",
             show_default=False,
         ),
     ] = None,
@@ -211,7 +211,7 @@ def tune(
     ] = 1,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes [every usable core].", show_default=False),
+        typer.Option(min=1, help="Processes \\[every usable core].", show_default=False),
     ] = None,
     devices: Devices = 1,
     executor: Executor = None,
@@ -243,7 +243,7 @@ def tune(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The study's folder [a new one under ripieno-studies].", show_default=False
+            help="The study's folder \\[a new one under ripieno-studies].", show_default=False
         ),
     ] = None,
     storage: Storage = None,

@@ -63,6 +63,7 @@ class Place:
                     artifacts,
                     address=self.address,
                     workers=count,
+                    cpus=float(settings.devices),
                     # Recipes are trained on cores; only a function may know what to do with a GPU.
                     gpus=0.0 if settings.kind == "tune" else None,
                     silence_seconds=patience,

@@ -10,7 +10,7 @@ Machine Learning 24, 1996 (non-negative weights).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from ripieno.ensembles.fitted import scores_of
 from ripieno.ensembles.metrics import SMALLEST
 from ripieno.ensembles.predictions import Predictions
 from ripieno.ensembles.rules import Rule
+from ripieno.ensembles.selection import greedy_selection
 from ripieno.errors import EnsembleError
 from ripieno.recipes import TaskName
 
@@ -36,6 +37,7 @@ must not decide a weight."""
 _EDGE = 1e-6
 
 Kind = Literal["logistic", "ridge"]
+Middle = Literal["greedy", "equal"]
 
 
 class StackedRule(Rule):
@@ -124,14 +126,23 @@ class Stacking:
         non_negative: One weight of at least 0 for each member (``logistic``) or each member
             and output (``ridge``), which overfits least; else any weights, ``logistic`` with
             one for each pair of classes.
-        l2: How strongly weights are held at an equal vote, in rows.
+        l2: How strongly weights, and the biases of ``logistic``, are held at where they start
+            from, in rows.
         size: The members with the lowest losses of their own that are stacked; None for all.
+        towards: Where the weights are held: at those that greedy selection finds on the same
+            rows, or at an equal vote. Where nearly every row is answered right there is
+            little to learn weights from, and an equal vote is a poor place to stay at.
+
+    Source:
+        Wolpert (1992), "Stacked generalization"; Breiman (1996), "Stacked regressions" (weights
+        that are not negative); the prior at the greedy weights is ours.
     """
 
     kind: Kind = "logistic"
     non_negative: bool = True
-    l2: float = 1.0
+    l2: float = 10.0
     size: int | None = 25
+    towards: Middle = "greedy"
 
     def __post_init__(self) -> None:
         if self.kind not in {"logistic", "ridge"} or not self.l2 > 0:
@@ -140,15 +151,23 @@ class Stacking:
                 where="Stacking",
                 fix="use kind='logistic' or 'ridge', and l2 above 0.",
             )
+        if self.towards not in get_args(Middle):
+            raise EnsembleError(
+                f"towards = {self.towards!r} is no place for weights.",
+                where="Stacking",
+                fix="use towards='greedy' or 'equal'.",
+            )
 
     def fit(self, library: Predictions) -> Combination:
         """Return the members and the rule; see :class:`Combiner`."""
         members = best_members(library, self.size)
         part = library.subset(list(members))
+        equal = np.full(part.members, 1 / part.members)
+        middle = equal if self.towards == "equal" else greedy_selection(part)
+        fit = _fit_logistic
         if self.kind == "ridge" or library.task == "regression":
-            rule = _fit_ridge(part, l2=self.l2, non_negative=self.non_negative)
-        else:
-            rule = _fit_logistic(part, l2=self.l2, non_negative=self.non_negative)
+            fit = _fit_ridge
+        rule = fit(part, middle, l2=self.l2, non_negative=self.non_negative)
         return Combination(members, rule).trimmed()
 
 
@@ -218,15 +237,24 @@ def _linear(read: Tensor, weights: Tensor) -> Tensor:
     return torch.einsum("mbk,mko->bo", read, weights)
 
 
-def _fit_logistic(library: Predictions, *, l2: float, non_negative: bool) -> StackedRule:
-    """Minimise the sum of the rows' log losses and ``l2 / 2`` times the distance squared."""
+def _fit_logistic(
+    library: Predictions, held_at: NDArray[np.float64], *, l2: float, non_negative: bool
+) -> StackedRule:
+    """Minimise the sum of the rows' log losses and ``l2 / 2`` times the distance squared.
+
+    Args:
+        library: The members.
+        held_at: Where their weights are held, ``(members,)``; the biases are held at 0.
+        l2: How strongly.
+        non_negative: One weight a member, at least 0.
+    """
     task, members, outputs = library.task, library.members, library.classes
     read = _features(scores_of(library.probabilities, task), "logistic", task)
     truth = torch.from_numpy(np.array(library.targets))
     full = task == "classification" and not non_negative
     shape = (members, outputs, outputs) if full else (members, 1 if non_negative else outputs)
-    middle = torch.eye(outputs).expand(shape) if full else torch.ones(shape)
-    middle = (middle / members).double()
+    middle = (torch.eye(outputs) if full else torch.ones(1)).expand(shape).double()
+    middle = middle * torch.from_numpy(held_at).reshape(-1, *(1,) * (len(shape) - 1))
     count = middle.numel()
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -237,9 +265,7 @@ def _fit_logistic(library: Predictions, *, l2: float, non_negative: bool) -> Sta
             loss = F.binary_cross_entropy_with_logits(logits, truth.double(), reduction="sum")
         else:
             loss = F.cross_entropy(logits, truth, reduction="sum")
-        loss = loss + l2 / 2 * ((weights - middle) ** 2).sum()
-        # The classes' biases may all be raised together: hold their size a little.
-        loss = loss + _EDGE * (own[count:] ** 2).sum()
+        loss = loss + l2 / 2 * (((weights - middle) ** 2).sum() + (own[count:] ** 2).sum())
         (gradient,) = torch.autograd.grad(loss, own)
         return float(loss.detach()), gradient.numpy()
 
@@ -255,13 +281,14 @@ def _fit_logistic(library: Predictions, *, l2: float, non_negative: bool) -> Sta
     return StackedRule(weights, torch.tensor(found.x[count:]), kind="logistic", task=task)
 
 
-def _fit_ridge(library: Predictions, *, l2: float, non_negative: bool) -> StackedRule:
-    """Solve, column by column, ``min |X w + b - y|^2 + l2 |w - 1/M|^2``."""
+def _fit_ridge(
+    library: Predictions, held_at: NDArray[np.float64], *, l2: float, non_negative: bool
+) -> StackedRule:
+    """Solve, column by column, ``min |X w + b - y|^2 + l2 |w - m|^2``, ``m`` being ``held_at``."""
     members, outputs = library.members, library.classes
     targets = library.targets
     if library.task == "classification":
         targets = np.eye(outputs)[targets]
-    equal = np.full(members, 1 / members)
     weights, bias = np.empty((members, outputs)), np.empty(outputs)
     for column in range(outputs):
         x = library.probabilities[:, :, column].T.astype(np.float64)
@@ -271,7 +298,7 @@ def _fit_ridge(library: Predictions, *, l2: float, non_negative: bool) -> Stacke
         centred, wanted = (x - x.mean(axis=0)) / spread, (y - y.mean()) / spread
         held = np.sqrt(l2) * np.eye(members)
         left = np.concatenate([centred, held])
-        right = np.concatenate([wanted, held @ equal])
+        right = np.concatenate([wanted, held @ held_at])
         own = nnls(left, right)[0] if non_negative else np.linalg.lstsq(left, right, rcond=None)[0]
         weights[:, column], bias[column] = own, y.mean() - x.mean(axis=0) @ own
     return StackedRule(

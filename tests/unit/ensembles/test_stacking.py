@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from ripieno.ensembles import Blending, Stacking, fit_combiner, log_loss
+from ripieno.ensembles import (
+    Blending,
+    GreedySelection,
+    Predictions,
+    Stacking,
+    fit_combiner,
+    log_loss,
+)
 from ripieno.errors import EnsembleError
 
 
@@ -19,7 +26,7 @@ def test_an_unbound_logistic_stack_is_scikit_learns(library):
 def test_a_ridge_stack_is_scikit_learns_about_an_equal_vote(library, non_negative):
     seen = library("regression", members=4, noise=0.7)
     l2 = 5.0
-    stacking = Stacking("ridge", l2=l2, non_negative=non_negative, size=None)
+    stacking = Stacking("ridge", l2=l2, non_negative=non_negative, size=None, towards="equal")
     found = fit_combiner(stacking, seen)
     if len(found.members) < 4:
         pytest.fail("a member was left out, and the reference has all")
@@ -36,8 +43,40 @@ def test_a_ridge_stack_is_scikit_learns_about_an_equal_vote(library, non_negativ
 
 def test_infinitely_held_weights_are_an_equal_vote(library):
     seen = library(rows=60)
-    found = fit_combiner(Stacking(l2=1e9), seen)
+    found = fit_combiner(Stacking(l2=1e9, towards="equal"), seen)
     np.testing.assert_allclose(found.weights, 1 / 6, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ridge"])
+@pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
+def test_infinitely_held_weights_are_those_of_greedy_selection(library, kind, task):
+    seen = library(task, rows=60, members=5)
+    stacked = fit_combiner(Stacking(kind, l2=1e9), seen)
+    greedy = fit_combiner(GreedySelection(), seen)
+    np.testing.assert_allclose(stacked.weights, greedy.weights, atol=1e-4)
+
+
+def _nearly_all_right(rows, seed):
+    """What eight members say of rows that they answer rightly but for a few in a hundred."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 5, rows)
+    hard = rng.normal(size=(rows, 5)) * 1.5
+    own = rng.normal(size=(8, rows, 5)) * np.linspace(1.0, 2.5, 8)[:, None, None]
+    scores = 6.0 * np.eye(5)[y] + hard + own
+    p = np.exp(scores - scores.max(axis=2, keepdims=True))
+    names = tuple(f"m{number}" for number in range(8))
+    return Predictions(p / p.sum(axis=2, keepdims=True), y, names, f"rows {seed}")
+
+
+def test_few_errors_teach_little_and_do_no_harm():
+    seen, new = _nearly_all_right(200, 0), _nearly_all_right(5_000, 1)
+
+    def loss(combiner):
+        return log_loss(fit_combiner(combiner, seen).answer(new), new.targets)
+
+    voted, stacked = loss(GreedySelection()), loss(Stacking())
+    assert stacked < 1.02 * voted
+    assert loss(Stacking(l2=1e-2, towards="equal")) > 1.5 * stacked
 
 
 @pytest.mark.parametrize("kind", ["logistic", "ridge"])
@@ -77,6 +116,8 @@ def test_what_cannot_be_stacked_or_blended_is_refused(library):
         Stacking(l2=0)
     with pytest.raises(EnsembleError, match="kind = 'tree'"):
         Stacking("tree")
+    with pytest.raises(EnsembleError, match="towards = 'best'"):
+        Stacking(towards="best")
     with pytest.raises(EnsembleError, match=r"share = 1.0"):
         Blending(share=1.0)
     with pytest.raises(EnsembleError, match="of regression cannot be blended"):

@@ -140,7 +140,7 @@ class Stacking:
 
     kind: Kind = "logistic"
     non_negative: bool = True
-    l2: float = 10.0
+    l2: float = 100.0
     size: int | None = 25
     towards: Middle = "greedy"
 

@@ -2,7 +2,7 @@
 
 from ripieno.loop.budget import Budget, StopReason
 from ripieno.loop.helping import Help, HelpEnd
-from ripieno.loop.presence import SILENCE_SECONDS, Presence, Vigil, this_driver
+from ripieno.loop.presence import SILENCE_SECONDS, Presence, Vigil, on_one_machine, this_driver
 from ripieno.loop.progress import Progress
 from ripieno.loop.replay import replay
 from ripieno.loop.run import run
@@ -18,6 +18,7 @@ __all__ = [
     "SharedExecutor",
     "StopReason",
     "Vigil",
+    "on_one_machine",
     "replay",
     "run",
     "this_driver",

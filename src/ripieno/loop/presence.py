@@ -24,7 +24,7 @@ from typing import Self
 from ripieno.errors import LedgerError
 from ripieno.ledger import Board, Driver
 
-__all__ = ["SILENCE_SECONDS", "Presence", "Vigil", "this_driver"]
+__all__ = ["SILENCE_SECONDS", "Presence", "Vigil", "on_one_machine", "this_driver"]
 
 SILENCE_SECONDS = 60.0
 """A driver that others have not heard of for so long is dead to them."""
@@ -45,7 +45,7 @@ def this_driver(capacity: int) -> Driver:
 
 def _place() -> str:
     """Name the processes that can be looked for from here: one boot, one space of numbers."""
-    parts = [socket.gethostname(), sys.platform]
+    parts = [socket.gethostname().replace("/", "_"), sys.platform]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         # Containers of one machine may share its name, and each counts its own processes.
@@ -53,6 +53,11 @@ def _place() -> str:
     if len(parts) == 2:  # no Linux
         parts.append(str(uuid.getnode()))
     return "/".join(parts)
+
+
+def on_one_machine(one: Driver, other: Driver) -> bool:
+    """Say whether two drivers run under one kernel, in containers of their own or not."""
+    return one.place.split("/")[1:3] == other.place.split("/")[1:3]
 
 
 class Vigil:

@@ -18,7 +18,7 @@ from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
 from ripieno.space import Space
 from ripieno.study.changing import ConfigInput, WarmStart, enqueued, read_trials, warm
-from ripieno.study.driving import is_led
+from ripieno.study.driving import is_run
 from ripieno.study.folder import Folder
 from ripieno.study.jobs import Job
 from ripieno.study.settings import FurtherMetric, Settings
@@ -102,17 +102,20 @@ def begin(
     if folder is None:
         return _begun(settings, job, space, strategy=strategy, folder=None, wishes=wishes)
     join = partial(_join, settings, job=job, space=space, strategy=strategy, folder=folder)
-    if not overwrite and (study := join()):
-        return study
+    if not overwrite and isinstance(found := join(), Study):
+        return found
     try:
         folder.create(overwrite=overwrite)
         return _begun(settings, job, space, strategy=strategy, folder=folder, wishes=wishes)
     except (StudyError, LedgerError):
         # Another process may be beginning the same study just now.
         for _ in range(_LOOKS if _is_fresh(folder.path) else 0):
+            found = join()
+            if isinstance(found, Study):
+                return found
+            if not found:
+                break
             time.sleep(_LOOK_SECONDS)
-            if study := join():
-                return study
         raise
 
 
@@ -125,27 +128,31 @@ def _is_fresh(path: Path) -> bool:
 
 def _join(
     settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder
-) -> Study | None:
-    """Return the study of a folder, if it is this one and a process runs it now."""
+) -> Study | bool:
+    """Return the study of a folder, if it is this one and a process runs it now.
+
+    Where there is none, return whether it may yet come: it is being begun, as it seems.
+    """
     if not folder.holds_study:
-        return None
+        return True
     try:
         ledger = folder.open_ledger()
-        same = dict(ledger.settings) == json.loads(json.dumps(settings.to_dict()))
-        if same and is_led(folder.url):
-            return Study(
-                settings=settings,
-                space=space,
-                ledger=ledger,
-                artifacts=FileArtifacts(folder.artifacts),
-                job=job,
-                folder=folder,
-                strategy=strategy,
-            )
-        ledger.close()
-    except (StudyError, LedgerError):  # it is being begun, or is none
-        pass
-    return None
+    except (StudyError, LedgerError):
+        return True
+    same = dict(ledger.settings) == json.loads(json.dumps(settings.to_dict()))
+    if same and is_run(folder.url):
+        return Study(
+            settings=settings,
+            space=space,
+            ledger=ledger,
+            artifacts=FileArtifacts(folder.artifacts),
+            job=job,
+            folder=folder,
+            strategy=strategy,
+        )
+    begun = next(iter(ledger.events()), None) is not None
+    ledger.close()
+    return same and not begun
 
 
 def _begun(

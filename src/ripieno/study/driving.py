@@ -10,7 +10,7 @@ from functools import partial
 
 from ripieno.errors import LedgerError, RipienoError, StudyError
 from ripieno.executors import Executor
-from ripieno.ledger import Board, SqlLedger
+from ripieno.ledger import Board, Driver, SqlLedger
 from ripieno.loop import (
     SILENCE_SECONDS,
     Help,
@@ -19,11 +19,12 @@ from ripieno.loop import (
     SharedExecutor,
     StopReason,
     Vigil,
+    on_one_machine,
     this_driver,
 )
 from ripieno.records import Order
 
-__all__ = ["Driven", "Driving", "is_led", "silence_seconds"]
+__all__ = ["Driven", "Driving", "is_run", "silence_seconds"]
 
 _SILENCE = "RIPIENO_SILENCE_SECONDS"
 _TELL_EVERY_SECONDS = 10.0
@@ -61,15 +62,14 @@ def silence_seconds() -> float:
     )
 
 
-def is_led(url: str) -> bool:
+def is_run(url: str) -> bool:
     """Say whether a process runs the study now, as far as can be seen at once.
 
     Raises:
         LedgerError: The database cannot be read.
     """
     with closing(Board.open(url)) as board:
-        leader = board.lead().driver
-        return leader in Vigil(SILENCE_SECONDS).living(board.drivers())
+        return bool(Vigil(SILENCE_SECONDS).living(board.drivers()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,34 @@ class Driving:
             silence_seconds=silence,
             on_lost=self.hosts.stop,
         )
-        with closing(Board.open(self.url)) as board, presence:
-            try:
-                return self._take_part(board, me=me.id, vigil=vigil, presence=presence)
-            except RipienoError as error:
-                if presence.is_lost and not isinstance(error, LedgerError):
-                    raise self._lost() from error
-                raise
+        with closing(Board.open(self.url)) as board:
+            self._check_reach(board, me, vigil)
+            with presence:
+                return self._run(board, me=me.id, vigil=vigil, presence=presence)
+
+    def _check_reach(self, board: Board, me: Driver, vigil: Vigil) -> None:
+        """Refuse a file of SQLite's that processes of several machines would write to."""
+        if not self.url.startswith("sqlite"):
+            return
+        drivers = board.drivers()
+        living = vigil.living(drivers)
+        far = [d for d in drivers if d.id in living and not on_one_machine(me, d)]
+        if far:
+            raise StudyError(
+                f"the study is run on another machine now ({far[0].host}), and its record is a "
+                "file of SQLite's, which machines cannot share.",
+                where=Board.spoken(self.url),
+                fix="begin the study with --storage postgresql://… to run it on several machines; "
+                f"if nothing runs there any more, wait for {silence_seconds():g} s and try again.",
+            )
+
+    def _run(self, board: Board, *, me: str, vigil: Vigil, presence: Presence) -> Driven:
+        try:
+            return self._take_part(board, me=me, vigil=vigil, presence=presence)
+        except RipienoError as error:
+            if presence.is_lost and not isinstance(error, LedgerError):
+                raise self._lost() from error
+            raise
 
     def _take_part(self, board: Board, *, me: str, vigil: Vigil, presence: Presence) -> Driven:
         work = Help(

@@ -135,19 +135,20 @@ class Folder:
             LedgerError: The database cannot be reached, or holds a study already; a new
                 folder is gone again.
         """
-        # Before it is claimed: what it remembers then is the address itself.
-        url = self.url
         claim = self.database if self.storage is None else self.elsewhere
-        said = "" if self.storage is None else json.dumps({"url": without_password(url)})
+        claimed = False
         try:
+            # Before it is claimed: what the folder remembers then is the address itself.
+            url = self.url
+            said = "" if self.storage is None else json.dumps({"url": without_password(url)})
             with claim.open("x") as file:
+                claimed = True
                 file.write(said)
+            return SqlLedger.create(url, settings)
         except FileExistsError:
             raise self._taken() from None
-        try:
-            return SqlLedger.create(url, settings)
         except BaseException:
-            for path in (claim, *self.path.glob("study.db-*")):
+            for path in (claim, *self.path.glob("study.db-*")) if claimed else ():
                 path.unlink(missing_ok=True)
             for path in (self.artifacts, self.path):
                 with suppress(OSError):  # not empty

@@ -1,7 +1,11 @@
+import time
+
 import pytest
 
+import ripieno as rp
 from ripieno.errors import StudyError
-from ripieno.loop import SILENCE_SECONDS
+from ripieno.ledger import Board, Driver
+from ripieno.loop import SILENCE_SECONDS, this_driver
 from ripieno.study.driving import silence_seconds
 
 
@@ -18,3 +22,34 @@ def test_what_is_no_time_is_refused(monkeypatch, said):
     with pytest.raises(StudyError, match="no number of seconds") as caught:
         silence_seconds()
     assert "RIPIENO_SILENCE_SECONDS" in caught.value.where
+
+
+def test_a_file_of_sqlites_is_not_shared_by_machines(tmp_path):
+    def objective(config):
+        return config.x
+
+    space, place = rp.Space(x=rp.Float(0.0, 1.0)), tmp_path / "study"
+    with rp.search(objective, space, trials=2, out=place) as study:
+        board = Board.open(study.folder.url)
+        board.join(Driver("far", "far/linux/another-boot/pid:[1]", "far", 1, 1))
+        with pytest.raises(StudyError, match="on another machine now") as caught:
+            study.run(trials=3)
+        assert "--storage postgresql" in caught.value.fix
+        board.remove(["far"])
+        # In a container of its own: another name, other processes, the same kernel.
+        _, *kernel, _ = this_driver(1).place.split("/")
+        near = "/".join(["container", *kernel, "pid:[1]"])
+        board.join(Driver("near", near, "container", 1, 1))
+        assert study.run(trials=3).finished
+        board.close()
+    assert len(study.trials) == 3
+
+
+def test_a_folder_that_holds_another_study_is_refused_at_once(tmp_path):
+    space, place = rp.Space(x=rp.Float(0.0, 1.0)), tmp_path / "study"
+    rp.search(lambda config: config.x, space, trials=2, out=place).close()
+    began = time.monotonic()
+    for trials in (2, 3):
+        with pytest.raises(StudyError, match="already holds a study"):
+            rp.search(lambda config: config.x, space, trials=trials, out=place)
+    assert time.monotonic() - began < 4.0

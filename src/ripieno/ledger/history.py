@@ -259,9 +259,23 @@ def _order_columns() -> tuple[Column[Any], ...]:
 
 
 def _config(text: str) -> Config:
-    return Config(dict(json.loads(text)))
+    values = json.loads(text)
+    if type(values) is not dict:
+        raise ValueError(f"{text[:80]!r} is no config")
+    return Config(values)
 
 
 def _rows(texts: Sequence[str]) -> tuple[Metrics, ...]:
     # One document for all rows: a fifth of the time of one document a row.
-    return tuple(json.loads(f"[{','.join(texts)}]"))
+    rows = tuple(json.loads(f"[{','.join(texts)}]"))
+    if len(rows) != len(texts) or not all(map(_is_row, rows)):
+        raise ValueError(f"{texts[0][:80]!r} or a row beside it holds no metrics")
+    return rows
+
+
+def _is_row(row: object) -> bool:
+    """Say whether a document is a row of metrics: names, and numbers that a float can hold."""
+    return type(row) is dict and all(
+        type(value) is float or (type(value) is int and value.bit_length() < 1000)
+        for value in row.values()
+    )

@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import history, tables
+from ripieno.ledger.cells import check_cells, check_tables
 from ripieno.ledger.connection import connect, file_of, spoken, translated
 from ripieno.ledger.draft import Draft, OpenOrder
 from ripieno.ledger.migrations import migrate
@@ -90,11 +91,15 @@ class SqlLedger:
         connection = connect(target)
         try:
             with translated(where), connection.begin():
+                if file is not None:
+                    check_tables(connection, where)
                 version = _check_version(connection, where)
                 if file is not None:
                     _check_pages(connection, where)
                 migrate(connection, version)
-                settings = json.loads(connection.scalars(select(tables.study.c.settings)).one())
+                if file is not None:
+                    check_cells(connection, where)
+                settings = dict(json.loads(connection.scalars(select(tables.study.c.settings)).one()))
             return cls(connection, settings, where=where)
         except BaseException:
             connection.close()

@@ -13,6 +13,7 @@ from ripieno.space import Space, Value
 from ripieno.study.fixing import fix_values, weigh_classes
 from ripieno.study.inputs import DataInput, ModelInput, find_recipe, read_data
 from ripieno.study.jobs import TuneJob
+from ripieno.study.stored import check_fields
 
 if TYPE_CHECKING:
     from ripieno.study.study import Study
@@ -127,7 +128,15 @@ def _kept(study: "Study") -> Diagnosis | None:
     """Return the stored diagnosis, if it is of the trial that is the best one now."""
     if study.folder is None or not study.folder.diagnosis.is_file():
         return None
-    kept = Diagnosis.from_dict(json.loads(study.folder.diagnosis.read_text()))
+    try:
+        kept = Diagnosis.from_dict(json.loads(study.folder.diagnosis.read_text()))
+        check_fields(kept)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudyError(
+            f"the stored diagnosis cannot be read: {error}.",
+            where=str(study.folder.diagnosis),
+            fix=f"delete the file; `ripieno doctor {study.folder.path}` examines again.",
+        ) from error
     return kept if (kept.measured or {}).get("trial") == float(study.best.id) else None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.reports import Training
+from ripieno.study.stored import check_fields
 
 __all__ = ["BestTrial", "EnsembleResult", "FrontTrial", "Results"]
 
@@ -126,8 +127,10 @@ class Results:
                 "training": [Training(**one) for one in values.get("training", ())],
                 "front": [FrontTrial(**one) for one in values.get("front", ())],
             }
-            return cls(**{**values, **parts})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            read = cls(**{**values, **parts})
+            check_fields(read)
+            return read
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StudyError(
                 f"the stored results cannot be read: {error}.",
                 where=str(path),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ripieno.diagnostics import Diagnosis, diagnose, find_edges, inspect
 from ripieno.errors import StudyError
 from ripieno.recipes import NumericTransform, Reading
+from ripieno.records import check_fields
 from ripieno.space import Space, Value
 from ripieno.study.fixing import fix_values, weigh_classes
 from ripieno.study.inputs import DataInput, ModelInput, find_recipe, read_data
 from ripieno.study.jobs import TuneJob
-from ripieno.study.stored import check_fields
+
 
 if TYPE_CHECKING:
     from ripieno.study.study import Study

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
+from ripieno.records import check_fields
 from ripieno.reports import Training
-from ripieno.study.stored import check_fields
+
 
 __all__ = ["BestTrial", "EnsembleResult", "FrontTrial", "Results"]
 

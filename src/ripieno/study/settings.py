@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ripieno.errors import StudyError
-from ripieno.records import Direction, Goal, Limit, Objective, Target
+from ripieno.records import Direction, Goal, Limit, Objective, Target, check_fields
 from ripieno.space import Space
-from ripieno.study.stored import check_fields
+
 
 __all__ = ["VERSION", "DataReference", "FurtherMetric", "Settings"]
 

@@ -156,6 +156,12 @@ class SqlLedger:
         return self._settings
 
     @property
+    def changes(self) -> list[Change]:
+        """What a user changed in the study, in the sequence in which it was recorded."""
+        with translated(self._where):
+            return [change for _, change in patiently(self._connection, history.read_changes)]
+
+    @property
     def clock(self) -> float:
         """Seconds that the study has been running, as of the last record."""
         return self._clock

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from fuzz.fence import Fence
 
 import ripieno as rp
+from fuzz.fence import Fence
 from ripieno.study import export_study
 
 SPACE = rp.Space(

@@ -8,11 +8,11 @@ import struct
 import numpy as np
 import pandas as pd
 import pytest
-from fuzz.fuzzing import fuzz, met
-from fuzz.hostile import as_text, damaged, lies, names, numbers, tree_with_lies
 from hypothesis import strategies as st
 
 import ripieno as rp
+from fuzz.fuzzing import fuzz, met
+from fuzz.hostile import as_text, damaged, lies, names, numbers, tree_with_lies
 from ripieno.ensembles import Ensemble
 from ripieno.ledger import FileArtifacts
 
@@ -101,7 +101,9 @@ def test_any_key_and_any_name_stay_in_the_folder(fence):
                 store.delete(key)
             shutil.rmtree(place)
 
-    ends = st.sampled_from(["", "-0123456789abcdef", ".safetensors", "\n", "/../x-0123456789abcdef"])
+    ends = st.sampled_from(
+        ["", "-0123456789abcdef", ".safetensors", "\n", "/../x-0123456789abcdef"]
+    )
     fuzz(used, st.tuples(names | st.text(max_size=8) | st.just("trial-1"), ends), examples=60)
 
 

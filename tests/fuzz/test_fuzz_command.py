@@ -9,11 +9,11 @@ import subprocess
 import sys
 
 import pytest
-from fuzz.fuzzing import MINUTES, fuzz
-from fuzz.hostile import as_text, damaged, lies, names, tree_with_lies
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from fuzz.fuzzing import MINUTES, fuzz
+from fuzz.hostile import as_text, damaged, lies, names, tree_with_lies
 from ripieno.cli.app import app
 
 _CODES = {0, 1, 2, 3, 130}
@@ -26,12 +26,14 @@ _WORDS = st.one_of(
             "lr=0.1", "lr=", "=1", "lr=nan", "lr=x", "optimizer=adamw", "loss<=1", "<=", "a>=b",
             "20GB", "-5MB", "1e3TB", "GB", "32", "0x0", "32x32", "999999x999999", "a,b", "y",
             "sqlite:///x/y.db", "sqlite://", "postgresql://nobody@127.0.0.1:1/x", "mysql://x/y",
-            "://", "postgresql://h/d?study=../x", "file.py:x", "nothing.py:recipe", ":", "/dev/null",
-            "/", ".", "..", "study", "rows.csv", "bad.json", "good.json", "study.zip", "configs.json",
+            "://", "postgresql://h/d?study=../x", "file.py:x", "nothing.py:recipe", ":",
+            "/dev/null", "/", ".", "..", "study", "rows.csv", "bad.json", "good.json", "study.zip",
         ]
     ),
 )  # fmt: skip
-_NUMBERS = st.sampled_from(["0", "1", "2", "3", "-1", "1e9", "nan", "inf", "", "x", "99999999999999"])
+_NUMBERS = st.sampled_from(
+    ["0", "1", "2", "3", "-1", "1e9", "nan", "inf", "", "x", "99999999999999"]
+)
 _FEW = st.sampled_from(["1", "1", "2", "0", "-1", "x", "nan"])
 _FILES = st.sampled_from(
     ["study", "broken", "rows.csv", "bad.csv", "bad.json", "good.json", "configs.json", "study.zip",
@@ -43,7 +45,8 @@ _READ = {
     "--categorical": _WORDS, "--numeric": st.sampled_from(["quantile", "standardize", "x"]),
     "--image-size": _WORDS, "--task": st.sampled_from(["regression", "classification", "x"]),
     "--raw-targets": None, "--set": _WORDS, "--class-weights": st.sampled_from(["balanced", "x"]),
-    "--recipe": st.sampled_from(["mlp", "cnn", "resnt", "model.py:recipe", "model.py:broken"]) | _WORDS,
+    "--recipe": st.sampled_from(["mlp", "cnn", "resnt", "model.py:recipe", "model.py:broken"])
+    | _WORDS,
     "--seed": _NUMBERS,
 }  # fmt: skip
 # Those of training are told once more at the end, so that none trains for long.
@@ -57,7 +60,8 @@ _TUNE = {
     "--ensemble": st.sampled_from(["greedy", "none", "stacking", "x"]),
     "--objective": st.sampled_from(["metric", "ensemble", "x"]), "--storage": _WORDS,
     "--disk": _WORDS, "--order-minutes": _NUMBERS, "--overwrite": None, "--json": None,
-    "--epoch-rows": _NUMBERS, "--out": st.sampled_from(["new", "study", "broken", "mine", "/proc/x"]),
+    "--epoch-rows": _NUMBERS,
+    "--out": st.sampled_from(["new", "study", "broken", "mine", "/proc/x"]),
 }  # fmt: skip
 _COMMANDS = {
     "show": (1, {"--trials": _NUMBERS, "--trial": _NUMBERS, "--storage": _WORDS, "--json": None}),
@@ -88,7 +92,9 @@ _AT_THE_END = {
     "resume": ["--workers", "1", "--minutes", "0.01"],
 }
 _PARTS = re.compile(r"^\w*Error: .+\n(?:.*\n)*  In:  .*\n(?:.*\n)*  Fix: .+", re.MULTILINE)
-_ROWS = "a,b,y\n" + "".join(f"{i * 7 % 31},{'pq'[i % 2]},{'no yes'.split()[i % 3 % 2]}\n" for i in range(60))
+_ROWS = "a,b,y\n" + "".join(
+    f"{i * 7 % 31},{'pq'[i % 2]},{['no', 'yes'][i % 3 % 2]}\n" for i in range(60)
+)
 _MODEL = """
 import ripieno as rp
 from torch import nn
@@ -110,7 +116,9 @@ def _lines(draw, slow):
     name = draw(st.sampled_from(names_of))
     positional, options = _COMMANDS[name]
     arguments = [draw(_FILES | _FILES | _WORDS) for _ in range(positional)]
-    if name in {"show", "report", "resume", "export", "gc", "rm", "ensemble"} and draw(st.booleans()):
+    if name in {"show", "report", "resume", "export", "gc", "rm", "ensemble"} and draw(
+        st.booleans()
+    ):
         arguments[0] = draw(st.sampled_from(["study", "broken"]))
     if name == "import" and draw(st.booleans()):
         arguments = [draw(st.sampled_from(["study.zip", "bad.zip"])), "new"]

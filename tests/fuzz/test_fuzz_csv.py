@@ -1,11 +1,11 @@
 """Any file that is called .csv becomes data that can be trained on, or is refused."""
 
 import numpy as np
-from fuzz.fuzzing import fuzz, met
-from fuzz.hostile import damaged
 from hypothesis import strategies as st
 
 import ripieno as rp
+from fuzz.fuzzing import fuzz, met
+from fuzz.hostile import damaged
 
 _CELLS = st.one_of(
     st.integers(-5, 20).map(str),
@@ -34,7 +34,18 @@ _GOOD = {
     "steps": lambda rng, rows: [str(int(value)) for value in rng.permutation(rows)],
     "dates": lambda rng, rows: [f"2024-01-{1 + i:02d}" for i in rng.integers(0, 28, rows)],
 }
-_TWISTS = ["cells", "cells", "short", "head", "ragged", "ends", "coding", "damage", "said", "targets"]
+_TWISTS = [
+    "cells",
+    "cells",
+    "short",
+    "head",
+    "ragged",
+    "ends",
+    "coding",
+    "damage",
+    "said",
+    "targets",
+]
 _HEADS = st.one_of(
     st.sampled_from(
         [
@@ -91,7 +102,9 @@ def _files(draw):
     if "damage" in twists:
         content = draw(damaged(content))
     said = draw(_SAID) if "said" in twists else {}
-    for word in draw(st.lists(st.sampled_from(["groups", "time", "drop", "categorical"]), max_size=1)):
+    for word in draw(
+        st.lists(st.sampled_from(["groups", "time", "drop", "categorical"]), max_size=1)
+    ):
         said[word] = draw(st.sampled_from(heads))
     if "targets" in twists:
         said["target"] = draw(st.sampled_from([heads[:2], heads[-1], heads]))
@@ -115,4 +128,4 @@ def test_any_table_is_data_or_is_refused(fence, tmp_path):
                 assert len(part.x) == len(part.y) > 0
         repr(data)
 
-    fuzz(read, _files(), examples=600)
+    fuzz(read, _files(), examples=80)

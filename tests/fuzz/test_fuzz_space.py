@@ -3,11 +3,11 @@
 import json
 
 import numpy as np
+from hypothesis import strategies as st
+
 from fuzz.fuzzing import fuzz, met
 from fuzz.hostile import as_text, tree_with_lies
-from hypothesis import strategies as st
 from properties.strategies import spaces
-
 from ripieno.space import Space
 
 _RULES = st.sampled_from(
@@ -36,7 +36,7 @@ def read_and_use(text):
     if space is None:
         return
     assert met(Space.from_json, space.to_json()) == space
-    repr(space), hash(space), space.size  # noqa: B018 - does it raise?
+    repr(space), hash(space), space.size
     default = met(space.default)
     if default is not None:
         met(space.config, default)
@@ -49,5 +49,5 @@ def read_and_use(text):
         met(next, grid, None)
 
 
-def test_any_space_is_read_or_refused(): 
+def test_any_space_is_read_or_refused():
     fuzz(read_and_use, _written(), examples=150)

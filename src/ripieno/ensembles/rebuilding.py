@@ -179,8 +179,9 @@ def _no_larger(numbers: int) -> Iterator[None]:
 
     def count(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
         nonlocal left
-        # The hook is every thread's.
-        left -= value.numel() if value is not None and threading.get_ident() == mine else 0
+        if value is None or threading.get_ident() != mine:  # the hook is every thread's
+            return
+        left -= value.numel()
         if left < 0:
             raise EnsembleError(
                 f"a member does not fit its stored tensors: its config asks for a larger network "

@@ -99,7 +99,9 @@ class SqlLedger:
                 migrate(connection, version)
                 if file is not None:
                     check_cells(connection, where)
-                settings = dict(json.loads(connection.scalars(select(tables.study.c.settings)).one()))
+                settings = dict(
+                    json.loads(connection.scalars(select(tables.study.c.settings)).one())
+                )
             return cls(connection, settings, where=where)
         except BaseException:
             connection.close()

@@ -237,13 +237,13 @@ class Preprocess:
                 tree["table"] = TableEncoder.from_tree(tree["table"])
             read = cls(**_with_tuples(tree))
             check_fields(read)
-            return read
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"the text is no stored preprocessing: {error}.",
                 where="Preprocess.from_json",
                 fix="pass what `to_json()` returned, or update Ripieno.",
             ) from error
+        return read
 
 
 def _with_tuples(tree: Mapping[str, Any]) -> dict[str, Any]:

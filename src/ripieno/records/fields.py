@@ -1,7 +1,7 @@
 """Whether what was read from a file has the types that a record's fields are annotated with."""
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -36,20 +36,23 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, each) for each in inner)
     if origin is Literal:
         return isinstance(value, str) and value in inner
+    if isinstance(origin, type):
+        return _holds(value, origin, inner)
     if hint is float:
         return _is_number(value)
-    if is_dataclass(hint):
-        if not isinstance(value, hint if isinstance(hint, type) else ()):
-            return False
+    if is_dataclass(hint) and type(value) is hint:
         check_fields(value)
         return True
-    if isinstance(origin, type) and issubclass(origin, Mapping):
+    return type(value) is (types.NoneType if hint is None else hint)
+
+
+def _holds(value: Any, kind: type, inner: tuple[Any, ...]) -> bool:
+    """Say whether a mapping or a sequence holds what it is annotated with."""
+    if issubclass(kind, Mapping):
         return isinstance(value, dict) and all(
             isinstance(name, str) and _fits(each, inner[1]) for name, each in value.items()
         )
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return isinstance(value, list | tuple) and all(_fits(each, inner[0]) for each in value)
-    return type(value) is (types.NoneType if hint is None else hint)
+    return isinstance(value, list | tuple) and all(_fits(each, inner[0]) for each in value)
 
 
 def _is_number(value: object) -> bool:

@@ -63,7 +63,7 @@ def write_page(summary: Summary, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.is_dir():
         raise ReportError(
-            f"{str(path)!r} is a folder, and a page is one file.",
+            f"the page cannot be written: {str(path)!r} is a folder.",
             where=str(target.absolute()),
             fix="give the name of a file, such as report.html.",
         )

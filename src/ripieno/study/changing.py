@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ripieno.errors import StudyError
-from ripieno.ledger import Ledger, SqlLedger
+from ripieno.ledger import SqlLedger
 from ripieno.recipes import restricted
 from ripieno.records import Change, Config, Goal, Trial, TrialStatus, ranked
 from ripieno.space import Space, Value

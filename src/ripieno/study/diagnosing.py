@@ -15,7 +15,6 @@ from ripieno.study.fixing import fix_values, weigh_classes
 from ripieno.study.inputs import DataInput, ModelInput, find_recipe, read_data
 from ripieno.study.jobs import TuneJob
 
-
 if TYPE_CHECKING:
     from ripieno.study.study import Study
 

@@ -9,7 +9,6 @@ from ripieno.errors import StudyError
 from ripieno.records import check_fields
 from ripieno.reports import Training
 
-
 __all__ = ["BestTrial", "EnsembleResult", "FrontTrial", "Results"]
 
 
@@ -130,10 +129,10 @@ class Results:
             }
             read = cls(**{**values, **parts})
             check_fields(read)
-            return read
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StudyError(
                 f"the stored results cannot be read: {error}.",
                 where=str(path),
                 fix=f"delete the file; `ripieno resume {path.parent}` measures again.",
             ) from error
+        return read

@@ -9,7 +9,6 @@ from ripieno.errors import StudyError
 from ripieno.records import Direction, Goal, Limit, Objective, Target, check_fields
 from ripieno.space import Space
 
-
 __all__ = ["VERSION", "DataReference", "FurtherMetric", "Settings"]
 
 VERSION = 1
@@ -168,8 +167,7 @@ class Settings:
             }
             read = cls(**{**values, **parts})
             check_fields(read)
-            if read.kind == "tune" and (read.data is None or read.recipe is None):
-                raise ValueError("a tuned study has a recipe and data")
+            _check_kind(read)
         except (TypeError, ValueError) as error:
             raise StudyError(
                 f"the study's settings cannot be read: {error}.",
@@ -181,3 +179,9 @@ class Settings:
     def read_space(self) -> Space:
         """Return the space; functions in its constraints are lost (see ``Space.where``)."""
         return Space.from_json(self.space)
+
+
+def _check_kind(settings: Settings) -> None:
+    """Refuse a study of a model without one."""
+    if settings.kind == "tune" and (settings.data is None or settings.recipe is None):
+        raise ValueError("a tuned study has a recipe and data")

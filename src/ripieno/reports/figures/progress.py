@@ -16,6 +16,7 @@ from ripieno.reports.summary import last_value, lost, ranked
 __all__ = ["best_so_far", "learning_curves", "no_values"]
 
 _MOST_POINTS = 200
+_MOST_OF_LINE = 2_000
 
 
 def best_so_far(
@@ -260,15 +261,14 @@ def _records(
     best = math.nan
     for trial in sorted(valued, key=clock.of_trial):
         value = last_value(trial, objective)
-        # The line is level in between, whatever came there.
-        if objective.is_better(value, best):
-            best = value
-            times.append(clock.of_trial(trial))
-            bests.append(best)
-    last = max(map(clock.of_trial, valued))
-    if last > times[-1]:
-        times.append(last)
+        best = value if objective.is_better(value, best) else best
+        times.append(clock.of_trial(trial))
         bests.append(best)
+    if len(times) > _MOST_OF_LINE:
+        # Where the line is level, its ends say all.
+        kept = [i for i in range(len(bests)) if i == 0 or bests[i] != bests[i - 1]]
+        kept += [len(bests) - 1] * (kept[-1] < len(bests) - 1)
+        times, bests = [times[i] for i in kept], [bests[i] for i in kept]
     if clock.end is not None and clock.end > times[-1]:
         times.append(clock.end)
         bests.append(best)

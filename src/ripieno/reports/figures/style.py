@@ -14,8 +14,8 @@ from ripieno.records import Objective, Trial, spread_of
 
 __all__ = [
     "ENSEMBLE", "GAINED", "GRID", "INK", "LOST", "MEMBER", "MUTED", "SINGLE", "Group", "axis_title",
-    "beside", "best_and_some", "blank", "by_epochs", "chosen", "escape", "heading", "log_axis", "number", "plural", "spread",
-    "wants_log", "words",
+    "beside", "best_and_some", "blank", "by_epochs", "chosen", "escape", "heading", "log_axis",
+    "number", "plural", "spread", "wants_log", "words",
 ]  # fmt: skip
 
 INK = "#1f2933"

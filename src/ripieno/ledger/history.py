@@ -295,6 +295,6 @@ def _rows(texts: Sequence[str]) -> tuple[Metrics, ...]:
 def _is_row(row: object) -> bool:
     """Say whether a document is a row of metrics: names, and numbers that a float can hold."""
     return type(row) is dict and all(
-        type(value) is float or (type(value) is int and value.bit_length() < 1000)
+        type(value) is float or (isinstance(value, int) and value.bit_length() < 1000)
         for value in row.values()
     )

@@ -56,10 +56,8 @@ def _holds(value: Any, kind: type, inner: tuple[Any, ...]) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    # Digits without end are whole numbers in JSON.
-    return isinstance(value, float) or value.bit_length() < 1000
+    # Digits without end are whole numbers in JSON; a metric may be a truth value.
+    return isinstance(value, float) or (isinstance(value, int) and value.bit_length() < 1000)
 
 
 def _short(value: object) -> str:

@@ -3,8 +3,8 @@
 The study is a real one: ASHA and random search over six hyperparameters of a function that
 takes no time, with one epoch or three a trial. Each task is then carried out in a process of
 its own, three times: opened for reading, listed (``ripieno ls``; all trials, the best one, the
-table), reported (``ripieno report``, which asks too whether the search is finished and so
-replays it), and replayed alone, which is what resuming costs before the first new trial. Given
+table), reported (``ripieno report``), and its orders are replayed, which is what resuming
+costs before the first new trial. Given
 are the medians of wall and processor time without the imports, and the peak memory of the
 process; on a machine that is busy the two times differ.
 

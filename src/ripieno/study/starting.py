@@ -360,7 +360,11 @@ def search(
         raise needs_folder(storage, "search(storage=…)")
     job = SearchJob(objective)
     study = begin(settings, job=job, space=space, strategy=strategy, folder=folder, wishes=wishes)
-    return study.run(workers=workers, progress=progress)
+    study.run(workers=workers, progress=progress)
+    if folder is not None:
+        # Known now without a replay of all orders, which a report would have to make.
+        study.results()
+    return study
 
 
 def starting_folder(data: str, out: Path | None) -> Path:

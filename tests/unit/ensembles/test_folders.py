@@ -341,3 +341,11 @@ def test_columns_that_are_no_counts_are_refused(of_columns, value):
 def test_words_are_refused_where_the_members_read_numbers(of_columns):
     with pytest.raises(EnsembleError, match="read numbers as they are"):
         Ensemble.load(of_columns).predict([["a", "b", "c"]])
+
+
+def test_a_number_of_more_digits_than_a_float_holds_is_damage(of_columns):
+    tree = json.loads((of_columns / "ensemble.json").read_text())
+    text = json.dumps({**tree, "weights": [10**400]})
+    (of_columns / "ensemble.json").write_text(text)
+    with pytest.raises(ArtifactError, match="cannot be read: OverflowError"):
+        Ensemble.load(of_columns)

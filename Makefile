@@ -44,6 +44,7 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/large_study.py
 	$(BIN)/python benchmarks/hypergradient.py
 	$(BIN)/python benchmarks/pbt.py
 	$(BIN)/python benchmarks/multi_fidelity.py

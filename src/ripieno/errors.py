@@ -39,6 +39,9 @@ __all__ = [
     "WorkerError",
 ]
 
+_MOST_LETTERS = 2_000
+"""Of each part of a message, as it is printed; the attributes hold all of it."""
+
 
 class RipienoError(Exception):
     """Base of every error that Ripieno raises on purpose.
@@ -56,12 +59,21 @@ class RipienoError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.problem}\n  In:  {self.where}\n  Fix: {self.fix}"
+        problem, where, fix = map(_shortened, (self.problem, self.where, self.fix))
+        return f"{problem}\n  In:  {where}\n  Fix: {fix}"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments: the default would call the class with `args` alone.
         parts = {"problem": self.problem, "where": self.where, "fix": self.fix}
         return _rebuild, (type(self), parts)
+
+
+def _shortened(part: str) -> str:
+    """Cut the middle out of what nobody reads to its end: a value may be a whole file."""
+    if len(part) <= _MOST_LETTERS:
+        return part
+    half = _MOST_LETTERS // 2
+    return f"{part[:half]} … {part[-half:]}"
 
 
 def _rebuild(kind: type[RipienoError], parts: dict[str, str]) -> RipienoError:

@@ -136,3 +136,8 @@ def test_a_hyperparameter_that_nothing_reads_is_warned_of(ripieno):
     said = ripieno("tune", "digits", "--recipe", "model.py:recipe", *SMALL).stderr
     assert "Warning: the model does not read the hyperparameter 'learning_rate'" in said
     assert "The knob of training is called 'lr'" in said
+
+
+def test_a_name_that_no_system_allows_is_refused_in_three_parts(ripieno):
+    assert "File name too long" in ripieno.refused("show", "x" * 300)
+    assert "File name too long" in ripieno.refused("export", "nothing", "x" * 300)

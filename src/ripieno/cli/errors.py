@@ -9,13 +9,21 @@ from typing import TextIO
 
 import typer
 
-from ripieno.errors import DiskLimitError, LedgerError, RipienoError, RipienoWarning, WorkerError
+from ripieno.errors import (
+    DiskLimitError,
+    LedgerError,
+    RipienoError,
+    RipienoWarning,
+    StudyError,
+    WorkerError,
+)
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "PAUSED", "said_plainly"]
 
 BAD_INPUT = 2
 PAUSED = 3
 INTERRUPTED = 130
+_LONGEST_NAME = 200
 
 
 @contextmanager
@@ -36,11 +44,28 @@ def said_plainly(folder: Path | None = None) -> Iterator[None]:
             _say_how_to_go_on(folder)
         code = PAUSED if isinstance(error, DiskLimitError) else BAD_INPUT
         raise typer.Exit(code) from None
+    except BrokenPipeError:
+        raise  # nobody reads the answer: the command ends without a word
+    except OSError as error:
+        _say_what_the_system_said(error)
+        raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         print("\nStopped. What was finished is recorded.", file=sys.stderr)  # noqa: T201
         if folder is not None:
             _say_how_to_go_on(folder)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _say_what_the_system_said(error: OSError) -> None:
+    """Say in three parts why a path that was named, or a file below it, cannot be used."""
+    name = "" if error.filename is None else str(error.filename)
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    told = StudyError(
+        f"the system refused: {error.strerror or error}.",
+        where=shown or "a file or folder of the study",
+        fix="check the paths that the command was given, their rights and the room on the disk.",
+    )
+    print(f"{type(error).__name__}: {told}", file=sys.stderr)  # noqa: T201 - our output
 
 
 @contextmanager

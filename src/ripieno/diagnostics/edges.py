@@ -73,7 +73,6 @@ def _ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
 
 def _chance(successes: int, trials: int) -> float:
     """Return how likely at least so many of the trials fall into one tenth by chance."""
-    return sum(
-        math.comb(trials, k) * _EDGE**k * (1 - _EDGE) ** (trials - k)
-        for k in range(successes, trials + 1)
-    )
+    from scipy.stats import binom  # where there are thousands, no float holds the counts
+
+    return float(binom.sf(successes - 1, trials, _EDGE))

@@ -32,7 +32,7 @@ _TENSORS = "members.safetensors"
 # EnsembleError and DataError, which the checks of what is stored raise, are ValueErrors.
 _UNREADABLE = (
     OSError, SafetensorError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    RecursionError,
+    RecursionError, OverflowError,
 )  # fmt: skip
 
 State = Mapping[str, Tensor]

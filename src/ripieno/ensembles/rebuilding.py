@@ -1,12 +1,15 @@
 """Members built again from their configs and given their tensors."""
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from ripieno.ensembles.calibrators import CALIBRATORS
 from ripieno.ensembles.combiners import RULES
@@ -49,7 +52,8 @@ def rebuild(
     """
     members = []
     for part, state in zip(stored.facts["members"], states, strict=True):
-        module = _build(stored, part, model)
+        room = sum(tensor.numel() for tensor in state.values())
+        module = _build(stored, part, model, room=room)
         kinds = {tensor.dtype for tensor in state.values() if tensor.is_floating_point()}
         if len(kinds) == 1:
             # Else a member trained in float64 would be rounded to float32 without a word.
@@ -132,13 +136,18 @@ def _load_embedding(embed: nn.Module | None, state: Mapping[str, Tensor]) -> Non
 
 
 def _build(
-    stored: Stored, part: Mapping[str, Any], model: Callable[[Config], nn.Module] | None
+    stored: Stored,
+    part: Mapping[str, Any],
+    model: Callable[[Config], nn.Module] | None,
+    *,
+    room: int,
 ) -> nn.Module:
     config = Config(part["config"])
     factory = model or _built_in(stored, part)
+    bounded = _no_larger(room) if model is None else nullcontext()
     try:
         # Constructors draw initial weights; they are overwritten, and the caller's draws kept.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), bounded:
             module = factory(config)
     except RipienoError:
         raise
@@ -157,6 +166,37 @@ def _build(
     return module
 
 
+@contextmanager
+def _no_larger(numbers: int) -> Iterator[None]:
+    """Stop a network that grows beyond its stored tensors before its memory is touched.
+
+    A config of somebody else's may ask for a width that no machine has room for.
+
+    Args:
+        numbers: How many numbers the stored tensors hold.
+    """
+    left, mine = numbers, threading.get_ident()
+
+    def count(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
+        nonlocal left
+        if value is None or threading.get_ident() != mine:  # the hook is every thread's
+            return
+        left -= value.numel()
+        if left < 0:
+            raise EnsembleError(
+                f"a member does not fit its stored tensors: its config asks for a larger network "
+                f"than their {numbers:,} numbers.",
+                where=f"{type(module).__name__}.{name}, of shape {tuple(value.shape)}",
+                fix=_FIX,
+            )
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def _built_in(stored: Stored, part: Mapping[str, Any]) -> Callable[[Config], nn.Module]:
     try:
         factory = _BUILT_IN[part["recipe"]]
@@ -169,13 +209,26 @@ def _built_in(stored: Stored, part: Mapping[str, Any]) -> Callable[[Config], nn.
         ) from None
     shape, classes = tuple(stored.facts["input_shape"]), len(stored.classes)
     if factory is MlpFactory:
-        return MlpFactory(
-            shape,
-            classes,
-            numbers=stored.facts.get("numbers", 0),
-            cardinalities=tuple(stored.facts.get("cardinalities", ())),
-        )
+        return MlpFactory(shape, classes, **_of_columns(stored.facts))
     return factory(shape, classes)
+
+
+def _of_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a network of a table knows of its columns.
+
+    Raises:
+        EnsembleError: The facts hold something else.
+    """
+    numbers, cardinalities = facts.get("numbers", 0), facts.get("cardinalities", [])
+    counts = [numbers, *cardinalities] if isinstance(cardinalities, list | tuple) else [None]
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise EnsembleError(
+            f"the columns of the members are said to be {str(numbers)[:40]} numbers and "
+            f"{str(cardinalities)[:40]} categories.",
+            where="Ensemble.load(folder)",
+            fix="save the ensemble again, for example from its study.",
+        )
+    return {"numbers": numbers, "cardinalities": tuple(cardinalities)}
 
 
 def _first_line(error: BaseException) -> str:

@@ -87,4 +87,11 @@ def standardised(
             fix="pass raw rows, or the test part of the data that the search was given.",
         )
     views = [each.apply(raw) for each in preprocesses] or [np.asarray(raw)]
-    return tuple(view.astype(np.float32, copy=False) for view in views)
+    try:
+        return tuple(view.astype(np.float32, copy=False) for view in views)
+    except (TypeError, ValueError) as error:
+        raise EnsembleError(
+            f"the members read numbers as they are: {error}.",
+            where="an ensemble without a preprocessing",
+            fix="pass rows of numbers, or an ensemble that was saved with its preprocessing.",
+        ) from error

@@ -98,7 +98,9 @@ class FileArtifacts:
             with safe_open(path, framework="np") as file:
                 facts = json.loads((file.metadata() or {})["facts"])
                 arrays = {label: file.get_tensor(label) for label in file.keys()}  # noqa: SIM118 - no mapping
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (
+            OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError
+        ) as error:  # fmt: skip
             raise _damaged(key, str(path), str(error)) from error
         if _digest(arrays, facts) != key[-16:]:
             raise _damaged(key, str(path), "its content is not what was written")

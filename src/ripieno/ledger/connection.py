@@ -135,7 +135,7 @@ def translated(where: str) -> Iterator[None]:
             where=where,
             fix=fix or "check the URL, the folder and the database server, then try again.",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise LedgerError(
             f"the record holds what cannot be read: {error}.",
             where=where,

@@ -23,7 +23,14 @@ from ripieno.records import (
     TrialStatus,
 )
 
-__all__ = ["read_events", "read_last", "read_open_orders", "read_states", "read_trials"]
+__all__ = [
+    "read_changes",
+    "read_events",
+    "read_last",
+    "read_open_orders",
+    "read_states",
+    "read_trials",
+]
 
 _STOPPED = OutcomeStatus.STOPPED.value
 _STATUS = {
@@ -215,9 +222,15 @@ def read_events(connection: Connection) -> list[Order | Outcome | Change]:
         orders[seq] = Order(trial, configs[trial], start, stop, parent=parent)
     numbered: list[tuple[int, Order | Outcome | Change]] = [*orders.items()]
     numbered += _read_outcomes(connection, orders)
-    changes = connection.execute(select(tables.changes.c.seq, tables.changes.c.content))
-    numbered += [(seq, Change.from_json(content)) for seq, content in changes]
+    numbered += read_changes(connection)
     return [event for _, event in sorted(numbered, key=itemgetter(0))]
+
+
+def read_changes(connection: Connection) -> list[tuple[int, Change]]:
+    """Return what a user changed, each with its number in the record, in sequence."""
+    columns = tables.changes.c
+    rows = connection.execute(select(columns.seq, columns.content).order_by(columns.seq))
+    return [(seq, Change.from_json(content)) for seq, content in rows]
 
 
 def _read_outcomes(connection: Connection, orders: dict[int, Order]) -> list[tuple[int, Outcome]]:
@@ -228,24 +241,30 @@ def _read_outcomes(connection: Connection, orders: dict[int, Order]) -> list[tup
     firsts: dict[int, int] = dict(map(tuple, rows))
     waited: dict[int, float] = {}
     found: list[tuple[int, Outcome]] = []
-    for row in connection.execute(select(tables.outcomes).order_by(columns.seq)):
-        order = orders[row.order_seq]
-        waited[row.order_seq] = waited.get(row.order_seq, 0.0) + row.seconds
-        if row.status == _STOPPED:
+    # Unpacked: a name looked up in a row costs more than all else that is done with it.
+    wanted = (
+        columns.seq, columns.order_seq, columns.status, columns.reached, columns.seconds,
+        columns.state, columns.predictions, columns.error, columns.notes,
+    )  # fmt: skip
+    outcomes = connection.execute(select(*wanted).order_by(columns.seq))
+    for seq, order_seq, status, reached, seconds, state, predictions, error, notes in outcomes:
+        order = orders[order_seq]
+        waited[order_seq] = waited.get(order_seq, 0.0) + seconds
+        if status == _STOPPED:
             continue
         first = firsts[order.trial]
         history = histories.get(order.trial, ())
         outcome = Outcome(
             order,
-            OutcomeStatus(row.status),
-            metrics=history[order.start - first : row.reached - first],
-            seconds=waited[row.order_seq],
-            state=row.state,
-            predictions=row.predictions,
-            error=row.error,
-            notes=row.notes,
+            OutcomeStatus(status),
+            metrics=history[order.start - first : reached - first],
+            seconds=waited[order_seq],
+            state=state,
+            predictions=predictions,
+            error=error,
+            notes=notes,
         )
-        found.append((row.seq, outcome))
+        found.append((seq, outcome))
     return found
 
 
@@ -267,9 +286,23 @@ def _order_columns() -> tuple[Column[Any], ...]:
 
 
 def _config(text: str) -> Config:
-    return Config(dict(json.loads(text)))
+    values = json.loads(text)
+    if type(values) is not dict:
+        raise ValueError(f"{text[:80]!r} is no config")
+    return Config(values)
 
 
 def _rows(texts: Sequence[str]) -> tuple[Metrics, ...]:
     # One document for all rows: a fifth of the time of one document a row.
-    return tuple(json.loads(f"[{','.join(texts)}]"))
+    rows = tuple(json.loads(f"[{','.join(texts)}]"))
+    if len(rows) != len(texts) or not all(map(_is_row, rows)):
+        raise ValueError(f"{texts[0][:80]!r} or a row beside it holds no metrics")
+    return rows
+
+
+def _is_row(row: object) -> bool:
+    """Say whether a document is a row of metrics: names, and numbers that a float can hold."""
+    return type(row) is dict and all(
+        type(value) is float or (isinstance(value, int) and value.bit_length() < 1000)
+        for value in row.values()
+    )

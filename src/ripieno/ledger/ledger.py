@@ -63,6 +63,10 @@ class Ledger(Protocol):
         """Return every trial by number, as far as it got."""
 
     @property
+    def changes(self) -> Sequence[Change]:
+        """The changes among the :meth:`events`, without reading all the others."""
+
+    @property
     def clock(self) -> float:
         """Seconds that the study has been running, as of the last record."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 
 from ripieno.errors import LedgerError
 from ripieno.ledger import history, tables
+from ripieno.ledger.cells import check_cells, check_tables
 from ripieno.ledger.connection import connect, file_of, spoken, translated
 from ripieno.ledger.draft import Draft, OpenOrder
 from ripieno.ledger.migrations import migrate
@@ -98,11 +99,17 @@ class SqlLedger:
         connection = connect(target)
         try:
             with translated(where), connection.begin():
+                if file is not None:
+                    check_tables(connection, where)
                 version = _check_version(connection, where)
                 if file is not None:
                     _check_pages(connection, where)
                 migrate(connection, version)
-                settings = json.loads(connection.scalars(select(tables.study.c.settings)).one())
+                if file is not None:
+                    check_cells(connection, where)
+                settings = dict(
+                    json.loads(connection.scalars(select(tables.study.c.settings)).one())
+                )
             return cls(connection, settings, where=where)
         except BaseException:
             connection.close()
@@ -178,6 +185,12 @@ class SqlLedger:
     def settings(self) -> Mapping[str, Any]:
         """JSON-able facts that were written when the study was created; never changed."""
         return self._settings
+
+    @property
+    def changes(self) -> list[Change]:
+        """What a user changed in the study, in the sequence in which it was recorded."""
+        with translated(self._where):
+            return [change for _, change in patiently(self._connection, history.read_changes)]
 
     @property
     def clock(self) -> float:

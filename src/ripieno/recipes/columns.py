@@ -69,14 +69,15 @@ class NumericColumn:
             indicator = 0 < len(known) < len(values)
         if not len(known):
             return cls(name, fill=0.0, indicator=indicator, center=0.0, scale=1.0)
-        constant = bool(known.min() == known.max())
+        # Zero of a constant column, and where squares of tiny numbers are no longer any.
+        deviation = float(known.std()) if known.min() < known.max() else 0.0
         made_normal = numeric == "quantile" and len(np.unique(known)) >= _FEW_VALUES
         return cls(
             name,
             fill=float(np.median(known)),
             indicator=indicator,
             center=float(known.mean()),
-            scale=1.0 if constant else float(known.std()),
+            scale=deviation or 1.0,
             quantiles=tuple(quantiles(known).tolist()) if made_normal else (),
         )
 

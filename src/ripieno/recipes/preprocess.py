@@ -14,6 +14,7 @@ from ripieno.recipes import files, frames, images
 from ripieno.recipes.encoding import TableEncoder
 from ripieno.recipes.streams import DatasetRows
 from ripieno.recipes.tables import Table
+from ripieno.records import check_fields
 
 __all__ = ["Preprocess", "Raw"]
 
@@ -234,13 +235,15 @@ class Preprocess:
                 raise ValueError("unknown version")  # noqa: TRY301 - told like any other
             if tree.get("table") is not None:
                 tree["table"] = TableEncoder.from_tree(tree["table"])
-            return cls(**_with_tuples(tree))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            read = cls(**_with_tuples(tree))
+            check_fields(read)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"the text is no stored preprocessing: {error}.",
                 where="Preprocess.from_json",
                 fix="pass what `to_json()` returned, or update Ripieno.",
             ) from error
+        return read
 
 
 def _with_tuples(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,4 +289,5 @@ def _statistics(
     low = np.min([piece.min(axes) for piece in pieces], axis=0)
     high = np.max([piece.max(axes) for piece in pieces], axis=0)
     scale = np.sqrt(squares / count).reshape(-1)
-    return mean.reshape(-1), np.where(low == high, 1.0, scale)
+    # Squares of tiny numbers are zero too.
+    return mean.reshape(-1), np.where((low == high) | (scale == 0), 1.0, scale)

@@ -60,7 +60,10 @@ class Coding:
             )
         if not scaled:
             return cls(task, (0.0,) * columns.shape[1], (1.0,) * columns.shape[1])
-        return cls(task, tuple(columns.mean(axis=0).tolist()), tuple(columns.std(axis=0).tolist()))
+        deviations = columns.std(axis=0)
+        # Squares of tiny differences are zero.
+        scale = np.where(deviations == 0.0, 1.0, deviations)
+        return cls(task, tuple(columns.mean(axis=0).tolist()), tuple(scale.tolist()))
 
     @property
     def stored(self) -> str:

@@ -95,12 +95,24 @@ def decide_task(y: NDArray[np.generic], *, where: str) -> TaskName:
 
 
 def plain_array(y: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return an array of Python numbers as one of floats or integers; others as they are."""
+    """Return an array of Python numbers as one of floats or integers; others as they are.
+
+    Raises:
+        DataError: A whole number has more digits than any array can hold.
+    """
     if y.dtype.kind != "O":
         return y
     kinds = {type(value) for value in y.ravel().tolist()}
     numbers = kinds - {type(None)} <= {int, float} and bool(kinds & {int, float})
-    return y.astype(np.float64 if kinds != {int} else np.int64) if numbers else y
+    try:
+        return y.astype(np.float64 if kinds != {int} else np.int64) if numbers else y
+    except OverflowError as error:
+        largest = max((v for v in y.ravel().tolist() if isinstance(v, int)), key=abs)
+        raise DataError(
+            f"the target {str(largest)[:20]}… is too large a number.",
+            where="the targets",
+            fix="name a target of smaller numbers, or write long ones as text if they are names.",
+        ) from error
 
 
 def _of_columns(y: NDArray[np.generic], where: str) -> TaskName:

@@ -2,6 +2,7 @@
 
 from ripieno.records.ancestry import ancestry, config_by_epoch, history_by_epoch
 from ripieno.records.change import Change
+from ripieno.records.fields import check_fields
 from ripieno.records.goal import Goal, Limit, Merit
 from ripieno.records.objective import Direction, Objective, Target
 from ripieno.records.order import Order
@@ -31,6 +32,7 @@ __all__ = [
     "Trial",
     "TrialStatus",
     "ancestry",
+    "check_fields",
     "config_by_epoch",
     "crowding",
     "front",

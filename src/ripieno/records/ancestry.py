@@ -18,7 +18,8 @@ def ancestry(trials: Iterable[Trial], trial: int) -> tuple[Trial, ...]:
         trial: Number of the trial; without a parent it is its only ancestor.
 
     Raises:
-        SearchError: The trial or one of its ancestors is not among the trials.
+        SearchError: The trial or one of its ancestors is not among the trials, or it is its
+            own ancestor.
     """
     known = {each.id: each for each in trials}
     line: list[Trial] = []
@@ -29,6 +30,12 @@ def ancestry(trials: Iterable[Trial], trial: int) -> tuple[Trial, ...]:
                 f"there is no trial {number} among the {len(known)} that were given.",
                 where=f"ancestry(trials, {trial})",
                 fix="pass all trials of one study, and the number of one of them.",
+            )
+        if len(line) == len(known):
+            raise SearchError(
+                f"trial {trial} descends from itself.",
+                where=f"ancestry(trials, {trial})",
+                fix="pass the trials of a study whose record is not damaged.",
             )
         line.append(known[number])
         number = known[number].parent

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 from ripieno.records.trial import Trial, TrialStatus
@@ -47,16 +48,24 @@ class Change:
 
     @classmethod
     def from_json(cls, text: str) -> "Change":
-        """Read what :meth:`to_json` wrote."""
-        content = json.loads(text)
-        space = content.get("space")
-        return cls(
-            observed=tuple(map(_trial_from_json, content.get("observed", ()))),
-            enqueued=tuple(map(Config, content.get("enqueued", ()))),
-            space=None if space is None else json.dumps(space),
-            trials=content.get("trials"),
-            freed=tuple(content.get("freed", ())),
-        )
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: The text holds no change.
+        """
+        try:
+            content = json.loads(text)
+            space, trials = content.get("space"), content.get("trials")
+            change = cls(
+                observed=tuple(map(_trial_from_json, content.get("observed", ()))),
+                enqueued=tuple(map(Config, content.get("enqueued", ()))),
+                space=None if space is None else json.dumps(space),
+                trials=None if trials is None else index(trials),
+                freed=tuple(map(index, content.get("freed", ()))),
+            )
+        except (AttributeError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{text[:80]!r} is no change of a study ({error})") from error
+        return change
 
 
 def _trial_to_json(trial: Trial) -> dict[str, Any]:
@@ -71,9 +80,10 @@ def _trial_to_json(trial: Trial) -> dict[str, Any]:
 
 
 def _trial_from_json(values: Mapping[str, Any]) -> Trial:
-    metrics, epochs = values["metrics"], values["epochs"]
+    metrics = {name: float(value) for name, value in values["metrics"].items()}
+    epochs = index(values["epochs"])
     return Trial(
-        values["id"],
+        index(values["id"]),
         Config(values["config"]),
         TrialStatus(values["status"]),
         history=(metrics,) if metrics else (),

@@ -61,6 +61,12 @@ def write_page(summary: Summary, path: str | os.PathLike[str]) -> Path:
         ReportError: The file cannot be written.
     """
     target = Path(path)
+    if target.is_dir():
+        raise ReportError(
+            f"the page cannot be written: {str(path)!r} is a folder.",
+            where=str(target.absolute()),
+            fix="give the name of a file, such as report.html.",
+        )
     half = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
     text = _render(summary)
     try:

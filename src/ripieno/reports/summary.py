@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ripieno import diagnostics
 
 __all__ = ["Answers", "Scores", "Selection", "Summary", "last_value", "lost", "ranked"]
+
+
+_LOST = (TrialStatus.DIVERGED, TrialStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Answers:
         return self.classes or tuple(str(number) for number in range(self.single.shape[1]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that what is asked for often can be kept
 class Summary:
     """Everything that a page needs; all but the first four is left out where it is absent.
 
@@ -160,7 +164,7 @@ class Summary:
     fit_metric: str | None = "log_loss"
     goal: Goal | None = None
 
-    @property
+    @cached_property
     def epochs(self) -> int:
         """Epochs that all trials were trained for together."""
         return sum(len(trial.history) for trial in self.trials)
@@ -170,7 +174,7 @@ class Summary:
         """Whether any trial was trained for more than one epoch: a plain function has none."""
         return any(trial.epochs > 1 for trial in self.trials)
 
-    @property
+    @cached_property
     def best(self) -> Trial | None:
         """The trial with the best last value; None if no trial has one, or keeps the limits."""
         if self.goal is None:
@@ -179,19 +183,19 @@ class Summary:
         valued = [trial for trial in self.kept if trial.id in merits]
         return min(valued, key=lambda trial: merits[trial.id].order, default=None)
 
-    @property
+    @cached_property
     def broken(self) -> tuple[Trial, ...]:
         """The trials that have a value and break a limit."""
         merits = {} if self.goal is None else self.goal.merits(self.trials)
         return tuple(t for t in self.trials if t.id in merits and merits[t.id].violation > 0.0)
 
-    @property
+    @cached_property
     def kept(self) -> tuple[Trial, ...]:
         """All other trials."""
         gone = {trial.id for trial in self.broken}
         return tuple(trial for trial in self.trials if trial.id not in gone)
 
-    @property
+    @cached_property
     def best_first(self) -> list[Trial]:
         """The trials that have a value, as the search ranks them."""
         if self.goal is None:
@@ -227,11 +231,12 @@ def ranked(trials: tuple[Trial, ...], objective: Objective) -> list[Trial]:
 
 def last_value(trial: Trial, objective: Objective) -> float:
     """Return the objective's value after the trial's last epoch; NaN if there is none."""
-    if objective.metric not in trial.metrics:
+    # Asked for some ten times of each of perhaps 100,000 trials.
+    if not trial.history or trial.status in _LOST:
         return math.nan
-    return trial.value(objective)
+    return trial.history[-1].get(objective.metric, math.nan)
 
 
 def lost(trials: tuple[Trial, ...]) -> list[Trial]:
     """Return the trials that diverged or failed."""
-    return [t for t in trials if t.status in {TrialStatus.DIVERGED, TrialStatus.FAILED}]
+    return [t for t in trials if t.status in _LOST]

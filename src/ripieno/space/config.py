@@ -9,6 +9,8 @@ from ripieno.errors import SpaceError
 
 __all__ = ["Config", "Value", "plain"]
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 Value = bool | int | float | str | None
 
 
@@ -46,7 +48,7 @@ class Config(Mapping[str, Value]):
         SpaceError: A value is not a bool, int, float, str or None.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_text", "_values")
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         chosen: dict[str, Value] = {}
@@ -60,6 +62,7 @@ class Config(Mapping[str, Value]):
                     fix="use a bool, int, float, str or None, and build the object from it.",
                 ) from None
         object.__setattr__(self, "_values", chosen)
+        object.__setattr__(self, "_text", None)
 
     def __getitem__(self, name: str) -> Value:
         return self._values[name]  # type: ignore[no-any-return]
@@ -104,7 +107,10 @@ class Config(Mapping[str, Value]):
 
     def to_json(self) -> str:
         """Return the config as canonical JSON: sorted names, shortest exact floats."""
-        return json.dumps(self._values, sort_keys=True, separators=(",", ":"))
+        if self._text is None:
+            # Kept: a study is replayed by comparing hundreds of thousands of configs.
+            object.__setattr__(self, "_text", _CANONICAL.encode(self._values))
+        return str(self._text)
 
     @property
     def digest(self) -> str:

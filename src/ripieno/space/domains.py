@@ -8,6 +8,7 @@ back from JSON or from a unit vector is the same config, bit for bit.
 import copy
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import EllipsisType
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -126,14 +127,7 @@ class Float(_Conditional):
 
     @property
     def _scale(self) -> Scale:
-        if self.low == self.high:
-            return Point(self.low)
-        if self.step is not None:
-            return Evenly(self.low, self.high, self.step)
-        # On so narrow a range the two are the same, and logarithms would lose digits.
-        if self.log and self.high / 2 - self.low / 2 > 1e-8 * self.low:
-            return Logarithmic(self.low, self.high)
-        return Linear(self.low, self.high)
+        return _scale_between(self.low, self.high, self.step, log=self.log)
 
     @property
     def size(self) -> float:
@@ -321,6 +315,18 @@ class Constant(_Conditional):
 
     def decode(self, unit: float) -> Value:  # noqa: ARG002 - there is nothing to choose
         return self.value
+
+
+@lru_cache(maxsize=1024)  # asked for at every value, and a function of these alone
+def _scale_between(low: float, high: float, step: float | None, *, log: bool) -> Scale:
+    if low == high:
+        return Point(low)
+    if step is not None:
+        return Evenly(low, high, step)
+    # On so narrow a range the two are the same, and logarithms would lose digits.
+    if log and high / 2 - low / 2 > 1e-8 * low:
+        return Logarithmic(low, high)
+    return Linear(low, high)
 
 
 def _call(domain: Any) -> str:

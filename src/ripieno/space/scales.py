@@ -8,6 +8,7 @@ two ends belong to the grid as the user wrote them; grid points that crowd an en
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 __all__ = ["Evenly", "Linear", "Logarithmic", "Point", "Scale"]
@@ -56,9 +57,7 @@ class Linear:
     @property
     def decimals(self) -> int:
         """Digits after the point: twelve in the width, or what the larger end leaves."""
-        by_width = _DIGITS - 1 - math.floor(math.log10(self.high - self.low))
-        resolution = 8 * math.ulp(max(abs(self.low), abs(self.high)))
-        return min(by_width, math.floor(-math.log10(resolution)))
+        return _decimals(self.low, self.high)
 
     @property
     def grain(self) -> float:
@@ -155,3 +154,10 @@ class Evenly:
         """Say whether the number is one of these, but for rounding."""
         steps = (number - self.low) / self.step
         return abs(steps - round(steps)) < 1e-2 and round(steps) < self.size
+
+
+@lru_cache(maxsize=1024)  # asked for at every value, and a function of the ends alone
+def _decimals(low: float, high: float) -> int:
+    by_width = _DIGITS - 1 - math.floor(math.log10(high - low))
+    resolution = 8 * math.ulp(max(abs(low), abs(high)))
+    return min(by_width, math.floor(-math.log10(resolution)))

@@ -174,6 +174,8 @@ def _extract(archive: zipfile.ZipFile, folder: Path, *, file: Path) -> tuple[int
     names = [entry.filename for entry in entries if entry.filename != _MANIFEST]
     if len(names) != len({name.lower() for name in names}) or set(names) != set(listed):
         raise ValueError("its list of files is not what it holds")
+    if "study.db" not in listed:
+        raise ValueError("it holds no study.db")
     size = sum(entry.file_size for entry in entries)
     if size > file.stat().st_size or any(entry.compress_type for entry in entries):
         raise ValueError("its entries are compressed, or overlap")

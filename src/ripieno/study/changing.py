@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ripieno.errors import StudyError
-from ripieno.ledger import Ledger, SqlLedger
+from ripieno.ledger import SqlLedger
 from ripieno.recipes import restricted
 from ripieno.records import Change, Config, Goal, Trial, TrialStatus, ranked
 from ripieno.space import Space, Value
@@ -16,7 +16,6 @@ from ripieno.study.jobs import Job, TuneJob
 __all__ = [
     "ConfigInput",
     "WarmStart",
-    "changes_of",
     "enqueued",
     "latest_space",
     "more_trials",
@@ -39,11 +38,6 @@ class HasTrials(Protocol):
 
 WarmStart = HasTrials | str | Path | Iterable[Trial]
 """Another study, its folder, or trials of one."""
-
-
-def changes_of(ledger: Ledger) -> list[Change]:
-    """Return what was changed in a study, in sequence."""
-    return [event for event in ledger.events() if isinstance(event, Change)]
 
 
 def latest_space(space: Space, changes: Iterable[Change]) -> Space:

@@ -11,7 +11,6 @@ from ripieno.space import Space
 from ripieno.study.changing import (
     ConfigInput,
     WarmStart,
-    changes_of,
     enqueued,
     latest_space,
     more_trials,
@@ -42,7 +41,7 @@ class Course:
     def __init__(
         self, settings: Settings, space: Space, *, ledger: Ledger, strategy: Strategy
     ) -> None:
-        self.space = latest_space(space, changes_of(ledger))
+        self.space = latest_space(space, ledger.changes)
         """What is searched now."""
         self._settings = settings
         self._first_space = space
@@ -63,7 +62,7 @@ class Course:
     def forget(self) -> None:
         """Read from the record what is next: another process has written it on."""
         self._scheduler = None
-        self.space = latest_space(self._first_space, changes_of(self._ledger))
+        self.space = latest_space(self._first_space, self._ledger.changes)
 
     def replayed(self) -> Scheduler:
         """Return a new scheduler that stands where the record ends."""
@@ -77,7 +76,7 @@ class Course:
 
     def warm_start(self, source: WarmStart, *, best: int) -> None:
         """See :meth:`ripieno.study.Study.warm_start`."""
-        trials, known = read_trials(source), changes_of(self._ledger)
+        trials, known = read_trials(source), self._ledger.changes
         goal = self._settings.goal
         self._change(warm(trials, self.space, goal=goal, best=best, known=known))
 
@@ -94,7 +93,7 @@ class Course:
         Raises:
             StudyError: It is a lower number, or the scheduler starts no more trials.
         """
-        raised = [c.trials for c in changes_of(self._ledger) if c.trials is not None]
+        raised = [c.trials for c in self._ledger.changes if c.trials is not None]
         change = more_trials(trials, raised[-1] if raised else self._settings.trials)
         if change is not None:
             self._change(change)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ripieno.diagnostics import Diagnosis, diagnose, find_edges, inspect
 from ripieno.errors import StudyError
 from ripieno.recipes import NumericTransform, Reading
+from ripieno.records import check_fields
 from ripieno.space import Space, Value
 from ripieno.study.fixing import fix_values, weigh_classes
 from ripieno.study.inputs import DataInput, ModelInput, find_recipe, read_data
@@ -127,7 +128,15 @@ def _kept(study: "Study") -> Diagnosis | None:
     """Return the stored diagnosis, if it is of the trial that is the best one now."""
     if study.folder is None or not study.folder.diagnosis.is_file():
         return None
-    kept = Diagnosis.from_dict(json.loads(study.folder.diagnosis.read_text()))
+    try:
+        kept = Diagnosis.from_dict(json.loads(study.folder.diagnosis.read_text()))
+        check_fields(kept)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudyError(
+            f"the stored diagnosis cannot be read: {error}.",
+            where=str(study.folder.diagnosis),
+            fix=f"delete the file; `ripieno doctor {study.folder.path}` examines again.",
+        ) from error
     return kept if (kept.measured or {}).get("trial") == float(study.best.id) else None
 
 

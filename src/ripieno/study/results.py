@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
+from ripieno.records import check_fields
 from ripieno.reports import Training
 
 __all__ = ["BestTrial", "EnsembleResult", "FrontTrial", "Results"]
@@ -126,10 +127,12 @@ class Results:
                 "training": [Training(**one) for one in values.get("training", ())],
                 "front": [FrontTrial(**one) for one in values.get("front", ())],
             }
-            return cls(**{**values, **parts})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            read = cls(**{**values, **parts})
+            check_fields(read)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StudyError(
                 f"the stored results cannot be read: {error}.",
                 where=str(path),
                 fix=f"delete the file; `ripieno resume {path.parent}` measures again.",
             ) from error
+        return read

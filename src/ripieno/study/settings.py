@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ripieno.errors import StudyError
 from ripieno.executors import check_devices
-from ripieno.records import Direction, Goal, Limit, Objective, Target
+from ripieno.records import Direction, Goal, Limit, Objective, Target, check_fields
 from ripieno.space import Space
 
 __all__ = ["VERSION", "DataReference", "FurtherMetric", "Settings"]
@@ -170,13 +170,29 @@ class Settings:
                 fix="open it with the Ripieno that wrote it, or start a new study.",
             )
         data = values["data"]
-        parts = {
-            "data": DataReference(**data) if data else None,
-            "further": tuple(FurtherMetric(**each) for each in values.get("further", ())),
-            "limits": tuple(Limit(**each) for each in values.get("limits", ())),
-        }
-        return cls(**{**values, **parts})
+        try:
+            parts = {
+                "data": DataReference(**data) if data else None,
+                "further": tuple(FurtherMetric(**each) for each in values.get("further", ())),
+                "limits": tuple(Limit(**each) for each in values.get("limits", ())),
+            }
+            read = cls(**{**values, **parts})
+            check_fields(read)
+            _check_kind(read)
+        except (TypeError, ValueError) as error:
+            raise StudyError(
+                f"the study's settings cannot be read: {error}.",
+                where=where,
+                fix="restore the study's folder from a copy, or start a new study.",
+            ) from error
+        return read
 
     def read_space(self) -> Space:
         """Return the space; functions in its constraints are lost (see ``Space.where``)."""
         return Space.from_json(self.space)
+
+
+def _check_kind(settings: Settings) -> None:
+    """Refuse a study of a model without one."""
+    if settings.kind == "tune" and (settings.data is None or settings.recipe is None):
+        raise ValueError("a tuned study has a recipe and data")

@@ -380,15 +380,14 @@ def search(
     if folder is None and storage is not None:
         raise needs_folder(storage, "search(storage=…)")
     study = begin(
-        settings,
-        job=SearchJob(objective),
-        space=space,
-        strategy=strategy,
-        folder=folder,
-        wishes=wishes,
-        overwrite=overwrite,
-    )
-    return study.run(workers=workers, executor=executor, address=address, progress=progress)
+        settings, job=SearchJob(objective), space=space, strategy=strategy, folder=folder,
+        wishes=wishes, overwrite=overwrite,
+    )  # fmt: skip
+    study.run(workers=workers, executor=executor, address=address, progress=progress)
+    if folder is not None and study.helped is None:
+        # Known now without a replay of all orders, which a report would have to make.
+        study.results()
+    return study
 
 
 def starting_folder(data: str, out: Path | None) -> Path:

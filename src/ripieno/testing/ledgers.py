@@ -330,6 +330,7 @@ class LedgerContract:
         more = Change(trials=9)
         ledger.record(outcomes=[_outcome(first)], changes=[more], orders=[second], clock=2.0)
         assert list(look().events()) == [begin, first, _outcome(first), more, second]
+        assert list(look().changes) == [begin, more]
         assert len(look().trials()) == 2
         assert look().open_orders() == [second]
         assert look().clock == 2.0

@@ -28,3 +28,8 @@ def test_best_values_at_the_end_of_a_range_are_found_with_their_numbers():
 def test_bad_values_at_the_end_of_a_range_are_no_finding():
     units = [0.98, 0.95, 0.99, *np.linspace(0.1, 0.8, 27)]
     assert find_edges(*study(units, best_first=False)) == ()
+
+
+def test_an_edge_is_found_among_more_trials_than_a_float_can_count_with():
+    (finding,) = find_edges(*study([*np.full(3_000, 0.97), *np.linspace(0.1, 0.8, 27_000)]))
+    assert finding.evidence["of"] == 3_000

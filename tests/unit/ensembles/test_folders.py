@@ -303,3 +303,49 @@ def test_a_state_that_is_no_tensor_is_refused(tmp_path):
     with pytest.raises(EnsembleError, match="'0/_extra_state', which is a dict"):
         ensemble.save(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def of_columns(tmp_path):
+    """The folder of an ensemble of one network over two numbers and one embedded column."""
+    config = Config({"depth": 1, "width": 8})
+    network = MlpFactory((3,), 2, numbers=2, cardinalities=(5,))(config)
+    facts = {
+        "input_shape": [3], "numbers": 2, "cardinalities": [5],
+        "members": [{"id": "0", "recipe": "mlp", "config": dict(config)}],
+    }  # fmt: skip
+    Ensemble([network], [1.0], classes=("a", "b"), facts=facts).save(tmp_path)
+    return tmp_path
+
+
+def changed(folder, change):
+    tree = json.loads((folder / "ensemble.json").read_text())
+    change(tree["facts"])
+    (folder / "ensemble.json").write_text(json.dumps(tree))
+
+
+@pytest.mark.parametrize(("name", "value"), [("depth", 10**7), ("width", 10**6)])
+def test_a_config_cannot_ask_for_more_memory_than_the_stored_tensors_have(of_columns, name, value):
+    changed(of_columns, lambda facts: facts["members"][0]["config"].update({name: value}))
+    with pytest.raises(EnsembleError, match="asks for a larger network than their"):
+        Ensemble.load(of_columns)
+
+
+@pytest.mark.parametrize("value", [3, [None], ["5"], [-1], "5"])
+def test_columns_that_are_no_counts_are_refused(of_columns, value):
+    changed(of_columns, lambda facts: facts.update(cardinalities=value))
+    with pytest.raises(EnsembleError, match="the columns of the members"):
+        Ensemble.load(of_columns)
+
+
+def test_words_are_refused_where_the_members_read_numbers(of_columns):
+    with pytest.raises(EnsembleError, match="read numbers as they are"):
+        Ensemble.load(of_columns).predict([["a", "b", "c"]])
+
+
+def test_a_number_of_more_digits_than_a_float_holds_is_damage(of_columns):
+    tree = json.loads((of_columns / "ensemble.json").read_text())
+    text = json.dumps({**tree, "weights": [10**400]})
+    (of_columns / "ensemble.json").write_text(text)
+    with pytest.raises(ArtifactError, match="cannot be read: OverflowError"):
+        Ensemble.load(of_columns)

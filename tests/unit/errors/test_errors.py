@@ -81,3 +81,10 @@ def test_the_parts_must_be_named(kind):
 def test_what_is_no_error_is_a_warning_that_python_shows():
     assert [kind.__name__ for kind in PUBLIC if kind not in KINDS] == ["RipienoWarning"]
     assert issubclass(ripieno.errors.RipienoWarning, UserWarning)
+
+
+def test_what_nobody_reads_to_its_end_is_shortened_in_the_message_alone():
+    error = SpaceError("x" * 100_000, where="here", fix="shorten it.")
+    assert len(str(error)) < 3_000
+    assert str(error).endswith("\n  In:  here\n  Fix: shorten it.")
+    assert len(error.problem) == 100_000

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from ripieno.errors import ArtifactError
 from ripieno.ledger import FileArtifacts, MemoryArtifacts
@@ -148,3 +149,11 @@ def test_storing_arrays_loads_no_database_library():
         "assert 'sqlalchemy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_facts_without_end_in_a_file_of_somebody_else_are_damage(tmp_path):
+    store = FileArtifacts(tmp_path)
+    key = store.write("a", {"x": np.zeros(2)})
+    save_file({"x": np.zeros(2)}, tmp_path / f"{key}.safetensors", {"facts": "[" * 100_000})
+    with pytest.raises(ArtifactError, match="is damaged"):
+        store.read(key)

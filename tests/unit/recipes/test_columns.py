@@ -77,3 +77,10 @@ def test_many_categories_are_numbers_for_an_embedding():
     assert column.cardinality == MOST_ONE_HOT + 2
     assert column.codes(objects("c000", "c064", "unseen", None)).tolist() == [1, 65, 0, 0]
     assert not CategoricalColumn.fit("a", values[:-1]).embedded
+
+
+def test_numbers_whose_squares_are_zero_are_left_as_they_are():
+    tiny = np.array([3e-240, 0.0, 0.0, 0.0])
+    column = NumericColumn.fit("a", tiny, numeric="standardize")
+    assert column.scale == 1.0
+    assert np.isfinite(column.apply(tiny)).all()

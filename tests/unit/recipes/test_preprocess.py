@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,3 +140,17 @@ def test_a_file_of_the_wrong_kind_is_refused(tmp_path, table):
         Preprocess.fit(table).read(tmp_path / "new.csv")
     with pytest.raises(DataError, match="does not exist"):
         Preprocess.fit(table).read(tmp_path / "absent.npz")
+
+
+def test_an_array_of_numbers_whose_squares_are_zero_is_not_scaled():
+    rows = np.array([[0.0, 1.0], [3e-240, 2.0]])
+    assert Preprocess.fit(rows).scale == (1.0, 0.5)
+
+
+def test_a_stored_preprocessing_of_other_types_is_refused():
+    tree = json.loads(Preprocess.fit(np.eye(3)).to_json())
+    for name, value in (("shape", ["3"]), ("mean", [None]), ("layout", 1), ("columns", "abc")):
+        with pytest.raises(DataError, match=f"no stored preprocessing: {name} = "):
+            Preprocess.from_json(json.dumps({**tree, name: value}))
+    with pytest.raises(DataError, match="no stored preprocessing"):
+        Preprocess.from_json("[" * 100_000)

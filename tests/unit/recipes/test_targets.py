@@ -132,3 +132,8 @@ def test_targets_come_back_from_json_as_they_were():
     assert Coding.from_dict(json.loads(json.dumps(targets.to_dict()))) == targets
     with pytest.raises(DataError, match="no task 'ranking'"):
         Coding.from_dict({"task": "ranking", "mean": [], "scale": []})
+
+
+def test_targets_whose_squares_are_zero_are_not_scaled():
+    coding = Coding.fit(np.array([0.0, 3e-240]), task="regression")
+    assert coding.scale == (1.0,)

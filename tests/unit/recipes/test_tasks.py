@@ -55,3 +55,8 @@ def test_an_unknown_task_is_answered_with_the_closest():
     with pytest.raises(DataError, match="no task 'regresion'") as caught:
         check_task("regresion", where="test")
     assert "'regression'" in caught.value.fix
+
+
+def test_a_target_of_more_digits_than_an_array_holds_is_refused():
+    with pytest.raises(DataError, match=r"the target 1000000.* is too large a number"):
+        decide_task(np.array([10**400, 2], dtype=object), where="rows.csv")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ripieno.errors import SearchError
@@ -48,3 +50,9 @@ def test_ancestors_come_oldest_first():
 def test_a_trial_that_is_not_there_is_named(trials, number):
     with pytest.raises(SearchError, match="there is no trial"):
         config_by_epoch(trials, number)
+
+
+def test_a_trial_that_descends_from_itself_is_refused():
+    circle = [replace(TRIALS[0], id=0, parent=1), replace(TRIALS[0], id=1, parent=0)]
+    with pytest.raises(SearchError, match="descends from itself"):
+        ancestry(circle, 1)

@@ -34,3 +34,12 @@ def test_numbers_that_are_not_finite_survive():
     trial = Trial(-1, Config({"x": 1}), TrialStatus.DIVERGED, ({"loss": math.inf},))
     (again,) = Change.from_json(Change(observed=(trial,)).to_json()).observed
     assert again.metrics["loss"] == math.inf
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "3", '{"enqueued": [[1]]}', '{"trials": 1.5}', '{"observed": [{"id": 1}]}', "[" * 9999],
+)
+def test_a_text_that_holds_no_change_is_a_value_error(text):
+    with pytest.raises(ValueError, match="no change of a study"):
+        Change.from_json(text)

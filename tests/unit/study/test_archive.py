@@ -179,3 +179,54 @@ def test_only_the_rows_of_a_record_are_taken(archive, tmp_path):
         found = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
     assert not {"evil", "t"} & found
     assert {"study", "trials", "orders", "outcomes", "metrics"} <= found
+
+
+def test_an_archive_without_a_record_is_refused(archive, tmp_path):
+    rewrite(archive, lambda files: files.pop("study.db"))
+    assert "no study.db" in refused(archive, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("UPDATE outcomes SET seconds = 'long'", "what it cannot hold"),
+        ("UPDATE trials SET config = '[1]'", "is no config"),
+        ('UPDATE metrics SET row = \'{"loss": "low"}\'', "holds no metrics"),
+        ("UPDATE metrics SET row = '{\"loss\": 1' || printf('%.400c', '0') || '}'", "no metrics"),
+        ('INSERT INTO changes VALUES (999, \'{"enqueued": ["x"]}\', 0)', "no change of a study"),
+        (
+            "UPDATE study SET settings = replace(settings, '\"epochs\": 3', '\"epochs\": [3]')",
+            "epochs",
+        ),
+    ],
+)
+def test_a_record_whose_rows_lie_is_refused(archive, tmp_path, change, problem):
+    def lie(files):
+        database = tmp_path / "given.db"
+        database.write_bytes(files["study.db"])
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute(change)
+        files["study.db"] = database.read_bytes()
+        database.unlink()
+
+    rewrite(archive, lie)
+    assert problem in refused(archive, tmp_path, RipienoError)
+
+
+def test_a_view_without_end_under_the_name_of_a_table_is_refused(archive, tmp_path):
+    def lie(files):
+        database = tmp_path / "given.db"
+        database.write_bytes(files["study.db"])
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("DROP TABLE changes")
+            connection.execute(
+                "CREATE VIEW changes AS WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL "
+                "SELECT i + 1 FROM r) SELECT i AS seq, '{}' AS content, 0.0 AS clock FROM r"
+            )
+        files["study.db"] = database.read_bytes()
+        database.unlink()
+
+    rewrite(archive, lie)
+    assert "'changes' is no plain table" in refused(archive, tmp_path, LedgerError)

@@ -44,20 +44,23 @@ def fit(
         )
     best = both[0]
     x, y = best.metrics[training], best.metrics[validation]
+    shown = style.best_and_some(both)
     figure = style.blank(
         f"Trial {best.id} has a loss of {style.number(x)} on training rows and of "
         f"{style.number(y)} on validation rows",
         "A point is a trial at its last epoch. Far above the line: overfitting. High up on the "
-        "line: underfitting. Below it: dropout and moving weights make training look worse.",
+        "line: underfitting. Below it: dropout and moving weights make training look worse."
+        + (f" {style.chosen(shown, both)}" if len(shown) < len(both) else ""),
     )
     for group in style.by_epochs(both):
+        drawn = [trial for trial in group.trials if trial.id in shown]
         figure.add_scatter(
-            x=[trial.metrics[training] for trial in group.trials],
-            y=[trial.metrics[validation] for trial in group.trials],
+            x=[trial.metrics[training] for trial in drawn],
+            y=[trial.metrics[validation] for trial in drawn],
             mode="markers",
             name=group.label,
             marker={"color": group.color, "size": 8, "line": {"width": 0.5, "color": "white"}},
-            customdata=[trial.id for trial in group.trials],
+            customdata=[trial.id for trial in drawn],
             hovertemplate="trial %{customdata}<br>training %{x:.4g}<br>validation %{y:.4g}",
         )
     figure.add_scatter(

@@ -16,6 +16,7 @@ from ripieno.reports.summary import last_value, lost, ranked
 __all__ = ["best_so_far", "learning_curves", "no_values"]
 
 _MOST_POINTS = 200
+_MOST_OF_LINE = 2_000
 
 
 def best_so_far(
@@ -44,18 +45,22 @@ def best_so_far(
         caption += f" {style.plural(left_out, 'trial')} far worse than the rest not shown."
     if without := len(trials) - len(valued):
         caption += f" {style.plural(without, 'trial')} without a value."
+    shown = style.best_and_some(valued)
+    if len(shown) < len(valued):
+        caption += f" {style.chosen(shown, valued)}"
     figure = style.blank(
         f"Best {metric} {style.number(values[0])}, reached {clock.words(valued[0])}", caption
     )
     size = 8 if len(valued) <= 300 else 5
     for group in style.by_epochs(valued):
+        drawn = [trial for trial in group.trials if trial.id in shown]
         figure.add_scatter(
-            x=[clock.of_trial(trial) for trial in group.trials],
-            y=[last_value(trial, objective) for trial in group.trials],
+            x=[clock.of_trial(trial) for trial in drawn],
+            y=[last_value(trial, objective) for trial in drawn],
             mode="markers",
             name=group.label,
             marker={"color": group.color, "size": size, "line": {"width": 0.5, "color": "white"}},
-            customdata=[trial.id for trial in group.trials],
+            customdata=[trial.id for trial in drawn],
             hovertemplate=f"trial %{{customdata}}<br>{style.escape(metric)} %{{y:.4g}}",
         )
     times, bests = _records(valued, objective, clock)
@@ -259,6 +264,11 @@ def _records(
         best = value if objective.is_better(value, best) else best
         times.append(clock.of_trial(trial))
         bests.append(best)
+    if len(times) > _MOST_OF_LINE:
+        # Where the line is level, its ends say all.
+        kept = [i for i in range(len(bests)) if i == 0 or bests[i] != bests[i - 1]]
+        kept += [len(bests) - 1] * (kept[-1] < len(bests) - 1)
+        times, bests = [times[i] for i in kept], [bests[i] for i in kept]
     if clock.end is not None and clock.end > times[-1]:
         times.append(clock.end)
         bests.append(best)

@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ from ripieno.records import Objective, Trial, spread_of
 
 __all__ = [
     "ENSEMBLE", "GAINED", "GRID", "INK", "LOST", "MEMBER", "MUTED", "SINGLE", "Group", "axis_title",
-    "beside", "blank", "by_epochs", "escape", "heading", "log_axis", "number", "plural", "spread",
-    "wants_log", "words",
+    "beside", "best_and_some", "blank", "by_epochs", "chosen", "escape", "heading", "log_axis",
+    "number", "plural", "spread", "wants_log", "words",
 ]  # fmt: skip
 
 INK = "#1f2933"
@@ -30,6 +30,8 @@ LOST = "#a4133c"
 GAINED = "#009e73"
 # Light to dark, so that more training is darker in print as well.
 _SHADES = ("#a8ddb5", "#7bccc4", "#4eb3d3", "#2b8cbe", "#0868ac", "#084081")
+_MOST_POINTS = 2_000
+_BEST_POINTS = 500
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 _UNITS = {
     "log_loss": "nats",
@@ -204,6 +206,28 @@ def spread(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return sorted({int(i) for i in np.linspace(0, count - 1, most)})
+
+
+def best_and_some(best_first: Sequence[Trial]) -> frozenset[int]:
+    """Return the numbers of the trials that a figure of points shows.
+
+    All up to 2,000; of more the best 500, and as many of the others as that leaves, evenly
+    spread over their ranking. A browser draws no more points in a moment, and an eye tells
+    no more apart.
+    """
+    if len(best_first) <= _MOST_POINTS:
+        return frozenset(trial.id for trial in best_first)
+    others = best_first[_BEST_POINTS:]
+    some = [others[place] for place in spread(len(others), _MOST_POINTS - _BEST_POINTS)]
+    return frozenset(trial.id for trial in (*best_first[:_BEST_POINTS], *some))
+
+
+def chosen(shown: Collection[int], best_first: Sequence[Trial]) -> str:
+    """Say which of the trials :func:`best_and_some` left on a figure."""
+    return (
+        f"{len(shown):,} of {len(best_first):,} trials are drawn: the best {_BEST_POINTS}, and "
+        "others evenly spread over the ranking."
+    )
 
 
 def wants_log(values: ArrayLike, objective: Objective | None = None) -> bool:

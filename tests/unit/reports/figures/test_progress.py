@@ -148,3 +148,21 @@ def test_there_are_no_curves_of_one_epoch(trial, minimize):
     for trials in ([], [trial(0, 1.0)], [trial(0, 1.0, 2.0, metric="accuracy")]):
         with pytest.raises(ReportError, match="no trial has reported 'log_loss' for two epochs"):
             learning_curves(trials, minimize)
+
+
+def test_of_thousands_of_trials_the_best_and_some_others_are_drawn(trial, minimize):
+    trials = [trial(i, float(5_000 - i), finished_at=float(i)) for i in range(5_000)]
+    figure = best_so_far(trials, minimize)
+    (points,) = [each for each in figure.data if each.mode == "markers"]
+    assert len(points.x) == 2_000
+    assert set(range(4_500, 5_000)) < set(points.customdata)
+    said = figure.layout.title.subtitle.text
+    assert "2,000 of 5,000 trials are drawn: the best 500" in said
+
+
+def test_the_line_of_thousands_of_trials_has_a_point_for_each_new_best_alone(trial, minimize):
+    values = [3.0, 2.0, *[4.0] * 2_997, 1.0, *[4.0] * 100]
+    trials = [trial(i, value, finished_at=float(i)) for i, value in enumerate(values)]
+    line = trace(best_so_far(trials, minimize), "best so far")
+    assert (line.y, line.x[-1]) == ((3.0, 2.0, 1.0, 1.0), line.x[-1])
+    assert len(line.x) == 4

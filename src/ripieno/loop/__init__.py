@@ -2,13 +2,21 @@
 
 from ripieno.loop.budget import Budget, StopReason
 from ripieno.loop.helping import Help, HelpEnd
-from ripieno.loop.presence import SILENCE_SECONDS, Presence, Vigil, on_one_machine, this_driver
+from ripieno.loop.presence import (
+    BEATS_PER_SILENCE,
+    SILENCE_SECONDS,
+    Presence,
+    Vigil,
+    on_one_machine,
+    this_driver,
+)
 from ripieno.loop.progress import Progress
 from ripieno.loop.replay import replay
 from ripieno.loop.run import run
 from ripieno.loop.sharing import SharedExecutor
 
 __all__ = [
+    "BEATS_PER_SILENCE",
     "SILENCE_SECONDS",
     "Budget",
     "Help",

@@ -24,12 +24,21 @@ from typing import Self
 from ripieno.errors import LedgerError
 from ripieno.ledger import Board, Driver
 
-__all__ = ["SILENCE_SECONDS", "Presence", "Vigil", "on_one_machine", "this_driver"]
+__all__ = [
+    "BEATS_PER_SILENCE",
+    "SILENCE_SECONDS",
+    "Presence",
+    "Vigil",
+    "on_one_machine",
+    "this_driver",
+]
 
 SILENCE_SECONDS = 60.0
 """A driver that others have not heard of for so long is dead to them."""
 
-_BEATS_PER_SILENCE = 20
+BEATS_PER_SILENCE = 20
+"""How often a driver says in that time that it lives."""
+
 _GIVES_UP_AFTER = 0.75
 _LONG_PAUSE = 0.2
 
@@ -167,7 +176,7 @@ class Presence:
     def _live(self) -> None:
         heard = time.monotonic()
         board: Board | None = None
-        while not self._over.wait(self._silence / _BEATS_PER_SILENCE):
+        while not self._over.wait(self._silence / BEATS_PER_SILENCE):
             asked = time.monotonic()
             with suppress(LedgerError):
                 board = board or self._open()

@@ -33,6 +33,7 @@ class SharedExecutor:
         me: This driver's id.
         vigil: Says who lives.
         group: Says which orders belong together; these go to one driver where they can.
+        check: Raises where the others may have given this driver up: it must not go on.
         open_orders: What will be submitted first: the orders that the record holds open.
         at_work: Trials of those that ``inner`` carries out already, under leases of this driver.
     """
@@ -45,6 +46,7 @@ class SharedExecutor:
         me: str,
         vigil: Vigil,
         group: Callable[[Order], Hashable],
+        check: Callable[[], None] = lambda: None,
         open_orders: Sequence[Order] = (),
         at_work: Sequence[int] = (),
     ) -> None:
@@ -53,6 +55,7 @@ class SharedExecutor:
         self._me = me
         self._vigil = vigil
         self._group = group
+        self._check = check
         self._helpers: dict[str, Driver] = {}
         self._leases: dict[int, Lease] = {}
         self._void: list[str] = []
@@ -68,6 +71,8 @@ class SharedExecutor:
         self._unclaimed = set(self._leases)
         self._waiting: list[Order] = []
         self._finished: dict[int, Outcome] = {}
+        # Tickets of these: they stay on the board until the outcomes are recorded.
+        self._delivered: dict[int, str] = {}
         self._deaths: Counter[int] = Counter()
         # Orders that a helper is given beyond what it can begin, where they are over at once.
         self._ahead = 0
@@ -113,14 +118,15 @@ class SharedExecutor:
             self._deal()
             if ready := self._take_ready():
                 return ready
+            if not (self._here or self._waiting or self.elsewhere):
+                return []
             left = pause if self.elsewhere else _LOOK_ROUND_SECONDS
             if deadline is not None:
                 left = min(left, deadline - time.monotonic())
             self._wait_here(max(0.0, left))
             if ready := self._take_ready():
                 return ready
-            over = deadline is not None and time.monotonic() >= deadline
-            if over or not (self._here or self._waiting or self.elsewhere):
+            if deadline is not None and time.monotonic() >= deadline:
                 return []
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -145,25 +151,30 @@ class SharedExecutor:
 
     def _take_ready(self) -> list[Outcome]:
         ready = [trial for trial in self._finished if trial not in self._unclaimed]
+        tickets = [self._delivered.pop(trial, None) for trial in ready]
+        self._void += [ticket for ticket in tickets if ticket is not None]
         return [self._finished.pop(trial) for trial in ready]
 
     def _finish(self, outcome: Outcome) -> None:
         trial = outcome.order.trial
+        lease = self._leases.pop(trial, None)
+        if lease is not None:
+            self._delivered[trial] = lease.ticket
         if outcome.status is OutcomeStatus.DONE:
             self._ahead = int(min(_MOST_AHEAD, _AHEAD_SECONDS / max(outcome.seconds, 1e-9)))
         self._here.discard(trial)
-        self._drop(trial)
         self._finished[trial] = outcome
 
     def _wait_here(self, seconds: float) -> None:
         if self._here:
             for outcome in self._inner.collect(seconds):
                 self._finish(outcome)
-        elif self.elsewhere:
+        else:
             time.sleep(seconds)
 
     def _look(self) -> None:
         """See who is there and what they gave."""
+        self._check()
         if self._void:
             void, self._void = self._void, []
             self._board.take_back(void)

@@ -8,10 +8,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from ripieno.errors import LedgerError, RipienoError, StudyError
+from ripieno.errors import LedgerError, StudyError
 from ripieno.executors import Executor
 from ripieno.ledger import Board, Driver, SqlLedger
 from ripieno.loop import (
+    BEATS_PER_SILENCE,
     SILENCE_SECONDS,
     Help,
     HelpEnd,
@@ -28,6 +29,7 @@ __all__ = ["Driven", "Driving", "is_run", "silence_seconds"]
 
 _SILENCE = "RIPIENO_SILENCE_SECONDS"
 _TELL_EVERY_SECONDS = 10.0
+_BEATS_TO_WAIT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,33 +113,32 @@ class Driving:
             on_lost=self.hosts.stop,
         )
         with closing(Board.open(self.url)) as board:
-            self._check_reach(board, me, vigil)
+            self._check_reach(board, me, silence)
             with presence:
-                return self._run(board, me=me.id, vigil=vigil, presence=presence)
+                return self._take_part(board, me=me.id, vigil=vigil, presence=presence)
 
-    def _check_reach(self, board: Board, me: Driver, vigil: Vigil) -> None:
-        """Refuse a file of SQLite's that processes of several machines would write to."""
+    def _check_reach(self, board: Board, me: Driver, silence: float) -> None:
+        """Refuse a file of SQLite's that processes of several machines would write to.
+
+        Drivers of another machine may be long dead: the folder was copied, or this machine
+        started anew. They are given some beats' time to show that they live.
+        """
         if not self.url.startswith("sqlite"):
             return
-        drivers = board.drivers()
-        living = vigil.living(drivers)
-        far = [d for d in drivers if d.id in living and not on_one_machine(me, d)]
-        if far:
-            raise StudyError(
-                f"the study is run on another machine now ({far[0].host}), and its record is a "
-                "file of SQLite's, which machines cannot share.",
-                where=Board.spoken(self.url),
-                fix="begin the study with --storage postgresql://… to run it on several machines; "
-                f"if nothing runs there any more, wait for {silence_seconds():g} s and try again.",
-            )
-
-    def _run(self, board: Board, *, me: str, vigil: Vigil, presence: Presence) -> Driven:
-        try:
-            return self._take_part(board, me=me, vigil=vigil, presence=presence)
-        except RipienoError as error:
-            if presence.is_lost and not isinstance(error, LedgerError):
-                raise self._lost() from error
-            raise
+        far = {d.id: d.beat for d in board.drivers() if not on_one_machine(me, d)}
+        until = time.monotonic() + _BEATS_TO_WAIT * silence / BEATS_PER_SILENCE
+        while far and time.monotonic() < until:
+            time.sleep(min(silence / BEATS_PER_SILENCE, 0.5))
+            living = [d for d in board.drivers() if far.get(d.id, d.beat) != d.beat]
+            if living:
+                raise StudyError(
+                    f"the study is run on another machine now ({living[0].host}), and its record "
+                    "is a file of SQLite's, which machines cannot share.",
+                    where=Board.spoken(self.url),
+                    fix="begin the study with --storage postgresql://… to run it on several "
+                    "machines, or end the other process first.",
+                )
+        board.remove(far)
 
     def _take_part(self, board: Board, *, me: str, vigil: Vigil, presence: Presence) -> Driven:
         work = Help(
@@ -148,6 +149,11 @@ class Driving:
             is_lost=lambda: presence.is_lost,
             watch=_Teller(board) if self.show else None,
         )
+
+        def check() -> None:
+            if presence.is_lost:
+                raise self._lost()
+
         while not _takes_lead(board, vigil, me):
             end = work.run()
             if end is HelpEnd.LOST:
@@ -157,9 +163,17 @@ class Driving:
                     self.moved()
                 here = end is HelpEnd.INTERRUPTED
                 return Driven(StopReason.INTERRUPTED if here else None, work.done)
-        return Driven(self._lead(board, me=me, vigil=vigil, at_work=work.at_work))
+        return Driven(self._lead(board, me=me, vigil=vigil, at_work=work.at_work, check=check))
 
-    def _lead(self, board: Board, *, me: str, vigil: Vigil, at_work: Sequence[int]) -> StopReason:
+    def _lead(
+        self,
+        board: Board,
+        *,
+        me: str,
+        vigil: Vigil,
+        at_work: Sequence[int],
+        check: Callable[[], None],
+    ) -> StopReason:
         over = False
         try:
             if self.ledger.refresh():
@@ -171,6 +185,7 @@ class Driving:
                 me=me,
                 vigil=vigil,
                 group=self.group,
+                check=check,
                 open_orders=self.ledger.open_orders(),
                 at_work=at_work,
             )

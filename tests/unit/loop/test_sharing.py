@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from ripieno.errors import LedgerError
 from ripieno.executors import InlineExecutor, ObjectiveRunner
 from ripieno.ledger import Board, MemoryArtifacts, SqlLedger
 from ripieno.loop import Help, HelpEnd, SharedExecutor, Vigil, this_driver
-from ripieno.records import Config, Order, OutcomeStatus
+from ripieno.records import Config, Order, Outcome, OutcomeStatus
 
 DONE = OutcomeStatus.DONE
 
@@ -246,3 +247,38 @@ def test_what_has_not_begun_is_divided_anew_when_somebody_comes(boards, leader):
     outcomes = collect(executor, 4)
     assert [outcome.order.trial for outcome in outcomes] == [0, 1, 2, 3]
     assert helper.help.done == 2
+
+
+def test_what_was_delivered_stays_on_the_board_until_it_can_be_recorded(boards, leader):
+    board, me = leader
+    helper = this_driver(2)
+    board.join(helper)
+    leases = board.lease([(order(trial), helper.id) for trial in range(2)])
+    done = Outcome(order(1), DONE, metrics=({"loss": 1.0},))
+    board.deliver([(leases[1].ticket, done)])
+    executor = shared(board, me, open_orders=[order(0), order(1)])
+    for _ in range(3):
+        assert executor.collect(0.02) == []
+    assert [lease.outcome is None for lease in board.leases()] == [True, False]
+    executor.submit([order(1)])
+    assert [outcome.order.trial for outcome in executor.collect(1.0)] == [1]
+    # The loop records it now, and comes back.
+    executor.collect(0.02)
+    assert [lease.order.trial for lease in board.leases()] == [0]
+
+
+def test_a_leader_that_was_given_up_stops_at_once(leader):
+    lost = threading.Event()
+
+    def check():
+        if lost.is_set():
+            raise LedgerError("it was silent.", where="here", fix="run it again.")
+
+    inner = inline()
+    executor = shared(*leader, inner, check=check)
+    executor.submit([order(0), order(1)])
+    assert len(executor.collect(1.0)) == 1
+    lost.set()
+    inner.stop()
+    with pytest.raises(LedgerError, match="silent"):
+        executor.collect(1.0)

@@ -1,3 +1,4 @@
+import threading
 import time
 
 import pytest
@@ -24,25 +25,42 @@ def test_what_is_no_time_is_refused(monkeypatch, said):
     assert "RIPIENO_SILENCE_SECONDS" in caught.value.where
 
 
-def test_a_file_of_sqlites_is_not_shared_by_machines(tmp_path):
-    def objective(config):
-        return config.x
+class Beating(threading.Thread):
+    """Lets a driver live."""
 
+    def __init__(self, url, driver):
+        super().__init__(daemon=True)
+        self.url, self.driver, self.over = url, driver, threading.Event()
+
+    def run(self):
+        board = Board.open(self.url)
+        while not self.over.wait(0.05):
+            board.beat(self.driver)
+        board.close()
+
+
+def test_a_file_of_sqlites_is_not_shared_by_machines_that_live(tmp_path, monkeypatch):
+    monkeypatch.setenv("RIPIENO_SILENCE_SECONDS", "3")
     space, place = rp.Space(x=rp.Float(0.0, 1.0)), tmp_path / "study"
-    with rp.search(objective, space, trials=2, out=place) as study:
+    with rp.search(lambda config: config.x, space, trials=2, out=place) as study:
         board = Board.open(study.folder.url)
         board.join(Driver("far", "far/linux/another-boot/pid:[1]", "far", 1, 1))
+        beating = Beating(study.folder.url, "far")
+        beating.start()
         with pytest.raises(StudyError, match="on another machine now") as caught:
             study.run(trials=3)
         assert "--storage postgresql" in caught.value.fix
-        board.remove(["far"])
+        beating.over.set()
+        beating.join()
+        # It is dead now; and so a folder can be copied from a machine that crashed.
+        assert study.run(trials=3).finished
+        assert board.drivers() == []
         # In a container of its own: another name, other processes, the same kernel.
         _, *kernel, _ = this_driver(1).place.split("/")
         near = "/".join(["container", *kernel, "pid:[1]"])
         board.join(Driver("near", near, "container", 1, 1))
-        assert study.run(trials=3).finished
+        assert study.run(trials=4).finished
         board.close()
-    assert len(study.trials) == 3
 
 
 def test_a_folder_that_holds_another_study_is_refused_at_once(tmp_path):

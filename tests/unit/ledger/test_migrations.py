@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from ripieno.errors import LedgerError
-from ripieno.ledger import SqlLedger
+from ripieno.ledger import Board, SqlLedger
 from ripieno.ledger.tables import SCHEMA_VERSION
 from ripieno.records import Change, Config, Order, Outcome, OutcomeStatus
 
@@ -36,11 +36,20 @@ INSERT INTO metrics VALUES (0, 1, '{"loss":0.125}');
 """
 
 
-@pytest.fixture
-def old(tmp_path):
+VERSION_2 = (
+    VERSION_1.replace("(1, 1, ", "(1, 2, ")
+    + """
+CREATE TABLE changes (
+    seq INTEGER NOT NULL, content TEXT NOT NULL, clock DOUBLE NOT NULL, PRIMARY KEY (seq));
+"""
+)
+
+
+@pytest.fixture(params=[VERSION_1, VERSION_2], ids=["version 1", "version 2"])
+def old(request, tmp_path):
     file = tmp_path / "study.db"
     with sqlite3.connect(file) as database:
-        database.executescript(VERSION_1)
+        database.executescript(request.param)
     database.close()
     return file
 
@@ -52,7 +61,7 @@ def version(file):
     return found
 
 
-def test_a_study_of_version_1_is_read_and_goes_on(old):
+def test_an_old_study_is_read_and_goes_on(old):
     ledger = SqlLedger.open(old)
     first = Order(0, Config({"x": 0.5}), 0, 1)
     second = Order(1, Config({"x": 0.75}), 0, 1)
@@ -68,6 +77,14 @@ def test_a_study_of_version_1_is_read_and_goes_on(old):
     assert (third, last.status, again.clock) == (change, OutcomeStatus.FAILED, 2.5)
     again.close()
     assert version(old) == SCHEMA_VERSION
+
+
+def test_an_old_study_is_shared_from_now_on(old):
+    SqlLedger.open(old).close()
+    board = Board.open(f"sqlite:///{old}")
+    assert (board.lead().driver, board.drivers(), board.leases()) == (None, [], [])
+    assert board.take_lead("a", after=None)
+    board.close()
 
 
 def test_a_version_of_tomorrow_is_left_alone(old):

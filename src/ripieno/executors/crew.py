@@ -36,12 +36,15 @@ class Crew:
         self.count = count
         # What is large is written into it once it is known; a process inherits it now.
         self.file: BinaryIO | None = None
-        self._waiting: list[subprocess.Popen[bytes]] = []
+        self._waiting: list[tuple[int, subprocess.Popen[bytes]]] = []
         if sys.platform != "win32":  # its processes do not inherit descriptors
             self.file = nameless()
             try:
-                for _ in range(count):
-                    self._waiting.append(spawn((self.file.fileno(),), workers=count, loads=loads))
+                for number in range(count):
+                    process = spawn(
+                        (self.file.fileno(),), workers=count, number=number, loads=loads
+                    )
+                    self._waiting.append((number, process))
             except BaseException:
                 self.close()  # those that did start would wait for ever
                 raise
@@ -57,16 +60,16 @@ class Crew:
     ) -> None:
         self.close()
 
-    def take(self) -> subprocess.Popen[bytes] | None:
-        """Return a process that waits, or None if there is none."""
+    def take(self) -> tuple[int, subprocess.Popen[bytes]] | None:
+        """Return a process that waits, with its number; or None if there is none."""
         return self._waiting.pop() if self._waiting else None
 
     def close(self) -> None:
         """End the processes that were not taken. Safe to call twice."""
         waiting, self._waiting = self._waiting, []
-        for process in waiting:
+        for _, process in waiting:
             process.terminate()
-        for process in waiting:
+        for _, process in waiting:
             process.communicate()
         if self.file is not None:
             self.file.close()

@@ -25,9 +25,10 @@ _KILL_SECONDS = 1.0
 class _Worker(Worker):
     """A process of this machine, behind a pipe."""
 
-    def __init__(self, parcel: Parcel, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, parcel: Parcel, number: int, process: subprocess.Popen[bytes]) -> None:
         super().__init__()
         self.parcel = parcel
+        self.number = number
         self.file = next(iter(parcel.descriptors), None)
         self.process = process
         assert self.process.stdin is not None  # noqa: S101 - asked for above
@@ -135,10 +136,13 @@ class ProcessExecutor(Team):
         return self._parcel
 
     def _start(self, parcel: Parcel) -> None:
-        process = None if self._crew is None else self._crew.take()
-        if process is None:
-            process = spawn(parcel.descriptors, workers=self._count)
-        worker = _Worker(parcel, process)
+        taken = None if self._crew is None else self._crew.take()
+        if taken is None:
+            # One that follows a worker that died has its number, and its GPU.
+            number = min(set(range(self._count)) - {worker.number for worker in self._workers})
+            process = spawn(parcel.descriptors, workers=self._count, number=number)
+            taken = number, process
+        worker = _Worker(parcel, *taken)
         self._workers.append(worker)
         thread = threading.Thread(target=self._listen, args=(worker,), daemon=True)
         self._threads = [t for t in self._threads if t.is_alive()] + [thread]

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ripieno.errors import WorkerError
+from ripieno.executors.gpus import gpus_of_worker
 
 __all__ = ["COMMAND", "ONE_THREAD", "check_devices", "free_workers", "spawn", "usable_cores"]
 
@@ -53,6 +54,7 @@ def spawn(
     descriptors: Sequence[int],
     *,
     workers: int,
+    number: int | None = None,
     loads: Sequence[str] = (),
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[bytes]:
@@ -61,6 +63,8 @@ def spawn(
     Args:
         descriptors: Of files that it inherits, under the same numbers.
         workers: How many of its kind there are.
+        number: Which of them it is, from 0: it sees GPUs of its own. None leaves it all that
+            there are.
         loads: Modules that it imports while it waits.
         environment: Variables that it is given where this process has none of the name.
 
@@ -77,6 +81,7 @@ def spawn(
             env={
                 **environment,
                 **os.environ,
+                **({} if number is None else gpus_of_worker(number, workers=workers)),
                 **dict.fromkeys(ONE_THREAD, "1"),
                 "PYTHONPATH": _python_path(),
                 "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them

@@ -25,7 +25,8 @@ def outcome(objective, crew):
 
 def test_a_process_that_began_before_does_the_work():
     with Crew(1) as crew:
-        (pid,) = [process.pid for process in crew._waiting]  # noqa: SLF001 - nothing else knows
+        ((_, process),) = crew._waiting  # noqa: SLF001 - nothing else knows
+        pid = process.pid
         assert outcome(lambda config: os.getpid(), crew).metrics == ({"loss": pid},)
         assert crew.take() is None
 
@@ -48,7 +49,7 @@ def test_modules_are_loaded_while_it_waits_and_one_that_fails_is_let_be():
 
 def test_processes_that_nobody_took_end_with_their_crew():
     crew = Crew(2)
-    waiting = list(crew._waiting)  # noqa: SLF001 - nothing else knows them
+    waiting = [process for _, process in crew._waiting]  # noqa: SLF001 - nothing else knows
     crew.close()
     crew.close()
     assert all(process.poll() is not None for process in waiting)

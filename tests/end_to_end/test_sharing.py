@@ -120,3 +120,17 @@ def test_a_study_that_is_opened_while_somebody_leads_is_helped(start, tmp_path):
     assert int(out) > 0
     leader_said, _ = leader.communicate(timeout=60)
     assert leader_said.split() == ["None", "True"]
+
+
+def test_what_a_joining_command_wishes_is_said_to_be_passed_over(start, tmp_path):
+    (tmp_path / "program.py").write_text(OBJECTIVE)
+    wishing = OBJECTIVE.replace("workers=2,", "workers=2, enqueue=[{'x': 0.5}],")
+    (tmp_path / "wishing.py").write_text(wishing)
+    leader = start(["program.py"])
+    wait_for(tmp_path / "study" / "study.db")
+    helper = start(["wishing.py"])
+    out, err = helper.communicate(timeout=120)
+    assert "are not looked at" in err
+    assert int(out.split()[0]) > 0
+    said, _ = leader.communicate(timeout=60)
+    assert said.split() == ["None", "True"]

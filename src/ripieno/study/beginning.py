@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 import time
+import warnings
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from ripieno.errors import LedgerError, StudyError
+from ripieno.errors import LedgerError, RipienoWarning, StudyError
 from ripieno.ledger import FileArtifacts, SqlLedger, without_password
 from ripieno.records import Change, Goal
 from ripieno.schedulers import Scheduler
@@ -103,6 +104,7 @@ def begin(
         return _begun(settings, job, space, strategy=strategy, folder=None, wishes=wishes)
     join = partial(_join, settings, job=job, space=space, strategy=strategy, folder=folder)
     if not overwrite and isinstance(found := join(), Study):
+        _warn_of(wishes)
         return found
     try:
         folder.create(overwrite=overwrite)
@@ -112,11 +114,23 @@ def begin(
         for _ in range(_LOOKS if _is_fresh(folder.path) else 0):
             found = join()
             if isinstance(found, Study):
+                _warn_of(wishes)
                 return found
             if not found:
                 break
             time.sleep(_LOOK_SECONDS)
         raise
+
+
+def _warn_of(wishes: Wishes) -> None:
+    """Say that the study that is joined has been begun with wishes of its own."""
+    if wishes.changes:
+        warnings.warn(
+            "the study is run already, and is helped: the configs and trials that this command "
+            "begins with (enqueue, warm_start) are not looked at.",
+            RipienoWarning,
+            stacklevel=4,
+        )
 
 
 def _is_fresh(path: Path) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from chaos.harness import DRIVER, Chaos, table
 
-FAULTS = int(os.environ.get("RIPIENO_CHAOS_FAULTS", "8"))
+FAULTS = int(os.environ.get("RIPIENO_CHAOS_FAULTS", "5"))
 MOST_AT_ONE_STUDY = 40
 PAUSE = 0.05 if FAULTS < MOST_AT_ONE_STUDY else 0.3
 SECONDS = 600

@@ -19,7 +19,7 @@ import ray_cluster
 import ripieno as rp
 from chaos.harness import table
 
-FAULTS = int(os.environ.get("RIPIENO_CHAOS_FAULTS", "4"))
+FAULTS = int(os.environ.get("RIPIENO_CHAOS_FAULTS", "2"))
 MOST_AT_ONE_STUDY = min(FAULTS, 20)
 PAUSE = 0.03 if FAULTS < 20 else 0.2
 

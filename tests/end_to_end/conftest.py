@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ class Command:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", "from ripieno.cli import main; main()", *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
@@ -25,6 +27,15 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def __call__(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments)
@@ -46,5 +57,7 @@ class Command:
 
 
 @pytest.fixture
-def ripieno(tmp_path: Path) -> Command:
-    return Command(tmp_path)
+def ripieno(tmp_path: Path) -> Iterator[Command]:
+    command = Command(tmp_path)
+    yield command
+    command.end()

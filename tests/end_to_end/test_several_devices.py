@@ -33,7 +33,7 @@ def is_alive(pid):
         return False
 
 
-def wait_until(condition, seconds=60.0):
+def wait_until(condition, seconds=150.0):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)

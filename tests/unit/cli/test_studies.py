@@ -79,7 +79,7 @@ def test_collecting_says_what_it_deletes(ripieno, study, tmp_path):
 
 def test_a_study_goes_into_a_file_and_back(ripieno, study):
     told = json.loads(ripieno("export", "studies/a", "a.zip", "--json"))
-    assert (told["trials"], told["files"], told["runs"]) == (3, 1, [])
+    assert (told["trials"], told["files"], told["runs"]) == (3, 2, [])
     assert "3 trials" in ripieno("import", "a.zip", "studies/b")
     with rp.open("studies/b", read_only=True) as again:
         assert again.trials == study.trials

@@ -99,7 +99,9 @@ class FileArtifacts:
                 facts = json.loads((file.metadata() or {})["facts"])
                 arrays = {label: file.get_tensor(label) for label in file.keys()}  # noqa: SIM118 - no mapping
         except (
-            OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError
+            # NumPy has no name for some kinds of numbers that the format knows.
+            AttributeError, OSError, SafetensorError, ValueError, KeyError, TypeError,
+            RecursionError,
         ) as error:  # fmt: skip
             raise _damaged(key, str(path), str(error)) from error
         if _digest(arrays, facts) != key[-16:]:

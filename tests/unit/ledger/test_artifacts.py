@@ -157,3 +157,15 @@ def test_facts_without_end_in_a_file_of_somebody_else_are_damage(tmp_path):
     save_file({"x": np.zeros(2)}, tmp_path / f"{key}.safetensors", {"facts": "[" * 100_000})
     with pytest.raises(ArtifactError, match="is damaged"):
         store.read(key)
+
+
+def test_numbers_of_a_kind_that_numpy_lacks_are_damage(tmp_path):
+    store = FileArtifacts(tmp_path)
+    key = store.write("a", {"x": np.zeros(2, np.uint8)}, {"epoch": 1})
+    file = tmp_path / f"{key}.safetensors"
+    file.write_bytes(file.read_bytes().replace(b'"dtype":"U8"', b'"dtype":"F8_E4M3"'))
+    content = file.read_bytes()
+    grown = int.from_bytes(content[:8], "little") + len("F8_E4M3") - len("U8")
+    file.write_bytes(grown.to_bytes(8, "little") + content[8:])
+    with pytest.raises(ArtifactError, match="is damaged"):
+        store.read(key)

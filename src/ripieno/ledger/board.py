@@ -3,8 +3,8 @@
 Each process that runs a study is a *driver*. One of them leads: it alone asks the scheduler and
 writes the record. It hands orders to the others as leases, and they put the outcomes there.
 
-No clock of a machine is ever compared with another's: a driver is alive as long as its beat, a
-counter, goes up (see ``ripieno.loop.presence``).
+No clock of a machine is ever compared with another's: a driver is alive as long as its
+heartbeat, a counter, goes up (see ``ripieno.loop.presence``).
 """
 
 import secrets
@@ -51,7 +51,7 @@ class Driver:
         host: The machine, as people call it.
         pid: Its number at that place.
         capacity: Orders that it carries out at a time.
-        beat: How often it has said that it is alive.
+        beat: Its heartbeat: how often it has said that it is alive.
     """
 
     id: str
@@ -146,7 +146,7 @@ class Board:
         self._do(enter)
 
     def beat(self, driver: str) -> bool:
-        """Say that a driver is alive; False where the others have given it up."""
+        """Send a heartbeat: say that a driver is alive; False where the others have given it up."""
         return self._do(lambda c: c.execute(_ADD_BEAT, {"me": driver}).rowcount == 1)
 
     def drivers(self) -> list[Driver]:

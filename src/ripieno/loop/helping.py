@@ -7,14 +7,12 @@ from enum import StrEnum
 from ripieno.executors import Executor
 from ripieno.ledger import Board, Lease
 from ripieno.loop.ending import Ending
+from ripieno.loop.pauses import LONGEST_PAUSE, LOOK_ROUND_SECONDS, SHORTEST_PAUSE
 from ripieno.loop.presence import Vigil
 from ripieno.records import Outcome
 
 __all__ = ["Help", "HelpEnd"]
 
-_SHORTEST_PAUSE = 0.004
-_LONGEST_PAUSE = 0.1
-_LOOK_ROUND_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
 
 
@@ -60,7 +58,7 @@ class Help:
         self._is_lost = is_lost
         self._watch = watch or (lambda _done: None)
         self._leases: dict[int, Lease] = {}
-        self._looked_round = -_LOOK_ROUND_SECONDS
+        self._looked_round = -LOOK_ROUND_SECONDS
         self._leader_lives = True
         self.done = 0
 
@@ -76,7 +74,7 @@ class Help:
             WorkerError, ArtifactError: Orders cannot be carried out here.
             KeyboardInterrupt: Ctrl-C was pressed a second time.
         """
-        pause = _SHORTEST_PAUSE
+        pause = SHORTEST_PAUSE
         until: float | None = None
         with Ending(self._inner, None) as ending:
             while True:
@@ -93,7 +91,7 @@ class Help:
                         return end
                 outcomes = self._collect(ending, pause)
                 self._deliver(outcomes)
-                pause = _SHORTEST_PAUSE if outcomes else min(2 * pause, _LONGEST_PAUSE)
+                pause = SHORTEST_PAUSE if outcomes else min(2 * pause, LONGEST_PAUSE)
 
     def _reason_to_end(self, ending: Ending) -> HelpEnd | None:
         if self._is_lost():
@@ -101,7 +99,7 @@ class Help:
         if ending.reason is not None:
             return HelpEnd.INTERRUPTED
         lead = self._board.lead()
-        if time.monotonic() - self._looked_round > _LOOK_ROUND_SECONDS:
+        if time.monotonic() - self._looked_round > LOOK_ROUND_SECONDS:
             self._looked_round = time.monotonic()
             self._leader_lives = lead.driver in self._vigil.living(self._board.drivers())
         if lead.is_over and (lead.driver is None or self._leader_lives):

@@ -1,8 +1,9 @@
 """Being one of several processes that run a study: saying that one lives, and seeing who does.
 
-Every driver's beat goes up every few seconds. Whoever looks keeps the time since it last saw a
-beat change, by its own monotonic clock. So no two machines' clocks are compared, and one that is
-set forth or back changes nothing. A process of the same machine is simply looked for.
+Every driver's heartbeat, a counter, goes up every few seconds. Whoever looks keeps the time
+since it last saw it change, by its own monotonic clock. So no two machines' clocks are compared,
+and one that is set forth or back changes nothing. A process of the same machine is simply looked
+for.
 
 Source: leases and their expiry, Gray and Cheriton (1989), "Leases: an efficient fault-tolerant
 mechanism for distributed file cache consistency"; here the holder gives up before others take

@@ -7,14 +7,12 @@ from collections.abc import Callable, Hashable, Sequence
 
 from ripieno.executors import Executor
 from ripieno.ledger import Board, Driver, Lease
+from ripieno.loop.pauses import LONGEST_PAUSE, LOOK_ROUND_SECONDS, SHORTEST_PAUSE
 from ripieno.loop.presence import Vigil
 from ripieno.records import Order, Outcome, OutcomeStatus
 
 __all__ = ["SharedExecutor"]
 
-_SHORTEST_PAUSE = 0.004
-_LONGEST_PAUSE = 0.1
-_LOOK_ROUND_SECONDS = 0.5
 _DEATHS_PER_ORDER = 5
 _AHEAD_SECONDS = 0.2
 _MOST_AHEAD = 32
@@ -76,7 +74,7 @@ class SharedExecutor:
         self._deaths: Counter[int] = Counter()
         # Orders that a helper is given beyond what it can begin, where they are over at once.
         self._ahead = 0
-        self._looked_round = -_LOOK_ROUND_SECONDS
+        self._looked_round = -LOOK_ROUND_SECONDS
         # Asked for by other threads, which must not touch the board.
         self._stop = threading.Event()
         self._off = threading.Event()
@@ -112,7 +110,7 @@ class SharedExecutor:
         are its leases taken off the board.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        pause = _SHORTEST_PAUSE
+        pause = SHORTEST_PAUSE
         while True:
             self._look()
             self._deal()
@@ -120,7 +118,7 @@ class SharedExecutor:
                 return ready
             if not (self._here or self._waiting or self.elsewhere):
                 return []
-            left = pause if self.elsewhere else _LOOK_ROUND_SECONDS
+            left = pause if self.elsewhere else LOOK_ROUND_SECONDS
             if deadline is not None:
                 left = min(left, deadline - time.monotonic())
             self._wait_here(max(0.0, left))
@@ -128,7 +126,7 @@ class SharedExecutor:
                 return ready
             if deadline is not None and time.monotonic() >= deadline:
                 return []
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def recall(self) -> list[Order]:
         """Take back the orders that nobody has begun here."""
@@ -181,7 +179,7 @@ class SharedExecutor:
         if self._off.is_set() and not self._is_off:
             self._board.call_off(self._me)
             self._is_off = True
-        if time.monotonic() - self._looked_round > _LOOK_ROUND_SECONDS:
+        if time.monotonic() - self._looked_round > LOOK_ROUND_SECONDS:
             self._look_round()
         elif self.elsewhere:
             self._take_delivered()

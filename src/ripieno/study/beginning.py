@@ -102,9 +102,10 @@ def begin(
     """
     if folder is None:
         return _begun(settings, job, space, strategy=strategy, folder=None, wishes=wishes)
-    join = partial(_join, settings, job=job, space=space, strategy=strategy, folder=folder)
+    join = partial(
+        _join, settings, job=job, space=space, strategy=strategy, folder=folder, wishes=wishes
+    )
     if not overwrite and isinstance(found := join(), Study):
-        _warn_of(wishes)
         return found
     try:
         folder.create(overwrite=overwrite)
@@ -114,7 +115,6 @@ def begin(
         for _ in range(_LOOKS if _is_fresh(folder.path) else 0):
             found = join()
             if isinstance(found, Study):
-                _warn_of(wishes)
                 return found
             if not found:
                 break
@@ -122,14 +122,14 @@ def begin(
         raise
 
 
-def _warn_of(wishes: Wishes) -> None:
-    """Say that the study that is joined has been begun with wishes of its own."""
-    if wishes.changes:
+def _warn_of(wishes: Wishes, ledger: SqlLedger) -> None:
+    """Say where the study that is joined has been begun with other wishes."""
+    if tuple(ledger.changes[: len(wishes.changes)]) != wishes.changes:
         warnings.warn(
             "the study is run already, and is helped: the configs and trials that this command "
             "begins with (enqueue, warm_start) are not looked at.",
             RipienoWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -141,7 +141,13 @@ def _is_fresh(path: Path) -> bool:
 
 
 def _join(
-    settings: Settings, *, job: Job, space: Space, strategy: Strategy, folder: Folder
+    settings: Settings,
+    *,
+    job: Job,
+    space: Space,
+    strategy: Strategy,
+    folder: Folder,
+    wishes: Wishes,
 ) -> Study | bool:
     """Return the study of a folder, if it is this one and a process runs it now.
 
@@ -155,6 +161,7 @@ def _join(
         return True
     same = dict(ledger.settings) == json.loads(json.dumps(settings.to_dict()))
     if same and is_run(folder.url):
+        _warn_of(wishes, ledger)
         return Study(
             settings=settings,
             space=space,
@@ -164,7 +171,8 @@ def _join(
             folder=folder,
             strategy=strategy,
         )
-    begun = next(iter(ledger.events()), None) is not None
+    # Wishes are recorded before anything is run, so that they alone are no study in progress.
+    begun = bool(ledger.trials())
     ledger.close()
     return same and not begun
 

@@ -1,5 +1,8 @@
+import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -71,3 +74,26 @@ def test_a_folder_that_holds_another_study_is_refused_at_once(tmp_path):
         with pytest.raises(StudyError, match="already holds a study"):
             rp.search(lambda config: config.x, space, trials=trials, out=place)
     assert time.monotonic() - began < 4.0
+
+
+def test_a_command_waits_for_one_that_has_only_recorded_its_wishes(tmp_path):
+    def slow(config):
+        time.sleep(0.2)
+        return config.x
+
+    space, place = rp.Space(x=rp.Float(0.0, 1.0)), tmp_path / "study"
+    begin = partial(rp.search, slow, space, trials=12, enqueue=[{"x": 0.5}], out=place)
+    begin().close()
+    with sqlite3.connect(place / "study.db") as database:
+        for table in ("metrics", "outcomes", "orders", "trials"):
+            database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+    database.close()
+    with ThreadPoolExecutor(1) as threads:
+        joining = threads.submit(begin)
+        time.sleep(0.5)
+        with rp.open(place, objective=slow) as study:
+            assert study.run().finished
+        joined = joining.result(60)
+    assert joined.helped is not None
+    assert len(joined.trials) == 12
+    joined.close()

@@ -2,14 +2,14 @@
 
 What runs under a recorder below autograd and vmap is a list of plain operations on physical
 tensors. Run again without modules, autograd and vmap, it computes the same numbers. What has
-the same result every time is written down as a constant, equal views are taken once, and
-views that change nothing are left out.
+the same result every time is written down as a constant, and equal views are taken once: of
+a view that undoes another one nothing is left.
 """
 
 import operator
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -43,6 +43,34 @@ _FILLED = {
 _SUMS = {_aten.sum.default, _aten.sum.dim_IntList}
 _SILENT = {_aten.native_batch_norm.default: (3, 4), _aten.cudnn_batch_norm.default: (3, 4)}
 """Operations that do not say what they write, and which of their operands that is."""
+_DIRECT = {
+    _aten.view.default: Tensor.view,
+    _aten.expand.default: Tensor.expand,
+    _aten.transpose.int: torch.transpose,
+    _aten.permute.default: torch.permute,
+    _aten.unsqueeze.default: torch.unsqueeze,
+    _aten.squeeze.dim: torch.squeeze,
+    _aten.select.int: torch.select,
+    _aten.bmm.default: torch.bmm,
+    _aten.mm.default: torch.mm,
+    _aten.convolution.default: torch.convolution,
+    _aten.relu.default: torch.relu,
+    _aten.tanh.default: torch.tanh,
+    _aten.sigmoid.default: torch.sigmoid,
+    _aten.neg.default: torch.neg,
+    _aten.exp.default: torch.exp,
+    _aten.add.Tensor: torch.add,
+    _aten.sub.Tensor: torch.sub,
+    _aten.mul.Tensor: torch.mul,
+    _aten.div.Tensor: torch.div,
+    _aten.add_.Tensor: Tensor.add_,
+    _aten.sum.dim_IntList: torch.sum,
+    _aten.mean.dim: torch.mean,
+    _aten.where.self: torch.where,
+    _aten.gather.default: torch.gather,
+    _aten.scatter_add.default: torch.scatter_add,
+}
+"""Operations of every step by the functions of Python, which are called in half the time."""
 
 
 class UnsteadyError(RuntimeError):
@@ -103,6 +131,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._held: dict[str, Tensor] = {}
         self._values: dict[fx.Node, Tensor] = {}
         self._roots: dict[fx.Node, fx.Node] = {}
+        self._looks: dict[tuple[object, ...], fx.Node] = {}
         self._written: set[fx.Node] = set()
 
     def start(self, own: Sequence[Tensor]) -> None:
@@ -129,9 +158,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise UnsteadyError(f"it looks at numbers ({func})")
         before = self._map((args, kwargs))
         out = func(*args, **kwargs)
-        if isinstance(out, Tensor) and self._is_nothing(func, args, out):
-            self._nodes[out] = before[0][0]
-            return out
+        if isinstance(out, Tensor):
+            equal = self._equal(func, args, out)
+            if equal is not None:
+                self._nodes[out] = equal
+                return out
         if func is _aten.lift_fresh.default:
             func = _aten.lift_fresh_copy.default  # what was written in the text stays as it is
         node = self._graph.call_function(func, *before)
@@ -160,20 +191,25 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             node.replace_all_uses_with(self._hold(value, before=node))
         self._take_once()
         self._graph.eliminate_dead_code(is_impure_node=_must_stay)
+        for node in self._graph.nodes:
+            node.target = _DIRECT.get(node.target, node.target)
         root = nn.Module()
         for name, tensor in self._held.items():
             root.register_buffer(name, tensor)
         return fx.GraphModule(root, self._graph)
 
-    def _is_nothing(self, func: Any, args: tuple[Any, ...], out: Tensor) -> bool:
-        """Say whether an operation gives its first operand as it is."""
+    def _equal(self, func: Any, args: tuple[Any, ...], out: Tensor) -> fx.Node | None:
+        """Return what is written down already and the same part of the same tensor."""
+        if not args or not isinstance(args[0], Tensor):
+            return None
+        source = self._nodes[args[0]]
         if func is _aten.detach.default:
-            return True
-        if not _is_view(func) or not isinstance(args[0], Tensor):
-            return False
-        same = out.shape == args[0].shape and out.stride() == args[0].stride()
-        same = same and out.storage_offset() == args[0].storage_offset()
-        return same and out.dtype == args[0].dtype
+            return cast("fx.Node", source)
+        if not _is_view(func):
+            return None
+        root = self._root(source)
+        self._looks.setdefault((root, *_look(args[0])), source)
+        return self._looks.get((root, *_look(out)))
 
     def _see(self, out: Tensor, node: fx.Node, func: Any) -> None:
         if out in self._nodes:
@@ -181,7 +217,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._nodes[out] = node
         operands = node.all_input_nodes
         if _is_view(func):
-            self._roots[node] = self._root(operands[0])
+            root = self._roots[node] = self._root(operands[0])
+            self._looks[root, *_look(out)] = node
         still = all(each in self._values or each.op == "get_attr" for each in operands)
         if func in _FILLED or (
             operands and still and (_is_view(func) or _is_pure(func) or func in _SUMS)
@@ -272,6 +309,12 @@ def _is_view(func: Any) -> bool:
     return schema is not None and any(
         r.alias_info is not None and not r.alias_info.is_write for r in schema.returns
     )
+
+
+def _look(tensor: Tensor) -> tuple[object, ...]:
+    """Return what tells a view from the others of its tensor."""
+    place = (tuple(tensor.shape), tensor.stride(), tensor.storage_offset())
+    return *place, tensor.dtype, tensor.is_conj(), tensor.is_neg()
 
 
 def _is_pure(func: Any) -> bool:

@@ -39,9 +39,9 @@ def update_rows(
     numbers = {name: values.tolist() for name, values in hyper.items()}
     steps = taken.tolist()
     alike: dict[tuple[float, ...], list[int]] = {}
-    for row, trains in enumerate(train.tolist()):
+    each = zip(train.tolist(), zip(steps, *numbers.values(), strict=True), strict=True)
+    for row, (trains, own) in enumerate(each):
         if trains:
-            own = (steps[row], *(values[row] for values in numbers.values()))
             alike.setdefault(own, []).append(row)
     # A kernel knows no strides: where parameters are views of a flat array, each row is its own.
     solid = not present and all(p.is_contiguous() for p in parameters.values())

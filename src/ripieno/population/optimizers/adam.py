@@ -48,7 +48,7 @@ class Adam(Optimizer):
         kinds = {(p.device.type, p.dtype) for p in held}
         if not kinds <= {("cpu", torch.float32), ("cpu", torch.float64)} or len(kinds) != 1:
             return None
-        return self._fused if sum(p[0].numel() for p in held) >= _FEW else None
+        return self._fused if sum(p.numel() // len(p) for p in held) >= _FEW else None
 
     def _fused(
         self,

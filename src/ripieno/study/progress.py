@@ -15,6 +15,7 @@ from ripieno.records import Objective
 __all__ = ["LiveProgress", "PlainProgress", "SilentProgress", "Watcher", "make_watcher"]
 
 _LINE_EVERY_SECONDS = 10.0
+_BAR_WIDTH = 16
 
 
 class Watcher(Protocol):
@@ -92,7 +93,7 @@ class LiveProgress:
         self._seconds = seconds
         self._bar = Bar(
             TextColumn("[bold]{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=_BAR_WIDTH),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"),
             TimeElapsedColumn(),
@@ -117,21 +118,28 @@ class LiveProgress:
 
     def __call__(self, progress: Progress) -> None:
         """Redraw."""
-        note = f"{progress.trials} trials, {progress.epochs} epochs"
-        if progress.best is not None:
-            value = progress.best.value(self._objective)
-            note += f", best {self._objective.metric} {value:.4f} (trial {progress.best.id})"
         if progress.planned is None and self._seconds:
             done, total, unit = int(progress.seconds), int(self._seconds), "seconds"
         else:
             done, total, unit = progress.orders, progress.planned or 0, "orders"
+        taken = len(f"searching  {done}/{total} {unit} 0:00:00 ") + _BAR_WIDTH
         self._bar.update(
             self._task,
             completed=min(done, total or done),
             total=total or None,
             unit=unit,
-            note=note,
+            note=self._note(progress, room=self._bar.console.width - taken),
         )
+
+    def _note(self, progress: Progress, room: int) -> str:
+        """Return what fits beside the bar, the best value first."""
+        parts = [f"{progress.trials} trials", f"{progress.epochs} epochs"]
+        if progress.best is not None:
+            best = f"best {self._objective.metric} {progress.best.value(self._objective):.4f}"
+            whose = f"{best} (trial {progress.best.id})"
+            parts = [whose if len(whose) <= room else best, *parts]
+        fitting = [", ".join(parts[:count]) for count in range(len(parts), 1, -1)]
+        return next((note for note in fitting if len(note) <= room), parts[0])
 
 
 def say(progress: Progress, objective: Objective) -> str:

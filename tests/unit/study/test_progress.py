@@ -1,5 +1,7 @@
 import io
 
+import pytest
+
 from ripieno.loop import Progress
 from ripieno.records import Config, Objective, Trial, TrialStatus
 from ripieno.study.progress import LiveProgress, PlainProgress, SilentProgress, make_watcher
@@ -45,3 +47,21 @@ def test_a_pipe_gets_plain_lines_and_silence_is_silent(capsys):
         assert isinstance(silent, SilentProgress)
         silent(progress(1, 0.5))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "note"),
+    [
+        (60, "best loss 0.1250"),
+        (76, "best loss 0.1250 (trial 9)"),
+        (120, "best loss 0.1250 (trial 9), 9 trials, 9 epochs"),
+    ],
+)
+def test_a_live_bar_says_what_fits_its_line(capsys, monkeypatch, columns, note):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with LiveProgress(OBJECTIVE, None) as live:
+        live(progress(9, 0.125))
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.endswith(note)
+    assert len(last) <= columns
+    assert "9/9 orders" in last

@@ -14,6 +14,7 @@ from ripieno.errors import RipienoError
 from ripieno.records import Order, Outcome
 
 __all__ = [
+    "Advanced",
     "Begun",
     "Broke",
     "CannotStart",
@@ -107,6 +108,13 @@ class Begun:
     """From a worker: these trials are being trained now."""
 
     trials: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """From a worker, now and then: how many epochs of their orders these trials are past."""
+
+    epochs: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import SearchError
-from ripieno.records import Arrays, Metrics, Objective, Order, OutcomeStatus
+from ripieno.records import Arrays, Metrics, Objective, Order, OutcomeStatus, say_epochs
 
 __all__ = ["EndOfOrder", "Report"]
 
@@ -138,6 +138,7 @@ class Report:
             )
         row = {name: _number(name, value) for name, value in metrics.items()}
         self._take(number, row)
+        say_epochs(self._order.trial, len(self.rows))
         if self.status is None and number >= self._order.stop:
             self.status = OutcomeStatus.DONE
         if self.status is None and self._stop():

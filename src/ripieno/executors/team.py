@@ -9,8 +9,18 @@ from collections.abc import Sequence
 
 from ripieno.errors import RipienoError, WorkerError
 from ripieno.executors.batches import next_batch, stopped
-from ripieno.executors.messages import Begun, Broke, CannotStart, Close, Gave, Ready, Stop, Work
-from ripieno.records import Order, Outcome, OutcomeStatus, Runner
+from ripieno.executors.messages import (
+    Advanced,
+    Begun,
+    Broke,
+    CannotStart,
+    Close,
+    Gave,
+    Ready,
+    Stop,
+    Work,
+)
+from ripieno.records import Order, Outcome, OutcomeStatus, Runner, say_epochs
 
 __all__ = ["HEAVY", "LIGHT", "Team", "Worker"]
 
@@ -64,6 +74,7 @@ class Team(ABC):
         self._changed = threading.Condition()
         self._waiting: list[Order] = []
         self._finished: list[Outcome] = []
+        self._advanced: dict[int, int] = {}
         self._blame: Counter[int] = Counter()
         self._deaths_before_work = 0
         self._error: RipienoError | None = None
@@ -122,7 +133,11 @@ class Team(ABC):
             if self._error is not None and not self._finished:
                 raise self._error
             finished, self._finished = self._finished, []
-            return finished
+            advanced, self._advanced = self._advanced, {}
+        # Said where nothing is held: whoever hears it may take its time.
+        for trial, epochs in advanced.items():
+            say_epochs(trial, epochs)
+        return finished
 
     def recall(self) -> list[Order]:
         """Take back the orders that no worker was given yet."""
@@ -192,6 +207,10 @@ class Team(ABC):
                 worker.kill()
 
     def _note(self, worker: Worker, message: object) -> None:
+        if isinstance(message, Advanced):
+            # No sign of life: an order has its time however often it tells how far it is.
+            self._advanced |= message.epochs
+            return
         worker.heard_at = time.monotonic()
         match message:
             case Ready():

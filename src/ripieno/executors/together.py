@@ -17,10 +17,20 @@ from types import MappingProxyType
 
 from ripieno.errors import WorkerError
 from ripieno.executors.divisible import Divisible
-from ripieno.executors.messages import Broke, CannotStart, Gave, Pipe, Seat, SetUp, Stop, Work
+from ripieno.executors.messages import (
+    Advanced,
+    Broke,
+    CannotStart,
+    Gave,
+    Pipe,
+    Seat,
+    SetUp,
+    Stop,
+    Work,
+)
 from ripieno.executors.parcel import Parcel, pack
 from ripieno.executors.spawning import COMMAND, check_devices, spawn
-from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus
+from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus, say_epochs
 
 __all__ = ["TogetherRunner"]
 
@@ -201,11 +211,16 @@ class _Team:
                 member.pipe.send(message)
 
     def _heard(self) -> Iterator[tuple[int, object]]:
-        """Return what the processes have said, after a short wait for it."""
+        """Return what the processes have said, after a short wait; pass on how far they are."""
         with suppress(Empty):
-            yield self._said.get(timeout=_LOOK_UP_SECONDS)
+            rank, message = self._said.get(timeout=_LOOK_UP_SECONDS)
             while True:
-                yield self._said.get_nowait()
+                if not isinstance(message, Advanced):
+                    yield rank, message
+                elif rank == 0:
+                    for trial, epochs in message.epochs.items():
+                        say_epochs(trial, epochs)
+                rank, message = self._said.get_nowait()
 
     def _judged(
         self, order: Order, outcomes: Mapping[int, Outcome], dead: Sequence[int], *, seconds: float

@@ -1,16 +1,20 @@
 """The work of a worker, wherever it lives: batches in, messages out."""
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Protocol
 
 from ripieno.errors import RipienoError, WorkerError
-from ripieno.executors.messages import Begun, Broke, CannotStart, Gave, Work
-from ripieno.records import Order, Outcome
+from ripieno.executors.messages import Advanced, Begun, Broke, CannotStart, Gave, Work
+from ripieno.records import Order, Outcome, hearing
 
 __all__ = ["Inbox", "Mouth", "cannot_start", "work"]
+
+
+_TELLS_EVERY_SECONDS = 0.5
 
 
 class Mouth(Protocol):
@@ -62,8 +66,9 @@ def work(
     while batch := inbox.take():
         mouth.send(Begun(tuple(order.trial for order in batch)))
         try:
-            for outcome in carry(batch, stop=inbox.stop.is_set):
-                mouth.send(Gave(outcome))
+            with hearing(_Teller(mouth).hear):
+                for outcome in carry(batch, stop=inbox.stop.is_set):
+                    mouth.send(Gave(outcome))
         except BrokenPipeError:
             # The parent is gone: the listening thread is about to end this process.
             return
@@ -71,6 +76,22 @@ def work(
             mouth.send(Broke(error))
         except Exception as error:  # noqa: BLE001 - the parent must hear of it and raise it
             mouth.send(Broke(_of_runner(error, kind)))
+
+
+class _Teller:
+    """Passes on what epochs a batch is past, but not each of them."""
+
+    def __init__(self, mouth: Mouth) -> None:
+        self._mouth = mouth
+        self._epochs: dict[int, int] = {}
+        self._told_at = time.monotonic()
+
+    def hear(self, trial: int, epochs: int) -> None:
+        self._epochs[trial] = epochs
+        now = time.monotonic()
+        if now - self._told_at >= _TELLS_EVERY_SECONDS:
+            self._mouth.send(Advanced(self._epochs))
+            self._epochs, self._told_at = {}, now
 
 
 def cannot_start(error: BaseException) -> CannotStart:

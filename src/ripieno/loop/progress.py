@@ -25,7 +25,7 @@ class Progress:
         trials: Trials begun.
         orders: Orders with a final outcome.
         planned: Orders that the whole search will give, or None where it cannot be known.
-        epochs: Epochs trained.
+        epochs: Epochs trained, of orders that are out too as far as they are heard of.
         seconds: Running time.
         best: The trial whose latest value of the objective is best, or None. Of several
             objectives the first one decides; a trial that breaks a limit is never it.

@@ -19,12 +19,14 @@ from ripieno.records import (
     Order,
     Outcome,
     OutcomeStatus,
+    hearing,
 )
 from ripieno.schedulers import Concluding, Scheduler
 
 __all__ = ["run"]
 
 _LOOK_UP_SECONDS = 0.5
+_SHOWN_EVERY_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
 _KEPT_BEST = 10
 
@@ -54,8 +56,8 @@ def run(
             is of too.
         artifacts: Where states and predictions lie; superseded ones are deleted.
         budget: Of the whole study, over all sessions.
-        watch: Called with the progress after each batch of outcomes, and while it waits
-            for an executor of other processes at least once a second.
+        watch: Called with the progress after each batch of outcomes, and while it waits: at
+            least once a second, of an executor in this process once an epoch.
         is_full: Is asked, with the number of orders that are out, whether there is no more
             room than these need to store what they trained; then states of trials that are
             over are given up, and where there are none of these the study pauses.
@@ -78,14 +80,14 @@ def run(
         artifacts=artifacts,
         budget=budget,
         company=company,
+        watch=watch,
     )
     reason = session.spent()
     if reason is not None:
         return reason
     with session.ending as ending:
         while True:
-            if watch is not None:
-                watch(session.progress())
+            session.show()
             if ending.reason is not None and session.has_waited_enough():
                 break
             if ending.reason is None and is_full is not None:
@@ -116,6 +118,7 @@ class _Session:
         artifacts: ArtifactStore,
         budget: Budget | None,
         company: SharedExecutor | None,
+        watch: Callable[[Progress], None] | None,
     ) -> None:
         self._scheduler = scheduler
         self._ledger = ledger
@@ -126,6 +129,9 @@ class _Session:
         self._tracker = Tracker(ledger, objective)
         self._left_open = deque(ledger.open_orders())
         self._last: Outcome | None = None
+        self._watch = watch
+        self._underway: dict[int, int] = {}
+        self._shown_at = 0.0
         self._failures = 0
         self._wait_until: float | None = None
         self._began = time.monotonic() - ledger.clock
@@ -149,12 +155,25 @@ class _Session:
             trials=self._tracker.trials,
             orders=self._tracker.orders,
             planned=self._scheduler.planned,
-            epochs=self._tracker.epochs,
+            epochs=self._tracker.epochs + sum(self._underway.values()),
             seconds=self.seconds,
             best=self._tracker.best,
             running=len(self.out),
             outcome=self._last,
         )
+
+    def show(self) -> None:
+        """Let the watcher see how far the study is."""
+        if self._watch is not None:
+            self._watch(self.progress())
+            self._shown_at = time.monotonic()
+
+    def hear(self, trial: int, epochs: int) -> None:
+        """Note how many epochs an order is past that is out, and show it now and then."""
+        if trial in self.out:
+            self._underway[trial] = epochs
+            if time.monotonic() - self._shown_at >= _SHOWN_EVERY_SECONDS:
+                self.show()
 
     def spent(self) -> StopReason | None:
         """Say whether the budget leaves nothing to do from the beginning."""
@@ -214,7 +233,7 @@ class _Session:
     def collect(self) -> Sequence[Outcome]:
         """Wait for outcomes, but not long: the clock and the watcher want to be served."""
         try:
-            with self.ending.waiting():
+            with self.ending.waiting(), hearing(self.hear):
                 return self._executor.collect(_LOOK_UP_SECONDS)
         except KeyboardInterrupt:
             if not self.ending.absorbs():
@@ -230,6 +249,7 @@ class _Session:
         superseded: list[str] = []
         for outcome in outcomes:
             del self.out[outcome.order.trial]
+            self._underway.pop(outcome.order.trial, None)
             superseded += self._tracker.take(outcome, seconds)
         for outcome in final:
             self._scheduler.tell(outcome)

@@ -44,7 +44,7 @@ from ripieno.recipes import (
     measure_scores,
     take_features,
 )
-from ripieno.records import Metrics, OutcomeStatus
+from ripieno.records import Metrics, OutcomeStatus, say_epochs
 
 __all__ = ["EngineKey", "Group"]
 
@@ -150,6 +150,7 @@ class Group:
             share = (time.perf_counter() - begin) / len(rows)
             for row in rows:
                 row.seconds += share
+                say_epochs(row.order.trial, row.epoch - row.order.start)
             if not whole:
                 return
             self._fall_together()

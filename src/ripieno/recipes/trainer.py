@@ -24,7 +24,15 @@ from ripieno.recipes.ranks import Ranks
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
 from ripieno.recipes.training import ModelTraining
-from ripieno.records import ArtifactStore, Metrics, Order, Outcome, OutcomeStatus, Target
+from ripieno.records import (
+    ArtifactStore,
+    Metrics,
+    Order,
+    Outcome,
+    OutcomeStatus,
+    Target,
+    say_epochs,
+)
 
 __all__ = ["TrainerRunner"]
 
@@ -123,6 +131,7 @@ class TrainerRunner:
                 if judging is not None:
                     finished = judging.judge(finished)
                 rows.append(finished.metrics)
+                say_epochs(order.trial, len(rows))
                 if self._is_enough(finished.metrics) and epoch + 1 < order.stop:
                     status = OutcomeStatus.STOPPED
                     break

@@ -4,6 +4,7 @@ from ripieno.records.ancestry import ancestry, config_by_epoch, history_by_epoch
 from ripieno.records.change import Change
 from ripieno.records.fields import check_fields
 from ripieno.records.goal import Goal, Limit, Merit
+from ripieno.records.headway import Hearer, hearing, say_epochs
 from ripieno.records.objective import Direction, Objective, Target
 from ripieno.records.order import Order
 from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
@@ -20,6 +21,7 @@ __all__ = [
     "Config",
     "Direction",
     "Goal",
+    "Hearer",
     "Limit",
     "Merit",
     "Metrics",
@@ -37,9 +39,11 @@ __all__ = [
     "crowding",
     "front",
     "fronts",
+    "hearing",
     "history_by_epoch",
     "hypervolume",
     "ranked",
+    "say_epochs",
     "spread_name",
     "spread_of",
 ]

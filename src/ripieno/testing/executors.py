@@ -20,6 +20,7 @@ from ripieno.records import (
     Outcome,
     OutcomeStatus,
     Runner,
+    hearing,
 )
 
 __all__ = ["ExecutorContract"]
@@ -156,6 +157,23 @@ class ExecutorContract:
         }
         (error,) = [outcome.error for outcome in outcomes if outcome.error]
         assert "ValueError: x must not be one" in error
+
+    def test_epochs_are_heard_of_while_an_order_is_out(self, start: Any) -> None:
+        """In the thread that collects, and before the outcome is there."""
+
+        def objective(_config: Config, report: Report) -> None:
+            for epoch in range(3):
+                time.sleep(0.6)
+                report(epoch=epoch + 1, loss=0.0)
+
+        executor, heard = start(objective), list[tuple[int, int]]()
+        executor.submit([_order(4)])
+        with hearing(lambda trial, epochs: heard.append((trial, epochs))):
+            while not executor.collect(0.1):
+                pass
+        assert {trial for trial, _ in heard} == {4}
+        assert {1, 2} & {epochs for _, epochs in heard}
+        assert heard == sorted(heard)
 
     def test_a_trial_goes_on_from_its_stored_state(self, start: Any) -> None:
         """Epochs 0 to 2 and then to 5 give what 0 to 5 gives."""

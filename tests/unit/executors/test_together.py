@@ -16,7 +16,7 @@ from ripieno.errors import ArtifactError, WorkerError
 from ripieno.executors import TogetherRunner, free_workers, usable_cores
 from ripieno.ledger import FileArtifacts, MemoryArtifacts
 from ripieno.recipes import Data, Recipe, TrainerRunner
-from ripieno.records import Config, Order, OutcomeStatus
+from ripieno.records import Config, Order, OutcomeStatus, hearing
 
 
 class Odd(nn.Module):
@@ -158,13 +158,18 @@ def test_a_process_that_hangs_is_ended(run, folder):
     assert not any(map(is_alive, pids(folder, "hang")))
 
 
-def test_a_stop_is_heard_by_all_at_the_same_step(run, folder, tmp_path):
+def test_a_stop_is_heard_by_all_at_the_same_step_and_epochs_are_told_once(run, folder, tmp_path):
     calls = folder / "calls"
 
     def stop():
-        return calls.exists() and int(calls.read_text() or 0) > 4
+        return calls.exists() and int(calls.read_text() or 0) > 14
 
-    outcome = run("slow", stop=stop, epochs=50)
+    heard = []
+    with hearing(lambda trial, epochs: heard.append((trial, epochs))):
+        outcome = run("slow", stop=stop, epochs=50)
+    assert heard
+    assert heard == sorted(set(heard))
+    assert heard[-1] <= (0, outcome.reached)
     assert outcome.status is OutcomeStatus.STOPPED
     assert 0 < outcome.reached < 50
     _, facts = FileArtifacts(tmp_path).read(outcome.state)

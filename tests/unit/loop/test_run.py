@@ -248,6 +248,21 @@ def test_the_watcher_is_served_while_workers_are_busy(search):
     assert min(waits) >= 0.0
 
 
+def test_the_watcher_sees_epochs_of_an_order_that_is_out(search):
+    seen = []
+
+    def slow(config, report):
+        for epoch in range(3):
+            time.sleep(0.6)
+            report(epoch=epoch + 1, loss=config.x)
+
+    search(slow, scheduler="full", trials=1).session(watch=seen.append)
+    within = [p.epochs for p in seen if p.running]
+    assert {1, 2} <= set(within)
+    assert [p.epochs for p in seen] == sorted(p.epochs for p in seen)
+    assert seen[-1].epochs == 3
+
+
 def test_an_objective_that_no_trial_reports_ends_the_search_with_its_name(tmp_path):
     ledger = SqlLedger.create("sqlite://", {})
     artifacts = MemoryArtifacts()

@@ -11,7 +11,7 @@ from ripieno.ledger import MemoryArtifacts
 from ripieno.population import PopulationRunner, check_tier, deciding_names
 from ripieno.population.group import Group
 from ripieno.recipes import Data, Recipe, TrainerRunner
-from ripieno.records import Objective, Order, OutcomeStatus, Target
+from ripieno.records import Objective, Order, OutcomeStatus, Target, hearing
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,15 @@ def test_a_model_that_fails_is_a_failed_outcome_beside_good_ones(data):
     ]  # fmt: skip
     assert "five is a bad number" in outcomes[1].error
     assert outcomes[0].notes.startswith("2 rows; traced")
+
+
+def test_every_epoch_of_every_order_of_a_stack_is_told(data):
+    heard = []
+    runner = PopulationRunner(Recipe(model=model), data, tier="traced")
+    orders = [replace(order(trial), stop=2 + trial) for trial in range(2)]
+    with hearing(lambda trial, epochs: heard.append((trial, epochs))):
+        carry_out(runner, orders)
+    assert heard == [(0, 1), (1, 1), (0, 2), (1, 2), (1, 3)]
 
 
 class Sorted(nn.Module):

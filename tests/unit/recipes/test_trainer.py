@@ -21,7 +21,7 @@ from ripieno.recipes import (
     predict_probabilities,
     read_knobs,
 )
-from ripieno.records import Config, Order, OutcomeStatus
+from ripieno.records import Config, Order, OutcomeStatus, hearing
 
 
 def net(config):
@@ -137,6 +137,14 @@ def test_the_metrics_are_those_of_the_stored_predictions_and_of_the_stored_model
     model.load_state_dict(dict(state.model))
     again = predict_probabilities(model, few_digits.validation.x)
     assert np.array_equal(again, stored)
+
+
+def test_every_epoch_of_an_order_is_told(few_digits, store):
+    heard = []
+    first = run(few_digits, store, order(1))
+    with hearing(lambda trial, epochs: heard.append((trial, epochs))):
+        run(few_digits, store, order(3, start=1, state=first.state))
+    assert heard == [(0, 1), (0, 2)]
 
 
 def test_only_the_metrics_of_the_recipe_are_measured(few_digits, store):

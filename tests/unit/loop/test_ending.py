@@ -25,11 +25,14 @@ class Counting:
 
 
 def press(when, times=1):
-    """Press Ctrl-C, from a thread, a little after something has happened."""
+    """Press Ctrl-C, from a thread, a little after something has happened in a session."""
+
+    def in_session():
+        return signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 
     def watch():
         deadline = time.monotonic() + 60.0
-        while not when() and time.monotonic() < deadline:
+        while not (in_session() and when()) and time.monotonic() < deadline:
             time.sleep(0.01)
         for _ in range(times):
             time.sleep(0.1)

@@ -33,10 +33,12 @@ class MethodName(StrEnum):
     GDAS = "gdas"
     PC_DARTS = "pc_darts"
     DRNAS = "drnas"
+    ENAS = "enas"
     RANDOM = "random"
     EVOLUTION = "evolution"
     LOCALSEARCH = "localsearch"
     REINFORCE = "reinforce"
+    BANANAS = "bananas"
     TREEPARZEN = "treeparzen"
 
 
@@ -62,17 +64,18 @@ def nas(
         typer.Option(
             help="[bold]darts[/bold] (with the regulariser of beta-DARTS), [bold]darts2[/bold] "
             "(second order), [bold]gdas[/bold], [bold]pc_darts[/bold], [bold]drnas[/bold]: by "
-            "gradient, in one supernet; the others train many networks.",
+            "gradient, in one supernet; [bold]enas[/bold]: a controller, in one supernet; the "
+            "others train many networks.",
         ),
     ] = MethodName.DARTS,
     search_epochs: Annotated[
-        int, typer.Option(min=1, help="Epochs of the supernet; by gradient alone.")
+        int, typer.Option(min=1, help="Epochs of the supernet, for methods with one.")
     ] = 50,
     trials: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Configurations to train \\[by gradient 1: what was found, from scratch].",
+            help="Configurations to train \\[with a supernet 1: what was found, from scratch].",
             show_default=False,
         ),
     ] = None,
@@ -156,8 +159,9 @@ def nas(
 
 
 def _say(epoch: "SearchEpoch") -> None:
+    sharp = "" if epoch.eigenvalue is None else f", eigenvalue {epoch.eigenvalue:.3g}"
     typer.echo(
         f"supernet: training loss {epoch.train_loss:.3f}, held-out loss {epoch.loss:.3f}, "
-        f"{epoch.skips} shortcuts, eigenvalue {epoch.eigenvalue:.3g}",
+        f"{epoch.skips} shortcuts{sharp}",
         err=True,
     )

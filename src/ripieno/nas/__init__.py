@@ -3,12 +3,15 @@
 from ripieno.nas.cells import Gates
 from ripieno.nas.collapse import Guard, dominant_eigenvalue
 from ripieno.nas.costs import Cost, front, limited, measure_cost, measure_latency
+from ripieno.nas.enas import Enas
+from ripieno.nas.found import Found, SearchEpoch
 from ripieno.nas.graphs import graphs_of
 from ripieno.nas.networks import ArchitectureFactory, CellNetwork
+from ripieno.nas.paths import path_encoding
 from ripieno.nas.proxies import PROXIES, jacov, naswot, parameter_count, score, snip, synflow
 from ripieno.nas.recipe import nas
 from ripieno.nas.relaxations import RELAXATIONS, Darts, DrNas, Gdas, PcDarts, Relaxation
-from ripieno.nas.searching import Found, SearchEpoch, search_supernet
+from ripieno.nas.searching import METHODS, search_supernet
 from ripieno.nas.spaces import (
     cell_space,
     darts_space,
@@ -19,6 +22,7 @@ from ripieno.nas.spaces import (
 from ripieno.nas.supernet import Supernet
 
 __all__ = [
+    "METHODS",
     "PROXIES",
     "RELAXATIONS",
     "ArchitectureFactory",
@@ -26,6 +30,7 @@ __all__ = [
     "Cost",
     "Darts",
     "DrNas",
+    "Enas",
     "Found",
     "Gates",
     "Gdas",
@@ -48,6 +53,7 @@ __all__ = [
     "nas",
     "naswot",
     "parameter_count",
+    "path_encoding",
     "score",
     "search_supernet",
     "snip",

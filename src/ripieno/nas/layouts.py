@@ -47,6 +47,11 @@ class Layout:
         return range(self.inputs, self.nodes)
 
     @property
+    def outputs(self) -> tuple[int, ...]:
+        """The nodes that what a cell gives is made of."""
+        return tuple(self.inner) if self.pairs else (self.nodes - 1,)
+
+    @property
     def edges(self) -> tuple[Edge, ...]:
         """Every edge that a cell could have, by target and then by source."""
         return tuple((source, target) for target in self.inner for source in range(target))

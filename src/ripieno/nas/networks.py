@@ -77,8 +77,7 @@ def _alive(layout: Layout, cell: Chosen) -> list[Edge]:
     for source, target in there:  # by target: a node's edges come before those that leave it
         if source in reached:
             reached.add(target)
-    outputs = layout.inner if layout.pairs else (layout.nodes - 1,)
-    read = set(outputs)
+    read = set(layout.outputs)
     for source, target in reversed(there):
         if target in read:
             read.add(source)

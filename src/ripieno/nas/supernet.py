@@ -116,6 +116,11 @@ class Supernet(nn.Module):
         cells = {kind: _strongest(self.cell_layout, strengths[kind]) for kind in strengths}
         return self.space.config(self.cell_layout.write(cells))
 
+    def gates(self, config: Config) -> dict[str, Gates]:
+        """Return the gates that are open for one architecture alone, by kind of cell."""
+        layout = self.cell_layout
+        return {kind: Gates(_opened(layout, layout.read(config, kind))) for kind in layout.kinds}
+
     def skips(self, config: Config) -> int:
         """Return how many edges of the first kind of cell are shortcuts or are not there."""
         cell = self.cell_layout.read(config, self.cell_layout.kinds[0])
@@ -139,6 +144,11 @@ def _strongest(layout: Layout, strengths: Tensor) -> Chosen:
         for edge in sorted(ending, key=lambda edge: -best[edge][0])[:2]:
             kept[edge] = best[edge][1]
     return kept
+
+
+def _opened(layout: Layout, cell: Chosen) -> Tensor:
+    chosen = [layout.operations.index(cell.get(edge, "none")) for edge in layout.edges]
+    return F.one_hot(torch.tensor(chosen), len(layout.operations)).float()
 
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:

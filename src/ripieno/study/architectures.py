@@ -9,7 +9,7 @@ from typing import Any
 
 from ripieno.errors import StudyError
 from ripieno.nas import (
-    RELAXATIONS,
+    METHODS,
     Found,
     SearchEpoch,
     cell_space,
@@ -46,24 +46,24 @@ def find_architecture(
 ) -> Study:
     """Search an architecture for images, train what was found from scratch, and keep it.
 
-    By gradient, one supernet is searched on the training part, and its architecture is then
+    A method with a supernet searches it on the training part, and its architecture is then
     tuned: trial 0 trains it with the usual hyperparameters, further trials with others. By any
     other method, architecture and training are searched together, as ``tune("nas", …)`` does.
 
     Args:
         data: As for :func:`tune`.
         space: ``cell`` (NAS-Bench-201), ``darts`` or ``macro``, or a space of architectures.
-        method: ``darts``, ``darts2``, ``gdas``, ``pc_darts`` or ``drnas``; or a searcher by
-            name, such as ``evolution`` or ``localsearch``.
+        method: ``darts``, ``darts2``, ``gdas``, ``pc_darts``, ``drnas`` or ``enas``, with a
+            supernet; or a searcher by name, such as ``evolution`` or ``localsearch``.
         search_epochs: Of the supernet.
-        trials: Configs to train; by gradient 1 where absent.
+        trials: Configs to train; with a supernet 1 where absent.
         image_size: As for :func:`tune`.
         seed: Of the split, the search and every trial.
         report: Called after every epoch of the supernet.
         training: What else :func:`tune` takes: ``epochs``, ``minutes``, ``metric``, ``out``, …
 
     Returns:
-        The study. Its folder also holds ``architecture.json``: how a search by gradient went.
+        The study. Its folder also holds ``architecture.json``: how a search of a supernet went.
 
     Raises:
         DataError, SpaceError, RecipeError, SearchError, StudyError: As :func:`tune`, and for
@@ -82,7 +82,7 @@ def find_architecture(
     read, _ = read_data(data, reading, seed=seed)
     together = nas(read, architectures).space
     told: dict[str, Any] = {**training, "image_size": image_size, "seed": seed}
-    if method not in RELAXATIONS:
+    if method not in METHODS:
         return tune("nas", data, together, searcher=method, trials=trials, **told)
     found = search_supernet(
         architectures, read, method, epochs=search_epochs, seed=seed, report=report
@@ -126,5 +126,5 @@ def _write(path: Path, found: Found, *, method: str, data: Data) -> None:
     path.write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

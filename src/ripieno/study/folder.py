@@ -88,7 +88,7 @@ class Folder:
 
     @property
     def architecture(self) -> Path:
-        """How a search of an architecture by gradient went."""
+        """How the search of a supernet went."""
         return self.path / "architecture.json"
 
     def create(self, *, overwrite: bool) -> None:

@@ -6,9 +6,10 @@ import torch
 
 from ripieno.errors import DataError, SearchError
 from ripieno.nas import (
-    RELAXATIONS,
+    METHODS,
     ArchitectureFactory,
     Darts,
+    Enas,
     Guard,
     cell_space,
     darts_space,
@@ -21,7 +22,7 @@ SPACE = cell_space(filters=4, stages=1)
 FEW = {"epochs": 2, "batch_size": 16, "guard": None}
 
 
-@pytest.mark.parametrize("method", RELAXATIONS)
+@pytest.mark.parametrize("method", METHODS)
 def test_what_is_found_is_a_config_of_the_space_and_the_same_each_time(few_digits, method):
     torch.manual_seed(5)
     expected = torch.rand(2)
@@ -35,9 +36,10 @@ def test_what_is_found_is_a_config_of_the_space_and_the_same_each_time(few_digit
     assert network(torch.zeros(2, *few_digits.shape)).shape == (2, 10)
 
 
-def test_the_cells_of_darts_are_searched_too(few_digits):
+@pytest.mark.parametrize("method", ["gdas", Enas(hidden=8, steps=1, draws=2, candidates=2)])
+def test_the_cells_of_darts_are_searched_too(few_digits, method):
     space = darts_space(filters=2, cells=3)
-    found = search_supernet(space, few_digits, "gdas", epochs=1, batch_size=32, guard=None)
+    found = search_supernet(space, few_digits, method, epochs=1, batch_size=32, guard=None)
     assert space.config(found.config) == found.config
 
 
@@ -106,8 +108,8 @@ def test_the_dominant_eigenvalue_of_a_quadratic():
 
 
 def test_what_cannot_be_searched_is_refused(few_digits):
-    with pytest.raises(SearchError, match="enas"):
-        search_supernet(SPACE, few_digits, "enas")
+    with pytest.raises(SearchError, match="there is no method 'snas'"):
+        search_supernet(SPACE, few_digits, "snas")
     x = np.full_like(few_digits.train.x, np.nan)
     broken = replace(few_digits, train=replace(few_digits.train, x=x))
     with pytest.raises(SearchError, match="loss of the supernet is nan"):

@@ -119,3 +119,14 @@ def test_an_architecture_that_breaks_a_constraint_is_refused():
     net = Supernet(space, shape=(1, 8, 8), classes=2)
     with pytest.raises(SpaceError, match="an edge must be there"):
         net.config({"normal": torch.eye(5)[[0] * 6]})
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_gates_of_a_config_are_open_for_its_operations_alone(name):
+    net = Supernet(SPACES[name], shape=(1, 6, 6), classes=3)
+    config, layout = CONFIGS[name], net.cell_layout
+    cells = {kind: (layout, layout.read(config, kind)) for kind in layout.kinds}
+    for kind, gates in edges_of(cells).items():
+        assert torch.equal(net.gates(config)[kind].operations, gates.operations)
+    tables = {kind: gates.operations for kind, gates in net.gates(config).items()}
+    assert net.config(tables) == config

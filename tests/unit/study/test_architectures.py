@@ -19,16 +19,20 @@ def few_digits_arrays():
     return np.array(images.train.x[:160, 0]), np.array(images.train.y[:160])
 
 
-def test_what_the_supernet_has_found_is_trained_and_can_be_opened(few_digits_arrays, tmp_path):
+@pytest.mark.parametrize("method", ["darts", "enas"])
+def test_what_the_supernet_has_found_is_trained_and_can_be_opened(
+    few_digits_arrays, method, tmp_path
+):
     out, seen = tmp_path / "study", []
     with find_architecture(
-        few_digits_arrays, TINY, search_epochs=2, out=out, report=seen.append, **QUICK
+        few_digits_arrays, TINY, method, search_epochs=2, out=out, report=seen.append, **QUICK
     ) as study:
         (trial,) = study.trials
         told = json.loads((out / "architecture.json").read_text())
-        assert told["method"] == "darts"
+        assert told["method"] == method
         assert told["config"].items() <= dict(trial.config).items()
         assert [epoch["skips"] for epoch in told["epochs"]] == [epoch.skips for epoch in seen]
+        assert [epoch["eigenvalue"] is None for epoch in told["epochs"]] == 2 * [method == "enas"]
         assert len(seen) == 2
         results = study.finish()
         assert "accuracy" in results.best.validation

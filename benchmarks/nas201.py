@@ -4,10 +4,12 @@ A search sees the validation accuracy after 12 epochs of one cell at a time. Of 
 best by it, the accuracies after 200 epochs are looked up, as means over the table's seeds. The
 table is found by the environment variable RIPIENO_DATA (default ../shared/data).
 
-Run: python benchmarks/nas201.py [--seeds 200] [--evaluations 100] [--searchers random …]
+Run: python benchmarks/nas201.py [--seeds 200] [--evaluations 100] [--minutes 60]
+     [--searchers random …]
 """
 
 import argparse
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -15,23 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import circumstances, write
+from common import RESULTS, circumstances, write
 
-from ripieno.nas import cell_space, from_cell_string
+from ripieno.nas import cell_space, from_cell_string, path_encoding
 from ripieno.records import Objective, Trial, TrialStatus
 from ripieno.searchers import make_searcher
 from ripieno.space import Config
 
 __all__ = ["PUBLISHED", "main"]
 
-SEARCHERS = ("random", "evolution", "localsearch", "reinforce", "treeparzen")
+SEARCHERS = ("random", "evolution", "localsearch", "reinforce", "cmaes", "treeparzen", "bananas")
 OBJECTIVE = Objective("accuracy", "maximize")
 PUBLISHED = {
     "random": ("90.93 / 93.70 ± 0.36", "90.97 / 93.75 ± 0.33"),
     "evolution": ("91.19 / 93.92 ± 0.30", "91.14 / 93.91 ± 0.41"),
     "localsearch": ("-", "91.33 / 94.16 ± 0.30"),
     "reinforce": ("91.09 / 93.85 ± 0.37", "91.00 / 93.79 ± 0.27"),
+    "cmaes": ("-", "-"),
     "treeparzen": ("-", "-"),
+    "bananas": ("-", "-"),
 }
 """Validation / test: of Dong and Yang (ICLR 2020; about 100 evaluations), and of reference
 implementations on this table (100 evaluations, 300 seeds)."""
@@ -66,7 +70,10 @@ def read_table() -> Table:
 
 def searched(name: str, table: Table, *, seed: int, evaluations: int) -> int:
     """Return the row of the cell that one search has found."""
-    searcher = make_searcher(name, cell_space(), seed=seed, objective=OBJECTIVE)
+    space = cell_space()
+    searcher = make_searcher(
+        name, space, seed=seed, objective=OBJECTIVE, encode=path_encoding(space)
+    )
     best = -1
     for number in range(evaluations):
         (config,) = searcher.suggest(1)
@@ -78,17 +85,32 @@ def searched(name: str, table: Table, *, seed: int, evaluations: int) -> int:
     return best
 
 
-def measured(name: str, table: Table, *, seeds: int, evaluations: int) -> dict[str, float]:
-    """Return means and deviations over seeds, in percent."""
+def measured(
+    name: str, table: Table, *, seeds: int, evaluations: int, minutes: float
+) -> dict[str, float]:
+    """Return means and deviations over as many seeds as there is time for, in percent."""
     begun = time.perf_counter()
-    rows = [searched(name, table, seed=s, evaluations=evaluations) for s in range(seeds)]
+    rows: list[int] = []
+    while len(rows) < seeds and time.perf_counter() - begun < 60.0 * minutes:
+        rows.append(searched(name, table, seed=len(rows), evaluations=evaluations))
     return {
+        "seeds": len(rows),
+        "evaluations": evaluations,
         "validation": float(table.validation[rows].mean()),
         "validation_deviation": float(table.validation[rows].std()),
         "test": float(table.test[rows].mean()),
         "test_deviation": float(table.test[rows].std()),
-        "seconds_a_search": (time.perf_counter() - begun) / seeds,
+        "seconds_a_search": (time.perf_counter() - begun) / len(rows),
     }
+
+
+def read_found() -> dict[str, dict[str, float]]:
+    """Return what an earlier run has written: searchers that are not asked for are kept."""
+    path = RESULTS / "nas201.json"
+    found: dict[str, dict[str, float]] = (
+        json.loads(path.read_text())["found"] if path.is_file() else {}
+    )
+    return found
 
 
 def main() -> None:
@@ -96,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--evaluations", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=60.0, help="a searcher at most")
     parser.add_argument("--searchers", nargs="+", default=SEARCHERS, choices=SEARCHERS)
     told = parser.parse_args()
     facts = circumstances(["ripieno", "numpy"])
@@ -105,9 +128,11 @@ def main() -> None:
         f"{told.evaluations} evaluations, {told.seeds} seeds; validation / test after 200 epochs"
     )
     print(f"{'':12} {'ours':>28}   {'published':>22}   {'reference here':>22}   s a search")
-    found = {}
+    found = read_found()
     for name in told.searchers:
-        one = measured(name, table, seeds=told.seeds, evaluations=told.evaluations)
+        one = measured(
+            name, table, seeds=told.seeds, evaluations=told.evaluations, minutes=told.minutes
+        )
         found[name] = one
         ours = (
             f"{one['validation']:.2f} ± {one['validation_deviation']:.2f} / "
@@ -116,8 +141,8 @@ def main() -> None:
         paper, reference = PUBLISHED[name]
         seconds = one["seconds_a_search"]
         print(f"{name:12} {ours:>28}   {paper:>22}   {reference:>22}   {seconds:.2f}", flush=True)
-    settings = {"seeds": told.seeds, "evaluations": told.evaluations}
-    path = write("nas201", {**facts, **settings, "found": found, "published": PUBLISHED})
+        # After each searcher: a run that is ended loses one and no more.
+        path = write("nas201", {**facts, "found": found, "published": PUBLISHED})
     print(f"written to {path}")
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from ripieno.records import Goal, Objective
 from ripieno.searchers import (
+    Bananas,
     Blocks,
     CmaEs,
     Enqueued,
@@ -105,6 +106,11 @@ class TestEvolution(LearningSearcherContract):
 class TestLocalSearch(LearningSearcherContract):
     def make(self, space, seed):
         return LocalSearch(space, OBJECTIVE, seed, starts=4)
+
+
+class TestBananas(LearningSearcherContract):
+    def make(self, space, seed):
+        return Bananas(space, OBJECTIVE, seed, startup=4, candidates=20)
 
 
 class TestReinforce(LearningSearcherContract):

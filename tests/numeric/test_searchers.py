@@ -7,13 +7,21 @@ import pytest
 
 from ripieno.records import Objective, Trial, TrialStatus
 from ripieno.schedulers import Hyperband
-from ripieno.searchers import CmaEs, Evolution, LocalSearch, Random, Reinforce, TreeParzen
+from ripieno.searchers import (
+    Bananas,
+    CmaEs,
+    Evolution,
+    LocalSearch,
+    Random,
+    Reinforce,
+    TreeParzen,
+)
 from ripieno.space import Categorical, Float, Int, Space
 from ripieno.testing import Cluster, simulate_cluster
 
 LOSS = Objective("loss")
 SEEDS = range(7)
-KINDS = [TreeParzen, CmaEs, Evolution, LocalSearch, Reinforce]
+KINDS = [TreeParzen, CmaEs, Evolution, LocalSearch, Reinforce, Bananas]
 
 
 def sphere():

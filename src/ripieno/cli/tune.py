@@ -54,6 +54,7 @@ class SearcherName(StrEnum):
     EVOLUTION = "evolution"
     LOCALSEARCH = "localsearch"
     REINFORCE = "reinforce"
+    BANANAS = "bananas"
 
 
 class EnsembleName(StrEnum):
@@ -117,8 +118,8 @@ def tune(
             "dense; [bold]gaussianprocess[/bold]: a model, for trials that are dear; "
             "[bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
             "[bold]localsearch[/bold]: changed copies of good ones, for architectures; "
-            "[bold]reinforce[/bold]: a policy; [bold]auto[/bold]: by trials and space, and it "
-            "says why.",
+            "[bold]reinforce[/bold]: a policy; [bold]bananas[/bold]: an ensemble of networks that "
+            "predicts, for cells; [bold]auto[/bold]: by trials and space, and it says why.",
         ),
     ] = SearcherName.RANDOM,
     trials: Annotated[

@@ -1,5 +1,6 @@
 """Which config to try next."""
 
+from ripieno.searchers.bananas import Bananas
 from ripieno.searchers.blocks import Blocks
 from ripieno.searchers.choosing import Choice, choose_searcher
 from ripieno.searchers.cmaes import CmaEs
@@ -19,6 +20,7 @@ from ripieno.searchers.tree_parzen import TreeParzen
 
 __all__ = [
     "SCALARIZED",
+    "Bananas",
     "Blocks",
     "Choice",
     "CmaEs",

@@ -1,10 +1,14 @@
 """Searchers by name, as the command line and ``search(…)`` know them."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ripieno.errors import SearchError
-from ripieno.records import Objective
+from ripieno.records import Config, Objective
+from ripieno.searchers.bananas import Bananas
 from ripieno.searchers.blocks import Blocks
 from ripieno.searchers.cmaes import CmaEs
 from ripieno.searchers.enqueued import Enqueued
@@ -31,6 +35,7 @@ _NAMES = (
     "evolution",
     "localsearch",
     "reinforce",
+    "bananas",
 )
 
 
@@ -48,13 +53,14 @@ def make_searcher(
     shared: Collection[str] = (),
     block: int = 1,
     random_share: float = 0.0,
+    encode: Callable[[Config], NDArray[np.float64]] | None = None,
 ) -> Searcher:
     """Return a searcher that gives the space's default config first.
 
     Args:
         name: ``"random"``, ``"grid"``, ``"sobol"``, ``"treeparzen"``, ``"gaussianprocess"``,
-            ``"cmaes"``, ``"evolution"``, ``"localsearch"`` or ``"reinforce"``. What ``"auto"``
-            stands for, :func:`choose_searcher` says.
+            ``"cmaes"``, ``"evolution"``, ``"localsearch"``, ``"reinforce"`` or ``"bananas"``.
+            What ``"auto"`` stands for, :func:`choose_searcher` says.
         space: What to search.
         seed: A whole number from 0 up; a grid has no use for it.
         objective: What makes a trial good; needed by those that learn.
@@ -62,6 +68,7 @@ def make_searcher(
         block: See :class:`Random` and :class:`Blocks`; a grid, a Sobol' sequence and a searcher
             that cannot swap have no use for it.
         random_share: See :class:`TreeParzen`; the other searchers have no use for it.
+        encode: See :class:`Bananas`; the other searchers have no use for it.
 
     Raises:
         SearchError: There is no searcher of this name, it needs an objective, or the seed is
@@ -84,7 +91,9 @@ def make_searcher(
                     where=f"make_searcher({name!r}, space)",
                     fix="pass the objective: Objective('loss', 'minimize').",
                 )
-            searcher = _learner(name, space, objective, seed=seed, random_share=random_share)
+            searcher = _learner(
+                name, space, objective, seed=seed, random_share=random_share, encode=encode
+            )
             if block > 1 and shared and isinstance(searcher, SwappingSearcher):
                 searcher = Blocks(searcher, space, shared=shared, block=block)
         case _:
@@ -93,7 +102,13 @@ def make_searcher(
 
 
 def _learner(
-    name: str, space: Space, objective: Objective, *, seed: int, random_share: float
+    name: str,
+    space: Space,
+    objective: Objective,
+    *,
+    seed: int,
+    random_share: float,
+    encode: Callable[[Config], NDArray[np.float64]] | None,
 ) -> Searcher:
     match name:
         case "gaussianprocess":
@@ -106,6 +121,8 @@ def _learner(
             return LocalSearch(space, objective, seed)
         case "reinforce":
             return Reinforce(space, objective, seed)
+        case "bananas":
+            return Bananas(space, objective, seed, encode=encode)
     return TreeParzen(space, objective, seed, random_share=random_share)
 
 

@@ -108,8 +108,8 @@ def tune(
         direction: ``minimize`` or ``maximize``; a metric by name or a ``rp.Metric`` knows it.
         constraints: What a trial has to keep: ``{"latency_ms": ("<=", 5)}``.
         searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
-            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
-            your own (``docs/searchers.md``).
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch``, ``reinforce`` or
+            ``bananas``, or your own (``docs/searchers.md``).
         scheduler: Who trains how long: ``hyperband``, ``bohb``, ``halving``, ``full``,
             ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or one full Hyperband
@@ -317,8 +317,8 @@ def search(
         direction: ``minimize`` or ``maximize``, of all metrics or a list of one for each.
         constraints: What a trial has to keep: ``{"latency": ("<=", 5)}``.
         searcher: Which config next: ``auto``, ``random``, ``grid``, ``sobol``, ``treeparzen``,
-            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch`` or ``reinforce``, or
-            your own (``docs/searchers.md``).
+            ``gaussianprocess``, ``cmaes``, ``evolution``, ``localsearch``, ``reinforce`` or
+            ``bananas``, or your own (``docs/searchers.md``).
         scheduler: Who runs how long: ``full``, ``halving``, ``hyperband``, ``bohb``,
             ``asha``, ``median``, ``pbt`` or ``freezethaw``, or your own (``docs/schedulers.md``).
         trials: Configs at most; without it and without ``minutes``, 49, or the whole grid.

@@ -1,10 +1,13 @@
 """Which searcher and which scheduler a study has."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ripieno.errors import StudyError
 from ripieno.population import deciding_names
-from ripieno.records import Change, Goal, Objective
+from ripieno.records import Change, Config, Goal, Objective
 from ripieno.schedulers import Scheduler, make_scheduler
 from ripieno.searchers import (
     SCALARIZED,
@@ -111,8 +114,19 @@ class Strategy:
             shared=deciding_names(space) if stacked else (),
             block=max(1, min(block, _BLOCK)) if stacked else 1,
             random_share=_RANDOM_SHARE if settings.scheduler in _RUNGS else 0.0,
+            encode=_encoding(space),
         )
         return searcher if goal.is_plain else Scalarized(searcher, goal, seed=seed)
+
+
+def _encoding(space: Space) -> Callable[[Config], NDArray[np.float64]] | None:
+    """Return what describes an architecture; None for a space of other things."""
+    if "network" not in space:
+        return None
+    # It loads torch, which a search of anything else need not pay.
+    from ripieno.nas import path_encoding
+
+    return path_encoding(space)
 
 
 def name_searcher(

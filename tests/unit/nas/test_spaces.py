@@ -41,7 +41,7 @@ def test_a_space_travels_as_json_and_names_no_knob_of_training(name):
 
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize(
-    "searcher", ["random", "evolution", "localsearch", "reinforce", "treeparzen"]
+    "searcher", ["random", "evolution", "localsearch", "reinforce", "treeparzen", "bananas"]
 )
 def test_every_searcher_finds_its_way_about_the_space(name, searcher):
     space = SPACES[name]

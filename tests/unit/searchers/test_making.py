@@ -3,6 +3,7 @@ import pytest
 from ripieno.errors import SearchError, SpaceError
 from ripieno.records import Objective
 from ripieno.searchers import (
+    Bananas,
     Blocks,
     CmaEs,
     Evolution,
@@ -45,7 +46,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_a_close_match():
     assert caught.value.problem == "there is no searcher called 'sobel' (did you mean 'sobol'?)."
     assert caught.value.fix == (
         "choose one of random, grid, sobol, treeparzen, gaussianprocess, cmaes, evolution, "
-        "localsearch, reinforce."
+        "localsearch, reinforce, bananas."
     )
 
 
@@ -63,6 +64,7 @@ def test_a_name_like_no_other_is_refused_without_a_guess():
         ("cmaes", CmaEs),
         ("evolution", Evolution),
         ("localsearch", LocalSearch),
+        ("bananas", Bananas),
         ("reinforce", Reinforce),
     ],
 )

@@ -2,11 +2,15 @@ import pytest
 
 import ripieno as rp
 from ripieno.cli.tune import SchedulerName, SearcherName
+from ripieno.nas import cell_space
 from ripieno.searchers import Grid
+from ripieno.searchers.perceptrons import Perceptrons
 from ripieno.study.strategy import name_searcher
 
 SPACE = rp.Space(x=rp.Float(0.1, 1.0), kind=rp.Categorical("a", "b"))
-LEARNING = ["treeparzen", "gaussianprocess", "cmaes", "evolution", "localsearch", "reinforce"]
+LEARNING = [
+    "treeparzen", "gaussianprocess", "cmaes", "evolution", "localsearch", "reinforce", "bananas",
+]  # fmt: skip
 
 
 def objective(config, report):
@@ -31,6 +35,24 @@ def test_a_search_by_the_searchers_name_is_carried_out_and_can_be_opened_again(
     with rp.open(folder, objective=objective) as again:
         assert again.settings.searcher == ("treeparzen" if name == "auto" else name)
         assert again.finished  # replayed from the record: nothing is left to order
+
+
+def test_a_search_of_cells_tells_its_searcher_their_paths(monkeypatch, tmp_path):
+    widths, fit = [], Perceptrons.fit
+
+    def noted(x, y, **told):
+        widths.append(x.shape[1])
+        return fit(x, y, **told)
+
+    def count(config, report):
+        report(epoch=1, loss=list(config.values()).count("none"))
+
+    monkeypatch.setattr(Perceptrons, "fit", noted)
+    rp.search(
+        count, cell_space(), metric="loss", searcher="bananas", scheduler="full", epochs=1,
+        trials=12, out=tmp_path / "study",
+    ).close()  # fmt: skip
+    assert set(widths) == {6 * 5 + 155}  # which operation on which edge, and the paths
 
 
 def test_bohb_is_hyperband_with_a_searcher_that_learns():

@@ -104,12 +104,12 @@ def measured(
     }
 
 
-def read_found() -> dict[str, dict[str, float]]:
+def read_found() -> dict[str, dict[str, Any]]:
     """Return what an earlier run has written: searchers that are not asked for are kept."""
     path = RESULTS / "nas201.json"
-    found: dict[str, dict[str, float]] = (
-        json.loads(path.read_text())["found"] if path.is_file() else {}
-    )
+    if not path.is_file():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text())["found"]
     return found
 
 
@@ -133,7 +133,7 @@ def main() -> None:
         one = measured(
             name, table, seeds=told.seeds, evaluations=told.evaluations, minutes=told.minutes
         )
-        found[name] = one
+        found[name] = {"date": facts["date"], **one}
         ours = (
             f"{one['validation']:.2f} ± {one['validation_deviation']:.2f} / "
             f"{one['test']:.2f} ± {one['test_deviation']:.2f}"

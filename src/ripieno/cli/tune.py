@@ -119,7 +119,7 @@ def tune(
             "[bold]cmaes[/bold]: many trials over numbers; [bold]evolution[/bold], "
             "[bold]localsearch[/bold]: changed copies of good ones, for architectures; "
             "[bold]reinforce[/bold]: a policy; [bold]bananas[/bold]: an ensemble of networks that "
-            "predicts, for cells; [bold]auto[/bold]: by trials and space, and it says why.",
+            "predicts; [bold]auto[/bold]: by trials and space, and it says why.",
         ),
     ] = SearcherName.RANDOM,
     trials: Annotated[

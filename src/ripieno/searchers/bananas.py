@@ -28,8 +28,10 @@ __all__ = ["Bananas"]
 
 _STEP = 0.1
 """Standard deviation of a mutated number, in units of its scale."""
+_PARENTS = 5
+"""So many of the best configs are mutated, in turns."""
 _FARTHEST = 3
-"""Mutations at most between the best config and a candidate."""
+"""Mutations at most between a parent and a candidate."""
 
 Array = NDArray[np.float64]
 
@@ -39,8 +41,8 @@ class Bananas:
 
     The first ``startup`` results come from random configs. Then an ensemble of small networks
     is trained on all results, and anew whenever ``refit`` observations have come since. The
-    best config is mutated into ``candidates`` others, and anew when the ensemble or the best
-    config is another one. For every suggestion, one number is drawn for each candidate from
+    five best configs are mutated into ``candidates`` others, and anew when the ensemble or the
+    best config is another one. For every suggestion, one number is drawn for each candidate from
     the normal distribution with the mean and the standard deviation of the members' answers,
     and the candidate of the best draw is next. So a batch spreads by itself where the members
     do not agree.
@@ -55,7 +57,7 @@ class Bananas:
         startup: Random suggestions before there is an ensemble, counted in results.
         refit: Observations after which the ensemble is trained anew.
         members: Networks of the ensemble.
-        candidates: Mutations of the best config.
+        candidates: Mutations of the best configs.
         encode: What else the ensemble is told of a config, beside its hyperparameters, as
             ``ripieno.nas.path_encoding`` gives it; always of the same length.
 
@@ -136,24 +138,30 @@ class Bananas:
         self._unlearnt, self._best = 0, -1
 
     def _look_around(self, best: int, rng: np.random.Generator) -> None:
-        """Mutate the best config, and let the members answer what comes of it."""
+        """Mutate the best configs, and let the members answer what comes of them."""
         self._best = best
-        self._pool = list(self._mutations(self._configs[best], rng))
+        self._pool = list(self._mutations(rng))
         features = self._described(self._pool)
         self._answers = self._ensemble.predict(features)
 
-    def _mutations(self, best: Config, rng: np.random.Generator) -> Iterator[Config]:
-        """Yield new configs, each a few mutations away from the best one, none twice."""
+    def _mutations(self, rng: np.random.Generator) -> Iterator[Config]:
+        """Yield new configs, each a few mutations away from one of the best, none twice."""
+        badness = self._levels.badness
+        best = [
+            row
+            for row in np.argsort(badness, kind="stable")[:_PARENTS]
+            if np.isfinite(badness[row])
+        ]
         found: set[Config] = set()
-        for _ in range(self._candidates):
-            config = best
+        for number in range(self._candidates):
+            config = self._configs[best[number % len(best)]]
             for _ in range(_FARTHEST):
                 child = mutate(self._space, config, rng=rng, step=_STEP)
                 if self._memory.is_new(child) and child not in found:
                     found.add(child)
                     yield child
                     break
-                # In a finite space the neighbours of the best are soon known: beyond them.
+                # In a finite space the neighbours of a good one are soon known: beyond them.
                 config = child if self._space.allows(child) else config
 
     def _described(self, configs: Sequence[Config]) -> Array:

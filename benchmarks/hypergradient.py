@@ -11,17 +11,20 @@ Three parts, each over several seeds, on one thread:
              chosen there is measured on the test part too.
 ``stacked``  Sixteen such trainings as the rows of one stack against one after another.
 
+A part that is not asked for stays as it was measured last; each has circumstances of its own.
+
     python benchmarks/hypergradient.py [--parts rates,bilevel,stacked] [--seeds 5] [--rates 11]
-        [--rate-epochs 40] [--trials 16] [--epochs 30] [--searchers random]
+        [--rate-epochs 40] [--trials 16] [--epochs 30] [--searchers random,gaussianprocess]
 """
 
 import argparse
+import json
 import math
 import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -68,24 +71,25 @@ def main() -> None:
     parser.add_argument("--rate-epochs", type=int, default=40)
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--searchers", default="random")
+    parser.add_argument("--searchers", default="random,gaussianprocess")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    results = circumstances(["ripieno", "torch"])
-    results["options"] = vars(arguments)
-    groups: list[Bars] = []
+    written = RESULTS / "hypergradient.json"
+    results = json.loads(written.read_text()) if written.exists() else {}
     for part in arguments.parts.split(","):
-        found, drawn = {"rates": rates, "bilevel": bilevel, "stacked": stacked}[part](arguments)
-        results[part] = found
-        groups += drawn
-    path = write("hypergradient", results)
+        around = {**circumstances(["ripieno", "torch"]), "options": vars(arguments)}
+        found, groups = {"rates": rates, "bilevel": bilevel, "stacked": stacked}[part](arguments)
+        results[part] = {**around, "found": found, "bars": [asdict(group) for group in groups]}
+        write("hypergradient", results)
+    dates = ", ".join(f"{part} on {own['date'][:10]}" for part, own in results.items())
     picture = bars(
-        RESULTS / "hypergradient.svg", groups,
+        RESULTS / "hypergradient.svg",
+        [Bars(**group) for own in results.values() for group in own["bars"]],
         title="Hyperparameters by gradient",
-        caption=f"medians of {arguments.seeds} seeds; {results['date'][:10]}",
+        caption=f"medians over seeds; {dates}",
         axis="times as good",
-    )  # fmt: skip
-    print(f"written to {path} and {picture}")
+    )
+    print(f"written to {written} and {picture}")
 
 
 def rates(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[Bars]]:

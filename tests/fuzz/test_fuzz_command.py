@@ -80,7 +80,7 @@ _COMMANDS = {
     "resume": (
         1,
         {"--trials": _NUMBERS, "--space": _FILES, "--enqueue": _FILES, "--storage": _WORDS,
-         "--disk": _WORDS, "--json": None},
+         "--refine": _NUMBERS, "--disk": _WORDS, "--json": None},
     ),
     "tune": (1, _TUNE),
     "doctor": (1, {**_READ, "--out": _FILES, "--json": None}),

@@ -43,6 +43,12 @@ CONFIGS = {
     },
     "muon, max-norm": {"optimizer": "muon", "lr": 0.02, "max_norm": 1.0},
     "best epoch": {"lr": 0.05, "restore": "best"},
+    "online, off the cliff": {
+        "optimizer": "sgd", "lr": 30.0, "hypergradient": "lr", "schedule": "cosine",
+        "warmup_epochs": 0.5,
+    },
+    "online, additive": {"lr": 0.01, "hypergradient": "lr_additive", "weight_decay": 1e-3},
+    "online, one's own": {"optimizer": "mine", "lr": 0.1, "hypergradient": "lr"},
     "adamax": {"optimizer": "torch.optim.Adamax", "lr": 0.01},
     "adafactor": {"optimizer": "torch.optim.Adafactor", "lr": 0.01},
     "one's own": {"optimizer": "mine", "lr": 0.01},

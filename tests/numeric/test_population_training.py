@@ -34,6 +34,10 @@ CASES = {
     "muon": {"optimizer": "muon", "lr": 0.02, "weight_decay": 0.01},
     "adam, decoupled": {"optimizer": "adam", "lr": 0.01, "weight_decay": 0.1,
                         "decoupled_weight_decay": True},
+    "rmsprop, online": {"optimizer": "rmsprop", "lr": 0.01, "hypergradient": "lr",
+                        "hypergradient_strength": 0.3, "schedule": "cosine"},
+    "nadam, online and additive": {"optimizer": "nadam", "lr": 0.01,
+                                   "hypergradient": "lr_additive"},
     "adamw, coupled": {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1,
                        "decoupled_weight_decay": False},
 }  # fmt: skip
@@ -44,6 +48,8 @@ REGULARISERS = {
     "cutmix and noise": {"cutmix": (1.0, 0.0, 0.5), "input_noise": (0.0, 0.3, 0.1)},
     "all at once": {"mixup": (0.4, 0.2, 0.0), "cutmix": (1.0, 0.0, 0.5), "max_norm": 1.0,
                     "input_noise": 0.1, "l1": 1e-4, "weight_decay": 1e-3},
+    "online, off the cliff": {"hypergradient": "lr", "lr": (1e-3, 0.1, 30.0), "mixup": 0.2,
+                              "max_norm": 1.0, "gradient_clip": 0.5},
     "best epoch": {"restore": ("best", "last", "best"), "lr": (0.3, 0.1, 0.2)},
     "early stopping": {"early_stopping": (1, 0, 2), "lr": (0.5, 0.1, 0.3)},
 }  # fmt: skip

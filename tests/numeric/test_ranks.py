@@ -81,6 +81,9 @@ CONFIGS = {
         "gradient_clip_value": 0.01, "optimizer": "sgd", "lr": 0.1,
     },
     "unused parameters, penalised, dropout of pieces": {"net": "unused", "l1": 1e-3, "lr": 0.01},
+    "cnn, online, off the cliff": {
+        "net": "cnn", "optimizer": "sgd", "lr": 20.0, "hypergradient": "lr",
+    },
     "checkpointed": {"net": "checkpointed", "optimizer": "adam", "lr": 0.01, "eps": _EPS},
     "cnn, batch norm, adam": {"net": "cnn", "optimizer": "adam", "lr": 0.01, "eps": _EPS},
     "cnn, batch norm, momentum, all that is drawn": {

@@ -30,7 +30,7 @@ def print_trial(study: Study, number: int, *, as_json: bool) -> None:
             where=repr(study),
             fix=f"name one of 0 to {count - 1}." if count else "run the study first.",
         )
-    facts = _facts(trial)
+    facts = _facts(trial, study.origin(trial))
     if as_json:
         print(json.dumps(finite(facts)))  # noqa: T201 - our output
         return
@@ -63,13 +63,14 @@ def print_training(found: Sequence[Training]) -> None:
         out.print(f"and {len(found) - _WAYS} more that took less time")
 
 
-def _facts(trial: Trial) -> dict[str, object]:
+def _facts(trial: Trial, origin: int | None) -> dict[str, object]:
     found = trained(trial)
     return {
         "trial": trial.id,
         "status": trial.status.value,
         "epochs": trial.epochs,
         "parent": trial.parent,
+        "refined_from": origin,
         "seconds": round(trial.seconds, 3),
         "config": dict(trial.config),
         "metrics": dict(trial.metrics),

@@ -10,9 +10,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ripieno.records import Metrics, Objective, Trial, ranked, spread_name, spread_of
+from ripieno.records import (
+    Metrics,
+    Objective,
+    Trial,
+    is_tuned,
+    ranked,
+    spread_name,
+    spread_of,
+    tuned_of,
+)
 from ripieno.reports import trained
-from ripieno.study import Combined, EnsembleResult, Results, Study
+from ripieno.study import BestTrial, Combined, EnsembleResult, Results, Study
 
 __all__ = ["console", "finite", "print_end", "print_ensemble", "print_results", "print_trials"]
 
@@ -44,7 +53,7 @@ def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = (
     if results.best is not None:
         out.print(_scores(results))
     if results.best is not None:
-        out.print(f"best config: {_config(results.best.config)}")
+        out.print(_chosen(results.best))
     if results.front:
         out.print(f"the front: {len(results.front)} of {results.trials} trials")
         out.print(_front(results, metrics))
@@ -132,6 +141,7 @@ def _scores(results: Results) -> Table:
     hidden = {*_OF_TRAINING, *map(spread_name, best.validation)}
     # What was measured of an ensemble are the metrics; a function's own may have any name.
     told = list(best.validation) if found is None else list(found.validation) or list(best.test)
+    told = [n for n in told if not is_tuned(n)]
     shown = [n for n in told if n in best.validation and n not in hidden]
     shown = shown[:_MOST_METRICS] or list(best.validation)
     parts = [("validation", name) for name in shown]
@@ -189,6 +199,13 @@ def _trained(trial: Trial) -> str:
     if found.tier is None:
         return "-"
     return found.tier if found.most_rows == 1 else f"{found.tier}, {found.most_rows} rows"
+
+
+def _chosen(best: BestTrial) -> str:
+    """Say which config is the best, and what of it has tuned itself."""
+    tuned = tuned_of(best.validation)
+    became = f"\ntuned while it trained: {_config(tuned)}" if tuned else ""
+    return f"best config: {_config(best.config)}{became}"
 
 
 def _config(config: Mapping[str, Any]) -> str:

@@ -46,6 +46,15 @@ def resume(
             show_default=False,
         ),
     ] = None,
+    refine: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="BEST",
+            help="Tune so many of the best configurations by gradient, and try what they become.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes \\[every usable core].", show_default=False),
@@ -76,6 +85,8 @@ def resume(
             study.change_space(read_space(space))
         if enqueue is not None:
             study.enqueue(*read_configs(enqueue))
+        if refine is not None:
+            study.refine(refine)
         with printing_aside(executor):
             study.run(
                 minutes=minutes,

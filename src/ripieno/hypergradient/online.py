@@ -1,12 +1,13 @@
 """A learning rate that tunes itself in a training loop of the user's own."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ripieno.errors import HypergradientError
-from ripieno.hypergradient.rates import RateRule
+from ripieno.recipes import RateRule
 
 __all__ = ["OnlineLearningRate"]
 
@@ -33,7 +34,8 @@ class OnlineLearningRate:
         optimizer: Any optimizer of torch.
         form: ``"cosine"``, which is free of units, or ``"additive"``.
         strength: How fast the rate follows; None for 0.1 (cosine) and 1e-3 (additive).
-        cliff: A loss of more than this many times the first one undoes the step before it.
+        cliff: A loss of more than this many times the first one undoes the step before it, where
+            the gradient says that the step is to blame.
         lowest: The rate is never below.
         highest: The rate is never above.
 
@@ -47,7 +49,7 @@ class OnlineLearningRate:
         *,
         form: Literal["cosine", "additive"] = "cosine",
         strength: float | None = None,
-        cliff: float = 2.0,
+        cliff: float = 1.2,
         lowest: float = 1e-8,
         highest: float = 1e3,
     ) -> None:
@@ -75,11 +77,12 @@ class OnlineLearningRate:
         """
         groups = self.optimizer.param_groups
         self._old += [{} for _ in groups[len(self._old) :]]
-        if loss is not None and self._has_fallen(float(loss)):
+        sums = [_sums(group, old) for group, old in zip(groups, self._old, strict=True)]
+        if loss is not None and self._has_fallen(float(loss), sums):
             self._undo()
             return False
-        for group, old, rate in zip(groups, self._old, self._padded_rates(), strict=True):
-            self._tune(group, old, rate)
+        for group, own, rate in zip(groups, sums, self._padded_rates(), strict=True):
+            self._tune(group, own, rate)
         self._old = [
             {i: p.clone() for i, p in enumerate(group["params"]) if p.grad is not None}
             for group in groups
@@ -113,11 +116,14 @@ class OnlineLearningRate:
         self._old = [{i: t.clone() for i, t in group.items()} for group in state["old"]]
         self._rates, self._first = list(state["rates"]), state["first"]
 
-    def _has_fallen(self, loss: float) -> bool:
+    def _has_fallen(self, loss: float, sums: Sequence[Tensor | None]) -> bool:
         if self._first is None:
             self._first = loss
+        steps = [own[0] for own in sums if own is not None]
+        if not steps:
+            return False
         now, first = (torch.tensor(each, dtype=torch.float64) for each in (loss, self._first))
-        return any(self._old) and bool(self.rule.fallen(now, first))
+        return bool(self.rule.fallen(now, first, rise=-torch.stack(steps).sum()))
 
     def _undo(self) -> None:
         for group, old in zip(self.optimizer.param_groups, self._old, strict=True):
@@ -128,21 +134,26 @@ class OnlineLearningRate:
     def _padded_rates(self) -> list[float]:
         return [*self._rates, *self.rates[len(self._rates) :]]
 
-    def _tune(self, group: dict[str, Any], old: _Old, rate: float) -> None:
+    def _tune(self, group: dict[str, Any], sums: Tensor | None, rate: float) -> None:
         """Let a group's rate follow, where there was a step before."""
-        params = group["params"]
-        pairs = [(params[i].grad, was - params[i]) for i, was in old.items()]
-        sums = [
-            (g.mul(d).sum(), g.square().sum(), d.square().sum()) for g, d in pairs if g is not None
-        ]
-        if not sums:
+        if sums is None:
             return
-        product, ours, theirs = (
-            torch.stack(each).sum().double().cpu() for each in zip(*sums, strict=True)
-        )
+        product, ours, theirs = sums
         now = torch.tensor(float(group["lr"]), dtype=torch.float64)
         new = self.rule.next(now, product=product / rate, lengths=(ours * theirs).sqrt() / rate)
         _set(group, new)
+
+
+def _sums(group: dict[str, Any], old: _Old) -> Tensor | None:
+    """Return ``g.d``, ``|g|^2`` and ``|d|^2`` over a group, where ``d`` undoes its last step."""
+    params = group["params"]
+    pairs = [(params[i].grad, was - params[i]) for i, was in old.items()]
+    found = [
+        torch.stack([g.mul(d).sum(), g.square().sum(), d.square().sum()])
+        for g, d in pairs
+        if g is not None
+    ]
+    return torch.stack(found).sum(0).double().cpu() if found else None
 
 
 def _set(group: dict[str, Any], rate: Tensor) -> None:

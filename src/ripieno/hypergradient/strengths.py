@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ripieno.hypergradient.trees import Tensors
 from ripieno.hypergradient.tunables import Bounded, Positive, Tunable
+from ripieno.recipes import STARTS
 
 __all__ = ["TUNABLES", "DecayGroups", "Per"]
 
@@ -18,13 +19,13 @@ Per = Literal["model", "layer", "parameter"]
 
 TUNABLES: Mapping[str, Tunable] = MappingProxyType(
     {
-        "weight_decay": Positive(1e-4),
-        "l1": Positive(1e-5),
-        "label_smoothing": Bounded(0.05, 0.0, 1.0),
+        "weight_decay": Positive(STARTS["weight_decay"]),
+        "l1": Positive(STARTS["l1"]),
+        "label_smoothing": Bounded(STARTS["label_smoothing"], 0.0, 1.0),
         "class_weights": Positive(1.0),
         "pos_weight": Positive(1.0),
-        "focal_gamma": Positive(2.0),
-        "input_noise": Positive(0.05),
+        "focal_gamma": Positive(STARTS["focal_gamma"]),
+        "input_noise": Positive(STARTS["input_noise"]),
     }
 )
 """Knobs of the training loss that a gradient can tune, and where one begins that a config leaves

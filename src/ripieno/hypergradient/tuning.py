@@ -6,7 +6,7 @@ training loss, and are tuned on validation data by :class:`~ripieno.hypergradien
 it is rowwise, so that a row's numbers do not depend on its neighbours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -17,12 +17,11 @@ from ripieno.errors import HypergradientError
 from ripieno.hypergradient.bilevel import Bilevel
 from ripieno.hypergradient.implicit import Implicit
 from ripieno.hypergradient.problem import Method
-from ripieno.hypergradient.rates import RateRule
 from ripieno.hypergradient.strengths import TUNABLES, DecayGroups, Per
-from ripieno.hypergradient.trees import Tensors, dot, leaves, norm, slopes
+from ripieno.hypergradient.trees import Tensors, leaves, slopes
 from ripieno.hypergradient.tunables import Tunable
 from ripieno.population import OpenStack
-from ripieno.recipes import Data, Recipe, State
+from ripieno.recipes import Data, RateRule, Recipe, State
 from ripieno.records import Config, Metrics
 
 __all__ = ["Tuned", "Tuning", "tune_online"]
@@ -129,31 +128,14 @@ def tune_online(
     """
     chosen = tuning or Tuning()
     stack = OpenStack(
-        recipe, data, configs, seed=seed, trials=trials, tuned=frozenset(chosen.names)
-    )
+        recipe, data, configs, seed=seed, trials=trials,
+        tuned=frozenset(chosen.names) - {"lr"},
+        rate=chosen.rate if "lr" in chosen.names else None,
+    )  # fmt: skip
     run = _Run(stack, chosen, torch.Generator().manual_seed(seed))
     for epoch in range(recipe.epochs if epochs is None else epochs):
         run.epoch(epoch)
     return run.result()
-
-
-@dataclass(slots=True)
-class _Last:
-    """What is known of the steps so far.
-
-    Args:
-        rates: The learning rates that are tuned, ``(members,)``.
-        taken: Steps.
-        first: The first batch's losses, ``(members,)``.
-        params: Parameters before the last step.
-        scaled: The learning rates of the last step, as the schedule scaled them.
-    """
-
-    rates: Tensor
-    taken: int = 0
-    first: Tensor | None = None
-    params: dict[str, Tensor] = field(default_factory=dict)
-    scaled: Tensor | None = None
 
 
 class _Run:
@@ -164,20 +146,19 @@ class _Run:
         self._groups = DecayGroups.of(tuple(stack.params), tuning.decay_per)
         hyper = {name: self._tunable(name) for name in tuning.names if name != "lr"}
         self._bilevel = Bilevel(hyper, method=tuning.method, lr=tuning.step_size) if hyper else None
-        self._begun = torch.tensor([own.lr for own in stack.knobs], dtype=torch.float64)
-        self._last = _Last(self._begun.clone())
+        self._taken = 0
         self._metrics: list[list[Metrics]] = [[] for _ in stack.configs]
         self._values: list[dict[str, Tensor]] = []
 
     def epoch(self, epoch: int) -> None:
         """Train one epoch, and measure."""
         for batch in self._stack.batches(epoch):
-            self._step(dict(batch), ready=epoch >= self._tuning.warmup_epochs)
+            self._step(batch, ready=epoch >= self._tuning.warmup_epochs)
         for own, measured in zip(self._metrics, self._stack.finish(), strict=True):
             if measured is not None:
                 own.append(measured)
         values = {} if self._bilevel is None else self._bilevel.values
-        rates = {"lr": self._last.rates.clone()} if "lr" in self._tuning.names else {}
+        rates = {"lr": self._stack.rates} if "lr" in self._tuning.names else {}
         self._values.append({**rates, **values})
 
     def result(self) -> Tuned:
@@ -197,23 +178,19 @@ class _Run:
             skipped=0 if self._bilevel is None else self._bilevel.skipped,
         )
 
-    def _step(self, batch: dict[str, Tensor], *, ready: bool) -> None:
-        stack, last = self._stack, self._last
-        hyper = {} if self._bilevel is None else self._bilevel.values
+    def _step(self, batch: Tensors, *, ready: bool) -> None:
+        stack, hyper = self._stack, {} if self._bilevel is None else self._bilevel.values
         params = leaves(stack.params)
         objective, found = self._objective(params, hyper, batch)
-        by_name = slopes(objective, params)
-        gradients = {name: slope for name, slope in by_name.items() if slope is not None}
-        last.taken += 1
-        turn = ready and last.taken % self._tuning.every == 0
+        gradients = _known(slopes(objective, params))
+        self._taken += 1
+        turn = ready and self._taken % self._tuning.every == 0
         rows = self._validation_rows() if turn else None
-        if "lr" in self._tuning.names:
-            self._tune_rates(gradients, rows)
-            batch["active"] = ~self._undo((found.loss_sum / found.weight_sum).detach())
-            last.params = {name: stack.params[name].clone() for name in gradients}
-        # The schedule scales what is tuned, as it scales what was chosen.
-        batch["rates"] = last.scaled = batch["rates"] / self._begun * last.rates
-        stack.apply(batch, replace(found, loss_sum=found.loss_sum.detach(), gradients=gradients))
+        by = None
+        if self._tuning.rate_by == "validation":
+            by = {} if rows is None else self._validation_gradients(rows)
+        found = replace(found, loss_sum=found.loss_sum.detach(), gradients=gradients)
+        stack.apply(batch, found, slopes=by)
         if rows is not None and self._bilevel is not None:
             self._tune_others(self._bilevel, batch, rows=rows)
 
@@ -224,34 +201,6 @@ class _Run:
             objective = objective + self._groups.penalty(params, hyper["weight_decay"])
         return objective, found
 
-    def _tune_rates(self, gradients: Tensors, rows: Tensor | None) -> None:
-        """Let the rates follow a gradient, where there was a step before."""
-        last = self._last
-        if self._tuning.rate_by == "validation":
-            gradients = {} if rows is None else self._validation_gradients(rows)
-        params = self._stack.params
-        moved = {n: was - params[n] for n, was in last.params.items() if n in gradients}
-        if not moved or last.scaled is None:
-            return
-        along = {name: gradients[name] for name in moved}
-        last.rates = self._tuning.rate.next(
-            last.rates,
-            product=dot(along, moved, 1).double() / last.scaled,
-            lengths=(norm(along, 1) * norm(moved, 1)).double() / last.scaled,
-        )
-
-    def _undo(self, losses: Tensor) -> Tensor:
-        """Undo the last step of the rows that fell off a cliff, and return which they are."""
-        last, rule = self._last, self._tuning.rate
-        if last.first is None:
-            last.first = losses.clone()
-        fallen = rule.fallen(losses, last.first) & bool(last.params)
-        if bool(fallen.any()):
-            last.rates = torch.where(fallen, rule.cut(last.rates), last.rates)
-            for name, was in last.params.items():
-                self._stack.params[name][fallen] = was[fallen]
-        return fallen
-
     def _tune_others(self, bilevel: Bilevel, batch: Any, *, rows: Tensor) -> None:
         bilevel.step(
             lambda params, hyper: self._objective(params, hyper, batch)[0],
@@ -261,8 +210,7 @@ class _Run:
 
     def _validation_gradients(self, rows: Tensor) -> dict[str, Tensor]:
         params = leaves(self._stack.params)
-        found = slopes(self._stack.validation_losses(params, rows), params)
-        return {name: slope for name, slope in found.items() if slope is not None}
+        return _known(slopes(self._stack.validation_losses(params, rows), params))
 
     def _validation_rows(self) -> Tensor:
         rows = len(self._stack.data.validation)
@@ -283,3 +231,7 @@ class _Run:
         if name == "weight_decay" and len(self._groups.names) > 1:
             start = start.unsqueeze(1).repeat(1, len(self._groups.names))
         return usual.starting(start)
+
+
+def _known(found: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    return {name: slope for name, slope in found.items() if slope is not None}

@@ -7,6 +7,7 @@ from ripieno.population.open_stack import OpenStack
 from ripieno.population.optimizers import FAMILIES, Optimizer
 from ripieno.population.runner import PopulationRunner
 from ripieno.population.stepped import Hooks, SteppedStack, Turn
+from ripieno.population.tuning import Tuner
 
 __all__ = [
     "FAMILIES",
@@ -17,6 +18,7 @@ __all__ = [
     "StackedAnswers",
     "SteppedStack",
     "TierName",
+    "Tuner",
     "Turn",
     "check_tier",
     "deciding_names",

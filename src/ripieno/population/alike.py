@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from ripieno.errors import RecipeError
 from ripieno.population.hyper import common
-from ripieno.recipes import Data, Knobs, Recipe, read_knobs
+from ripieno.recipes import Data, Knobs, Recipe, bilevel_names, read_knobs
 from ripieno.space import Config
 
 __all__ = ["alike"]
@@ -41,6 +41,8 @@ def alike(
                 fix="give configs of one optimizer, batch size and loss.",
             )
         used = [name for name in refused if getattr(own, name)]
+        if bilevel_names(own.hypergradient):
+            used.append(f"hypergradient={own.hypergradient!r}")
         if used:
             raise RecipeError(
                 f"{kind} has no {' and no '.join(used)}.",

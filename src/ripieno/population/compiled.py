@@ -115,6 +115,7 @@ class CompiledTier:
         """Name what is compiled, in words that mean the same in any process."""
         optimizer, rules = self.step.layout.optimizer, self.step.rules
         kind = f"{type(optimizer).__name__} {getattr(optimizer, 'nesterov', False)}"
+        kind += f" {optimizer.online or ''}"
         words = f"{kind} {rules.loss} {sorted(rules.uses)} {torch.get_num_threads()} threads"
         return digest(self.signature, words, shapes(arrays, batch))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ripieno.recipes import Judging, Knobs, draws, learning_rate_factor, plan_mixing
 
-__all__ = ["Planned", "generator_seeds", "learning_rates", "orders", "planned"]
+__all__ = ["Planned", "generator_seeds", "image_keys", "learning_rates", "orders", "planned"]
 
 
 class Planned(Protocol):
@@ -93,6 +93,12 @@ def orders(
 def generator_seeds(rows: Sequence[Planned], step: int) -> list[int]:
     """Return what torch's own generator is seeded with for each row before a step."""
     return [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
+
+
+def image_keys(rows: Sequence[Planned], steps: int) -> Tensor:
+    """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""
+    purpose = draws.Purpose.AUGMENTATION
+    return torch.stack([draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in rows])
 
 
 def planned(rows: Sequence[Planned], steps: int, *, shape: tuple[int, ...]) -> dict[str, Tensor]:

@@ -15,25 +15,27 @@ from torch import Tensor, nn
 
 from ripieno.population.choice import RatherAloneError
 from ripieno.population.deciding import TierName
-from ripieno.population.epoch import generator_seeds, learning_rates, orders, planned
+from ripieno.population.epoch import generator_seeds, image_keys, learning_rates, orders, planned
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
+from ripieno.population.online import tuned_numbers
 from ripieno.population.optimizers import Optimizer
-from ripieno.population.rows import Row
+from ripieno.population.rows import Row, finished
 from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
+from ripieno.population.tuning import Tuner, tuning_of
 from ripieno.population.width import Probe
 from ripieno.recipes import (
     Data,
-    Finished,
     Recipe,
     State,
     arrange,
     augment,
     augmentation_strengths,
     batches,
+    bilevel_names,
     build_model,
     chosen_loss,
     complete,
@@ -44,7 +46,7 @@ from ripieno.recipes import (
     measure_scores,
     take_features,
 )
-from ripieno.records import Metrics, OutcomeStatus, say_epochs
+from ripieno.records import OutcomeStatus, say_epochs
 
 __all__ = ["EngineKey", "Group"]
 
@@ -70,6 +72,7 @@ class Group:
         alone: Times a step of the first row's model in the one-model trainer.
         measures: Whether every epoch is measured on the validation part, and not only those
             that end an order or are judged.
+        tuner: Computes hypergradients, where knobs tune themselves on the validation part.
     """
 
     def __init__(
@@ -85,9 +88,10 @@ class Group:
         samples: Mapping[int, Tensor] = _ALL,
         alone: Callable[[], float] | None = None,
         measures: bool = True,
+        tuner: Tuner | None = None,
     ) -> None:
         self.rows, self._measures = list(rows), measures
-        self._seed, self._samples, self._alone = seed, samples, alone
+        self._seed, self._samples, self._alone, self._tuner = seed, samples, alone, tuner
         recipe = complete(recipe, data)
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
@@ -116,6 +120,9 @@ class Group:
                 self._stack.insert(number, state)
             self.rows[number].end_early()
         self._engine = self._find_engine(models[0], self._stack.layout)
+        self._tuning = tuning_of(self._tuner, self._engine.leaves, self._inputs)
+        if self._tuning is not None:
+            self._tuning.settle(self._stack.arrays)
 
     def probe(self) -> Probe:
         """Return the first row, untrained, for trying how steps behave."""
@@ -180,7 +187,7 @@ class Group:
         plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
         keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
         stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
-        images = self._image_keys(len(plan))
+        images = image_keys(rows, len(plan))
         rates = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
         mixing = self._mixing(len(plan))
         statistics = fresh_statistics(members)
@@ -211,6 +218,8 @@ class Group:
                 self._lay_out()
                 arrays = {**self._stack.arrays, **statistics}
             self._engine.step(arrays, batch, generator_seeds=partial(generator_seeds, rows, step))
+            if self._tuning is not None:
+                self._tuning.after(arrays, batch, step=(step, len(plan)), rows=rows)
         kept, scores = self._stack.copy(), None
         if self._is_measured():
             scores = self._scores(kept, [row.fold for row in rows], stop)
@@ -307,10 +316,11 @@ class Group:
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
                 **measured,
                 "learning_rate": float(rates[-1]),
+                **tuned_numbers(kept, number),
             }
         )
         row.held = partial(
-            _finished, row.metrics[-1], kept, number=number, epoch=epoch, predictions=predictions
+            finished, row.metrics[-1], kept, number=number, epoch=epoch, predictions=predictions
         )
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
@@ -339,13 +349,6 @@ class Group:
         scores = torch.cat([part[number] for part in self._parts(stack, folds)]).numpy()
         return self._inputs.predictions(self._inputs.measured(scores, folds[number])[0])
 
-    def _image_keys(self, steps: int) -> Tensor:
-        """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""
-        purpose = draws.Purpose.AUGMENTATION
-        return torch.stack(
-            [draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in self._going]
-        )
-
     def _mixing(self, steps: int) -> dict[str, Tensor]:
         # Asked of all rows: the step's rules stay when those that mix are done.
         if not self._uses() & {"mixup", "cutmix"}:
@@ -370,7 +373,9 @@ class Group:
     def _hyper(self) -> dict[str, Tensor]:
         """Return every row's hyperparameters by name, ``(members, ...)``."""
         knobs = [row.knobs for row in self.rows]
-        return {**hyperparameters(self._model, knobs, self._uses()), **self._options}
+        hyper = {**hyperparameters(self._model, knobs, self._uses()), **self._options}
+        tuned = bilevel_names(knobs[0].hypergradient)
+        return {**hyper, **{f"first_{name}": hyper[name].clone() for name in tuned}}
 
     def _uses(self) -> frozenset[str]:
         return used([row.knobs for row in self.rows]) | set(self._options)
@@ -384,14 +389,3 @@ class Group:
             model = arrange(self._recipe, copy.deepcopy(model))
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]
-
-
-def _finished(
-    metrics: Metrics,
-    kept: Stack,
-    *,
-    number: int,
-    epoch: int,
-    predictions: Callable[[], NDArray[np.floating[Any]]],
-) -> Finished:
-    return Finished(metrics, kept.extract(number, epoch=epoch), predictions())

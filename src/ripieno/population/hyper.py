@@ -1,12 +1,22 @@
 """From the knobs of all rows to one stacked optimizer and one tensor a hyperparameter."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ripieno.population.optimizers import FAMILIES, SGD, Muon, Optimizer
-from ripieno.recipes import LOSS_OPTIONS, Knobs, depths, hidden_matrices, rate_scale, rate_scales
+from ripieno.recipes import (
+    LOSS_OPTIONS,
+    Knobs,
+    bilevel_names,
+    depths,
+    hidden_matrices,
+    rate_rule,
+    rate_scale,
+    rate_scales,
+)
 
 __all__ = ["common", "hyperparameters", "stacked_optimizer", "used"]
 
@@ -26,7 +36,8 @@ _PLANNED = frozenset({"mixup", "cutmix", "rate_scales"}) | LOSS_OPTIONS
 def common(knobs: Knobs) -> str:
     """Return the knobs in which the rows of a stack must agree, as text."""
     own = knobs.decoupled_weight_decay
-    return f"{knobs.optimizer} {knobs.nesterov} {own} {knobs.batch_size}"
+    tuned = f"{knobs.hypergradient} {knobs.hypergradient_strength}"
+    return f"{knobs.optimizer} {knobs.nesterov} {own} {knobs.batch_size} {tuned}"
 
 
 def used(knobs: Sequence[Knobs]) -> frozenset[str]:
@@ -48,14 +59,19 @@ def stacked_optimizer(model: nn.Module, knobs: Sequence[Knobs]) -> Optimizer:
     family = FAMILIES[first.optimizer]
     wanted = {"momentum", "weight_decay"} & set(family.defaults)
     uses = frozenset(name for name in wanted if any(getattr(own, name) > 0 for own in knobs))
-    decoupled = first.decoupled_weight_decay
+    own: dict[str, Any] = {
+        "uses": uses,
+        "decoupled_weight_decay": first.decoupled_weight_decay,
+        "online": rate_rule(first),
+        "tuned": bilevel_names(first.hypergradient),
+    }
     if family is SGD:
         nesterov = first.nesterov and "momentum" in uses
-        return SGD(uses=uses, decoupled_weight_decay=decoupled, nesterov=nesterov)
+        return SGD(**own, nesterov=nesterov)
     if family is Muon:
         matrices = hidden_matrices(model)
-        return Muon(uses=uses, decoupled_weight_decay=decoupled, matrices=matrices)
-    return family(uses=uses, decoupled_weight_decay=decoupled)
+        return Muon(**own, matrices=matrices)
+    return family(**own)
 
 
 def hyperparameters(

@@ -8,11 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ripieno.errors import RecipeError
 from ripieno.recipes import (
     Data,
     Stream,
     TaskName,
     as_features,
+    draws,
     feed,
     first_rows,
     pieces,
@@ -150,6 +152,31 @@ class Inputs:
             rows = torch.arange(begin, min(begin + _VALIDATION_ROWS, longest))
             own = [x[rows.clamp(max=len(x) - 1)] for x in held]
             yield torch.stack([own[fold] for fold in folds])
+
+    def drawn(self, keys: Tensor, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return some validation rows for each member: features and targets as it is trained on.
+
+        Args:
+            keys: What each member's draw depends on, int64, ``(members,)``.
+            folds: Each member's fold.
+
+        Raises:
+            RecipeError: The validation part is a stream.
+        """
+        found = []
+        most = min(_VALIDATION_ROWS, *map(len, self.targets))
+        for key, fold in zip(keys, folds, strict=True):
+            x, (y, coding) = self._validation[fold], (self.targets[fold], self._codings[fold])
+            if not isinstance(x, Tensor):
+                raise RecipeError(
+                    "the validation part is a stream, of which no rows are drawn.",
+                    where="the training hyperparameter 'hypergradient'",
+                    fix="load the data into memory, or tune the learning rate alone.",
+                )
+            few = len(y) <= _VALIDATION_ROWS
+            rows = torch.arange(most) if few else draws.bits(key, (most,)) % len(y)
+            found.append((x[rows].to(self._dtype), coding.encode(y[rows.numpy()], self._dtype)))
+        return torch.stack([x for x, _ in found]), torch.stack([y for _, y in found])
 
     def _rows(self, fold: int) -> tuple[Tensor, Tensor]:
         x, y = self._train[fold]

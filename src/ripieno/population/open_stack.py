@@ -5,7 +5,7 @@ differentiate the very losses that the rows are trained with, and so takes the s
 the same models, batches, masks of dropout and updates, with the pieces in the open.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,13 +16,14 @@ from ripieno.population.alike import alike
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.leaves import Kernels
-from ripieno.population.losses import stacked_loss, stacked_options
+from ripieno.population.losses import judged_options, stacked_loss, stacked_options
 from ripieno.population.optimizers import Numbers
 from ripieno.population.stack import Stack
 from ripieno.population.step import Batch, Found, Rules, StackedStep, apply, fresh_statistics
 from ripieno.population.template import Template
 from ripieno.recipes import (
     Data,
+    RateRule,
     Recipe,
     State,
     augment,
@@ -40,8 +41,6 @@ from ripieno.records import Config, Metrics
 
 __all__ = ["OpenStack"]
 
-_TRAINING_ONLY = frozenset({"label_smoothing", "class_weights", "pos_weight", "focal_gamma"})
-"""Options of losses that are no part of what a model is judged by."""
 _OUTSIDE = "weight_decay"
 """What leaves the optimizer where it is tuned: whoever tunes it adds it to the losses."""
 
@@ -56,6 +55,7 @@ class OpenStack:
         seed: Of weights, order and dropout.
         trials: For each row the number of the trial whose draws are its own; None counts from 0.
         tuned: Names of the hyperparameters that are given to :meth:`losses` at every step.
+        rate: How the rows' learning rates tune themselves; None for not at all.
 
     Raises:
         RecipeError: The configs are no rows of one stack, or mix examples; or the data are
@@ -71,6 +71,7 @@ class OpenStack:
         seed: int = 0,
         trials: Sequence[int] | None = None,
         tuned: frozenset[str] = frozenset(),
+        rate: RateRule | None = None,
     ) -> None:
         self.recipe, self.data = complete(recipe, data), data
         self.configs = tuple(configs)
@@ -92,10 +93,11 @@ class OpenStack:
         self._options = stacked_options([loss_options(self.recipe, c, data) for c in self.configs])
         uses = used(knobs) | set(self._options)
         hyper = {**hyperparameters(models[0], knobs, uses), **self._options}
-        self._stack = Stack.of(models, stacked_optimizer(models[0], knobs), hyper).flat()
+        optimizer = replace(stacked_optimizer(models[0], knobs), online=rate)
+        self._stack = Stack.of(models, optimizer, hyper).flat()
         self._rules = Rules(
             loss=chosen_loss(self.recipe, self.configs[0]),
-            uses=uses | (tuned - {"lr", _OUTSIDE}),
+            uses=uses | (tuned - {_OUTSIDE}),
         )
         layout = self._stack.layout
         self._step = StackedStep(Template(models[0], Kernels()), layout, self._rules)
@@ -177,15 +179,29 @@ class OpenStack:
             params: As :attr:`params`.
             rows: Numbers of validation rows, int64; all members see the same.
         """
-        own = {n: v for n, v in self._options.items() if n not in _TRAINING_ONLY}
+        own = judged_options(self._options)
         outputs = self._forward(params, torch.as_tensor(self.data.validation.x)[rows])
         y = self._y[rows].unsqueeze(0).expand(self.members, *self._y[rows].shape)
         losses, weights = stacked_loss(self._rules.loss)(outputs, y, **own)
         return losses.sum(-1) / weights.sum(-1)
 
-    def apply(self, batch: Batch, found: Found) -> None:
-        """Take a step along gradients, in place; rows that are not finite stay as they are."""
-        apply(self._arrays, batch, found, layout=self._stack.layout, rules=self._rules)
+    @property
+    def rates(self) -> Tensor:
+        """Learning rates that tune themselves, before the schedule, float64, ``(members,)``."""
+        return self._arrays["hyper/lr"] * self._arrays["row/online_factor"]
+
+    def apply(
+        self, batch: Batch, found: Found, *, slopes: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Take a step along gradients, in place; rows that are not finite stay as they are.
+
+        Args:
+            batch: Of :meth:`batches`.
+            found: What it says.
+            slopes: Other gradients that the learning rates follow; none: they stay.
+        """
+        layout, rules = self._stack.layout, self._rules
+        apply(self._arrays, batch, found, layout=layout, rules=rules, slopes=slopes)
 
     def finish(self) -> list[Metrics | None]:
         """Return the metrics of each row after an epoch; None for one that has diverged."""

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ripieno.population.stack import Stack
 from ripieno.recipes import Finished, Judging, Knobs
 from ripieno.records import Metrics, Order, OutcomeStatus
 
-__all__ = ["Row"]
+__all__ = ["Row", "finished"]
 
 
 @dataclass(slots=True, eq=False)
@@ -63,3 +68,23 @@ class Row:
     def epoch(self) -> int:
         """Epochs that the trial has been trained for."""
         return self.order.start + len(self.metrics)
+
+
+def finished(
+    metrics: Metrics,
+    kept: Stack,
+    *,
+    number: int,
+    epoch: int,
+    predictions: Callable[[], NDArray[np.floating[Any]]],
+) -> Finished:
+    """Return what an epoch leaves of a row.
+
+    Args:
+        metrics: The epoch's.
+        kept: The stack after it.
+        number: The row's place there.
+        epoch: Epochs that it has been trained for.
+        predictions: Gives what it says of the validation part.
+    """
+    return Finished(metrics, kept.extract(number, epoch=epoch), predictions())

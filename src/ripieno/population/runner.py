@@ -4,7 +4,7 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ripieno.population.attempt import Attempt, notes_of
 from ripieno.population.choice import RatherAloneError
 from ripieno.population.deciding import TierName
 from ripieno.population.group import EngineKey, Group
@@ -24,7 +25,8 @@ from ripieno.population.rows import Row
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.population.trials import is_reached, joined, rows_of
-from ripieno.population.width import Width, Widths
+from ripieno.population.tuning import Tuner
+from ripieno.population.width import Widths
 from ripieno.recipes import (
     Data,
     Recipe,
@@ -33,11 +35,13 @@ from ripieno.recipes import (
     alone,
     as_tensor,
     augmentation_strengths,
+    bilevel_names,
     build_model,
     chosen_loss,
     complete,
     draws,
     is_out_of_memory,
+    is_tunable,
     keep,
     loss_name,
     read_knobs,
@@ -85,6 +89,7 @@ class PopulationRunner:
         target: Where a trial reaches it, its stack ends as if it were asked to stop.
         samples: By its number the only rows that a trial sees, int64, repeats allowed; else all.
         measures: False leaves out the metrics of epochs that end no order, in stacks.
+        tuner: Computes hypergradients, for trials that tune their knobs on the validation part.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class PopulationRunner:
         target: Target | None = None,
         samples: Mapping[int, Tensor] | None = None,
         measures: bool = True,
+        tuner: Tuner | None = None,
     ) -> None:
         self.recipe = complete(recipe, data)
         self.data = data
@@ -109,7 +115,7 @@ class PopulationRunner:
         self._seeds = seeds
         self._models = len(data.parts) * seeds
         self._samples, self._measures = samples or {}, measures
-        self._target = target
+        self._target, self._tuner = target, tuner
         self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target, samples=self._samples)
         self._groups: dict[str, str] = {}
         self._rather_alone: dict[str, str] = {}
@@ -153,6 +159,9 @@ class PopulationRunner:
         """Say why orders of one group are not worth a stack, or None if they are."""
         if self.tier == "loop":
             return "the loop tier was asked for"
+        if self._tunes(orders[0]):
+            fits = is_tunable(self.recipe, orders[0].config)
+            return None if fits else "its knobs cannot tune themselves"
         row_steps = self._row_steps(orders)
         if len(orders) * self._models == 1 and not self._worth_recording(orders[0], row_steps):
             return "no other order has its signature"
@@ -165,6 +174,11 @@ class PopulationRunner:
         if self.tier == "auto" and row_steps < _WORTH_TRACING and self._needs_vmap(orders[0]):
             return f"{row_steps} steps of all rows are too few to be worth tracing"
         return None
+
+    def _tunes(self, order: Order) -> bool:
+        """Say whether knobs tune themselves on the validation part, which only a stack can do."""
+        knobs = read_knobs(order.config, optimizers=self.recipe.optimizers)
+        return bool(bilevel_names(knobs.hypergradient))
 
     def _worth_recording(self, order: Order, steps: int) -> bool:
         """Say whether a single row is worth a stack of one, which is recorded.
@@ -261,10 +275,10 @@ class PopulationRunner:
 
     def _attempt(
         self, part: Part, artifacts: ArtifactStore, stop: Callable[[], bool], *, steps: int
-    ) -> Generator[Outcome, None, "_Attempt"]:
+    ) -> Generator[Outcome, None, Attempt]:
         """Train rows together and yield trials as they end, or say how many could be."""
         training, given = self._train(part, stop, steps=steps), set[int]()
-        attempt = _Attempt("", going=True)
+        attempt = Attempt("", going=True)
         while attempt.going:
             attempt = self._next(training, part)
             ended = part.rows if attempt.trained else part.ended
@@ -274,32 +288,33 @@ class PopulationRunner:
                 yield self._outcome(trial, artifacts, notes=attempt.notes)
         return attempt
 
-    def _next(self, training: Iterator["_Attempt"], part: Part) -> "_Attempt":
+    def _next(self, training: Iterator[Attempt], part: Part) -> Attempt:
         """Train one epoch more, or say why the rows cannot be trained together."""
         try:
             with alone():
                 return next(training)
         except RatherAloneError as found:
             self._rather_alone[self._name(part.rows[0].order)] = str(found)
-            return _Attempt(str(found))
+            return Attempt(str(found))
         except Exception as error:  # noqa: BLE001 - the trainer finds out whose fault it is
             if not is_out_of_memory(error):
-                return _Attempt(f"their stack failed with {type(error).__name__}")
+                return Attempt(f"their stack failed with {type(error).__name__}")
         # Only here is the traceback gone, with the frames that held the stack.
         give_back_memory()
         count, left = len(part.rows), part.left()
         self._widths.shrink(self._name(part.rows[0].order), count)
         notes = f"memory ran out with {count} {'row' if count == 1 else 'rows'}"
-        return _Attempt(notes, width=len(left.rows) // 2 if len(left.orders) > 1 else None)
+        return Attempt(notes, width=len(left.rows) // 2 if len(left.orders) > 1 else None)
 
-    def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> Iterator["_Attempt"]:
+    def _train(self, part: Part, stop: Callable[[], bool], *, steps: int) -> Iterator[Attempt]:
         """Train rows as one stack; yield after each epoch, and at the end."""
         heavy = self._heavy(part.rows[0].order, steps=steps)
         if heavy is not None:
-            yield _Attempt(heavy)
+            yield Attempt(heavy)
             return
         begin, order = time.perf_counter(), part.rows[0].order
         name = self._name(order)
+        lone = len(part.rows) == 1 or self._tunes(order)
         group = Group(
             self.recipe,
             self.data,
@@ -310,21 +325,22 @@ class PopulationRunner:
             seed=self.seed,
             samples=self._samples,
             measures=self._measures,
-            alone=None if len(part.rows) == 1 else partial(self._trainer.step_seconds, order),
+            alone=None if lone else partial(self._trainer.step_seconds, order),
+            tuner=self._tuner,
         )
         width = self._widths.find(name, len(part.rows), probe=group.probe, steps=steps)
         if len(part.divide(width.rows)) > 1:
-            yield _Attempt(width.reason, width=width.rows)
+            yield Attempt(width.reason, width=width.rows)
             return
         group.start(part.stored)
         share = (time.perf_counter() - begin) / len(part.rows)
         for row in part.rows:
             row.seconds += share
         for _ in group.train(stop):
-            yield _Attempt(_notes(group, width), going=True)
+            yield Attempt(notes_of(group, width), going=True)
             if self._target is not None and is_reached(self._target, part.rows):
                 break
-        yield _Attempt(_notes(group, width), trained=True)
+        yield Attempt(notes_of(group, width), trained=True)
 
     def _heavy(self, order: Order, *, steps: int) -> str | None:
         """Say why models are so large that even to try a stack of them costs more than it gives.
@@ -332,7 +348,8 @@ class PopulationRunner:
         A stack saves calls, and there are few of them a second here; only a compiler could do
         better, and needs minutes of work to be worth its time.
         """
-        if self.tier != "auto" or self._batch_numbers(order) < _LARGE_BATCH:
+        small = self._batch_numbers(order) < _LARGE_BATCH
+        if self.tier != "auto" or small or self._tunes(order):
             return None
         try:
             seconds = self._trainer.step_seconds(order)
@@ -375,26 +392,3 @@ class PopulationRunner:
             error=row.error,
             notes="; ".join(filter(None, [notes, row.note])),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """How an attempt at training a part ended.
-
-    Args:
-        notes: How it was trained, or why not.
-        trained: Whether it was, to the end of its orders.
-        width: How many of its rows could be trained together; None if they must be alone.
-        going: Whether it has not ended yet.
-    """
-
-    notes: str
-    trained: bool = False
-    width: int | None = None
-    going: bool = False
-
-
-def _notes(group: Group, width: Width) -> str:
-    """Say how a stack was trained, and why so many rows together."""
-    rows, _, how = group.notes.partition("; ")
-    return f"{rows} ({width.reason}); {how}" if width.reason else group.notes

@@ -156,10 +156,11 @@ class Stack:
         numbers = sum(arrays[_MODEL + name].numel() for name in layout.trained)
         if not 0 < numbers <= _LARGEST_FLAT:
             return replace(self, arrays=arrays)
-        if any(layout.optimizer.slots_of(n) != layout.optimizer.slots for n in layout.trained):
+        slots = [layout.optimizer.kept_for(n) for n in layout.trained]
+        if any(own != slots[0] for own in slots):
             return replace(self, arrays=arrays)
         held = {"model": [_MODEL + n for n in layout.trained]}
-        for slot in layout.optimizer.slots:
+        for slot in slots[0]:
             held[slot] = [f"{_OPTIMIZER}{n}/{slot}" for n in layout.trained]
         for kind, names in held.items():
             parts = [arrays[name].flatten(1) for name in names]
@@ -262,7 +263,7 @@ class Stack:
     def _kept_by(self, row: int, name: str) -> frozenset[str]:
         """Name what ``torch.optim`` would keep for a parameter of this row."""
         optimizer, momentum = self.layout.optimizer, self.arrays.get(f"{_HYPER}momentum")
-        names = {*optimizer.slots_of(name), *optimizer.row_slots}
+        names = {*optimizer.kept_for(name), *optimizer.row_slots, *optimizer.row_numbers}
         # Not muon's, which torch keeps without a momentum too.
         if "momentum_buffer" in optimizer.slots and (momentum is None or momentum[row] == 0):
             names.discard("momentum_buffer")
@@ -270,10 +271,11 @@ class Stack:
 
     def _slots(self, row: int, name: str, slots: frozenset[str]) -> dict[str, Tensor]:
         found = {}
+        optimizer = self.layout.optimizer
         for slot in sorted(slots):
             if slot == "step":
                 found[slot] = self.arrays["steps"][row].to(torch.get_default_dtype())
-            elif slot in self.layout.optimizer.row_slots:
+            elif slot in optimizer.row_slots or slot in optimizer.row_numbers:
                 found[slot] = self.arrays[_ROW + slot][row].clone()
             else:
                 found[slot] = self.arrays[f"{_OPTIMIZER}{name}/{slot}"][row].clone()
@@ -286,10 +288,12 @@ class Stack:
         fresh = {"steps": torch.zeros(members, dtype=torch.int64)}
         for slot, value in optimizer.row_slots.items():
             fresh[_ROW + slot] = torch.full((members,), value)
+        for slot, value in optimizer.row_numbers.items():
+            fresh[_ROW + slot] = torch.full((members,), value, dtype=torch.float64)
         first = optimizer.first(hyper)
         for name in self.layout.trained:
             parameter = self.arrays[_MODEL + name]
-            for slot in optimizer.slots_of(name):
+            for slot in optimizer.kept_for(name):
                 array = torch.zeros_like(parameter)
                 if isinstance(first, Tensor):
                     array += first.to(array.dtype).view(-1, *[1] * (array.ndim - 1))

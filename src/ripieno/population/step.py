@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ripieno.population.altering import alter_inputs, alter_losses
 from ripieno.population.losses import check_outputs, stacked_loss
+from ripieno.population.online import follow_rates
 from ripieno.population.optimizers import (
     Numbers,
     clip,
@@ -226,6 +227,7 @@ def apply(
     layout: Layout,
     rules: Rules,
     eager: bool = True,
+    slopes: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Update the rows that are active and finite, and leave every other one as it was.
 
@@ -236,7 +238,10 @@ def apply(
         layout: The stack's layout.
         rules: What else the rows have in common.
         eager: Whether numbers may be looked at; False where this is traced.
+        slopes: Other gradients that learning rates follow which tune themselves.
     """
+    if layout.optimizer.online is not None:
+        batch = follow_rates(arrays, batch, found, layout=layout, eager=eager, slopes=slopes)
     alive = arrays["statistic/alive"]
     # What is not finite has no difference from itself.
     train = batch["active"] & alive & (found.loss_sum - found.loss_sum == 0)
@@ -321,7 +326,7 @@ class _View:
 
 
 def _single(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
-    names, kept = list(found.gradients), layout.optimizer.slots_of
+    names, kept = list(found.gradients), layout.optimizer.kept_for
     return _View(
         parameters={n: arrays[f"model/{n}"] for n in names},
         gradients=found.gradients,

@@ -8,6 +8,7 @@ from ripieno.recipes.augmentation import (
     augmentation_strengths,
 )
 from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
+from ripieno.recipes.bilevel_knobs import STARTS, bilevel_names
 from ripieno.recipes.building import arrange, build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
@@ -54,6 +55,7 @@ from ripieno.recipes.mixing import (
     take,
 )
 from ripieno.recipes.mlp import MlpFactory, mlp
+from ripieno.recipes.online_rate import ONLINE, PREVIOUS, along_steps, next_rates, rate_rule
 from ripieno.recipes.optimizers import (
     OPTIMIZERS,
     build_optimizer,
@@ -69,6 +71,7 @@ from ripieno.recipes.prediction import (
     predict_scores,
 )
 from ripieno.recipes.preprocess import Preprocess
+from ripieno.recipes.rates import RateRule
 from ripieno.recipes.reading import Reading
 from ripieno.recipes.recipe import ModelFactory, Recipe
 from ripieno.recipes.regularizers import unit_axes
@@ -94,6 +97,7 @@ from ripieno.recipes.tasks import TASKS, TaskName, check_task
 from ripieno.recipes.together import hidden_matrices
 from ripieno.recipes.trainer import TrainerRunner
 from ripieno.recipes.training import batches
+from ripieno.recipes.tunable import is_tunable
 from ripieno.recipes.watch import Watch
 
 __all__ = [
@@ -104,8 +108,11 @@ __all__ = [
     "LOSSES",
     "LOSS_OPTIONS",
     "METRICS",
+    "ONLINE",
     "OPTIMIZERS",
+    "PREVIOUS",
     "SCHEDULES",
+    "STARTS",
     "TASKS",
     "Architecture",
     "CheckedFactory",
@@ -131,6 +138,7 @@ __all__ = [
     "ModelFactory",
     "NumericTransform",
     "Preprocess",
+    "RateRule",
     "Reading",
     "Recipe",
     "Replica",
@@ -148,6 +156,7 @@ __all__ = [
     "activation_gain",
     "add_noise",
     "alone",
+    "along_steps",
     "arrange",
     "as_features",
     "as_tensor",
@@ -156,6 +165,7 @@ __all__ = [
     "balanced_pos_weight",
     "balanced_weights",
     "batches",
+    "bilevel_names",
     "build_model",
     "build_optimizer",
     "check_images",
@@ -186,6 +196,7 @@ __all__ = [
     "in_equal_epochs",
     "initialize",
     "is_out_of_memory",
+    "is_tunable",
     "join",
     "keep",
     "kept_slots",
@@ -202,6 +213,7 @@ __all__ = [
     "mixes",
     "mlp",
     "model_space",
+    "next_rates",
     "partners",
     "pieces",
     "plan_mixing",
@@ -209,6 +221,7 @@ __all__ = [
     "predict_probabilities",
     "predict_scores",
     "raise_out_of_memory",
+    "rate_rule",
     "rate_scale",
     "rate_scales",
     "read",

@@ -59,6 +59,7 @@ class Purpose(IntEnum):
     STREAM = 7
     MIXING = 16
     AUGMENTATION = 8
+    TUNING = 9
 
 
 def fold(key: int, *numbers: int) -> int:

@@ -9,6 +9,7 @@ from ripieno.recipes.metrics import direction_of
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.state import State
 from ripieno.recipes.watch import Best, Watch, watches
+from ripieno.records import is_tuned
 
 __all__ = ["Judging"]
 
@@ -63,7 +64,8 @@ class Judging:
         Args:
             finished: What the epoch gave.
         """
-        own = {n: v for n, v in finished.metrics.items() if n not in _NOT_MEASURED}
+        kept = [n for n in finished.metrics if n not in _NOT_MEASURED and not is_tuned(n)]
+        own = {name: finished.metrics[name] for name in kept}
         value = own[self._metric]
         epoch = Best(own, finished.predictions, finished.state.model)
         less_is_better = value if self._direction == "minimize" else -value

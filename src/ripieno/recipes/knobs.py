@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ripieno.errors import RecipeError
+from ripieno.recipes.bilevel_knobs import started
 from ripieno.space import Value
 
 __all__ = ["KNOBS", "Knob", "Knobs", "check_knob", "closest", "read_knobs"]
@@ -26,6 +27,7 @@ class Knob:
         open_ends: The ends at which a number is refused: ``"low"``, ``"high"``.
         whole: Only whole numbers.
         prefix: Names that begin with it are allowed beside the choices.
+        joined: Several choices may be joined by ``+``, the default apart.
     """
 
     default: Value
@@ -36,13 +38,14 @@ class Knob:
     open_ends: tuple[str, ...] = ()
     whole: bool = False
     prefix: str = ""
+    joined: bool = False
 
     @property
     def allowed(self) -> str:
         """The allowed values in words, such as ``0 <= value < 1``."""
         if self.choices:
             names = [*map(repr, self.choices), *([f"'{self.prefix}NAME'"] if self.prefix else [])]
-            return ", ".join(names)
+            return ", ".join(names) + (", or several joined by '+'" if self.joined else "")
         text = "None, " if self.default is None else ""
         text += f"{self.low:g} {'<' if 'low' in self.open_ends else '<='} value"
         if math.isfinite(self.high):
@@ -53,6 +56,10 @@ class Knob:
         """Say whether the knob can be set to the value."""
         if self.choices:
             named = isinstance(value, str) and self.prefix != "" and value.startswith(self.prefix)
+            if self.joined and isinstance(value, str) and "+" in value:
+                parts = value.split("+")
+                whole = set(parts) <= set(self.choices) - {self.default}
+                return whole and len(set(parts)) == len(parts)
             return named or any(value == c and type(value) is type(c) for c in self.choices)
         if value is None:
             return self.default is None
@@ -209,6 +216,25 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             3, "epochs without a better validation metric before plateau drops", whole=True
         ),
         "warmup_epochs": _knob(0.0, "epochs over which the learning rate rises from zero"),
+        "hypergradient": _knob(
+            "off",
+            "what tunes itself by gradient while it trains: the learning rate by the training "
+            "loss, the others by the validation part",
+            "off",
+            "lr",
+            "lr_additive",
+            "weight_decay",
+            "l1",
+            "label_smoothing",
+            "focal_gamma",
+            "input_noise",
+            joined=True,
+        ),
+        "hypergradient_strength": _knob(
+            None,
+            "how fast a learning rate tunes itself; None: 0.1 for lr, 0.001 for lr_additive",
+            **_POSITIVE,
+        ),
         "early_stopping": _knob(
             0, "epochs without a better validation metric that end a trial; 0: never", whole=True
         ),
@@ -299,6 +325,8 @@ class Knobs:
     schedule_peak: float
     schedule_patience: int
     warmup_epochs: float
+    hypergradient: str
+    hypergradient_strength: float | None
     early_stopping: int
     restore: str
     backbone_lr: float
@@ -325,6 +353,7 @@ def read_knobs(config: Mapping[str, Value], *, optimizers: Collection[str] = ())
     for name in config:
         check_knob(name, config[name], optimizers=optimizers)
     values: dict[str, Any] = {name: config.get(name, knob.default) for name, knob in KNOBS.items()}
+    values |= started(values)
     for name, (decides, own, other) in _OWN_DEFAULTS.items():
         if values[name] is None:
             values[name] = own.get(values[decides], other)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import RecipeError
+from ripieno.recipes.bilevel_knobs import started
 from ripieno.recipes.data import Data
 from ripieno.recipes.knobs import KNOBS, check_knob, closest
 from ripieno.recipes.losses import LossFunction, balanced_weights, find_loss
@@ -51,7 +52,7 @@ def loss_options(
     found: dict[str, float | NDArray[np.float64]] = {}
     for option in find_loss(chosen_loss(recipe, config)).options:
         if option not in WEIGHED_TASKS:
-            value = config.get(option, KNOBS[option].default)
+            value = {**config, **started(config)}.get(option, KNOBS[option].default)
             check_knob(option, value)
             found[option] = float(value or 0.0)
             continue

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
 from ripieno.recipes.knobs import Knobs
+from ripieno.recipes.online_rate import ONLINE, PREVIOUS, rate_rule
 from ripieno.recipes.optimizers import (
     OPTIMIZERS,
     OptimizerFactory,
@@ -45,9 +46,10 @@ def kept_slots(
         RecipeError: The optimizer keeps something that cannot be stored.
     """
     trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    online = {} if rate_rule(knobs) is None else dict.fromkeys((PREVIOUS, *ONLINE), Tensor)
     if knobs.optimizer in OPTIMIZERS and knobs.optimizer not in own and knobs.optimizer != "muon":
         known: dict[str, type] = dict.fromkeys(sorted(state_slots(knobs)), Tensor)
-        return {name: known for name, _ in trained}
+        return {name: known | online for name, _ in trained}
     twin = copy.deepcopy(module)
     optimizer = build_optimizer(twin, knobs, config=config, own=own)
     copies = dict(twin.named_parameters())
@@ -56,7 +58,8 @@ def kept_slots(
     put_in_mode(optimizer, training=True)
     optimizer.step()
     return {
-        name: _read(optimizer.state.get(copies[name], {}), knobs.optimizer) for name, _ in trained
+        name: _read(optimizer.state.get(copies[name], {}), knobs.optimizer) | online
+        for name, _ in trained
     }
 
 

@@ -27,6 +27,7 @@ from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.loss_options import chosen_loss, loss_options
 from ripieno.recipes.losses import find_loss
 from ripieno.recipes.metrics import measure_scores
+from ripieno.recipes.online_rate import OnlineRate, rate_rule
 from ripieno.recipes.optimizers import build_optimizer, put_in_mode
 from ripieno.recipes.prediction import PIECE, check_logits, predict_scores
 from ripieno.recipes.ranks import Ranks, Share
@@ -36,7 +37,8 @@ from ripieno.recipes.replicas import Replica
 from ripieno.recipes.schedules import learning_rate_factor
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
-from ripieno.records import Order
+from ripieno.recipes.tunable import refuse_alone
+from ripieno.records import Order, tuned_name
 
 __all__ = ["ModelTraining", "batches"]
 
@@ -97,6 +99,7 @@ class ModelTraining:
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
+        refuse_alone(self._recipe, self._order.config)
         example = first_rows(self._x, 2, self._dtype)
         with self._naming_the_batch(example):
             made = build_model(self._recipe, self._order.config, self._seed, example=example)
@@ -110,6 +113,8 @@ class ModelTraining:
         if stored is not None:
             slots = kept_slots(self.module, self._knobs, **own)
             stored.load_into(self.module, self.optimizer, slots=slots)
+        rule = rate_rule(self._knobs)
+        self._online = None if rule is None else OnlineRate(rule, self.optimizer, lr=self._knobs.lr)
         self._forward = self._ranks.forward(self.module, self._knobs)
 
     def seconds(self) -> float:
@@ -164,6 +169,8 @@ class ModelTraining:
             losses, weights = self._step(
                 x, self._y[rows], rate=rate, key=keys[step], altering=altering, step=step
             )
+            if self._online is not None:
+                rate = self._online.rate
             if not math.isfinite(losses):
                 raise DivergedError(
                     f"the training loss was {losses} in epoch {epoch + 1}, "
@@ -184,6 +191,7 @@ class ModelTraining:
                 task=self._coding.task,
             ),
             "learning_rate": rate,
+            **self._tuned(),
         }
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
         return Finished(metrics, state, self._coding.predictions(scores))
@@ -195,9 +203,9 @@ class ModelTraining:
         share = self._ranks.share(len(y))
         x = share.of(altering.inputs(x, step, key))
         put_in_mode(self.optimizer, training=True)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["lr_scale"]
+        self._set_rate(rate)
         self.optimizer.zero_grad()
+        buffers = [] if self._online is None else [b.clone() for b in self.module.buffers()]
         with self._on_share(share, key), self._naming_the_batch(x):
             logits, extra = self._forward(x)
             check_logits(logits, self.module, rows=len(x), classes=self._outputs)
@@ -205,11 +213,29 @@ class ModelTraining:
             losses, weights = altering.losses(loss, y, step=step, key=key, share=share)
             objective, *sums = self._ranks.objective(losses, weights, share)
             backward(objective if extra is None else objective + extra)
+        if self._online is not None:
+            if not self._online.follow(sums[0] / sums[1], scheduled=rate):
+                for buffer, was in zip(self.module.buffers(), buffers, strict=True):
+                    buffer.copy_(was)
+                return self._online.edge * sums[1], sums[1]
+            self._set_rate(self._online.rate)
         clip_gradient(self.module, self._knobs)
         decay_weights(self.optimizer, self._knobs)
         self.optimizer.step()
+        if self._online is not None:
+            self._online.remember()
         limit_norms(self.module, self._knobs)
         return sums[0], sums[1]
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["lr_scale"]
+
+    def _tuned(self) -> dict[str, float]:
+        """Return what has tuned itself, as it is after an epoch."""
+        return (
+            {} if self._online is None else {tuned_name("lr"): self._knobs.lr * self._online.factor}
+        )
 
     @contextmanager
     def _on_share(self, share: Share, key: Tensor) -> Iterator[None]:

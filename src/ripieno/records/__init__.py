@@ -12,6 +12,7 @@ from ripieno.records.protocols import Arrays, ArtifactStore, Runner
 from ripieno.records.ranking import crowding, front, fronts, hypervolume, ranked
 from ripieno.records.spread import spread_name, spread_of
 from ripieno.records.trial import Trial, TrialStatus
+from ripieno.records.tuned import is_tuned, tuned_name, tuned_of
 from ripieno.space import Config
 
 __all__ = [
@@ -42,8 +43,11 @@ __all__ = [
     "hearing",
     "history_by_epoch",
     "hypervolume",
+    "is_tuned",
     "ranked",
     "say_epochs",
     "spread_name",
     "spread_of",
+    "tuned_name",
+    "tuned_of",
 ]

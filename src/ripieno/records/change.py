@@ -23,6 +23,8 @@ class Change:
         observed: Trials of elsewhere that the searcher is to learn from. Their numbers are
             negative, so that no trial of this study has them.
         enqueued: Configs that are tried next.
+        origins: For each of these the number of the trial that it was refined from; empty
+            where they come from elsewhere.
         space: The space from now on, as JSON; None where it stays.
         trials: Trials at most from now on; None where that stays.
         freed: Numbers of trials whose states were given up to make room. It changes nothing
@@ -31,6 +33,7 @@ class Change:
 
     observed: tuple[Trial, ...] = ()
     enqueued: tuple[Config, ...] = ()
+    origins: tuple[int, ...] = ()
     space: str | None = None
     trials: int | None = None
     freed: tuple[int, ...] = ()
@@ -40,6 +43,7 @@ class Change:
         content: dict[str, Any] = {
             "observed": [_trial_to_json(trial) for trial in self.observed],
             "enqueued": [dict(config) for config in self.enqueued],
+            "origins": list(self.origins),
             "space": None if self.space is None else json.loads(self.space),
             "trials": self.trials,
             "freed": list(self.freed),
@@ -59,6 +63,7 @@ class Change:
             change = cls(
                 observed=tuple(map(_trial_from_json, content.get("observed", ()))),
                 enqueued=tuple(map(Config, content.get("enqueued", ()))),
+                origins=tuple(map(index, content.get("origins", ()))),
                 space=None if space is None else json.dumps(space),
                 trials=None if trials is None else index(trials),
                 freed=tuple(map(index, content.get("freed", ()))),

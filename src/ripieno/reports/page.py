@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from ripieno.errors import ReportError
+from ripieno.records import is_tuned
 from ripieno.reports import figures
 from ripieno.reports.figures import style
 from ripieno.reports.summary import Answers, Selection, Summary, last_value, lost
@@ -260,6 +261,7 @@ def _table(summary: Summary) -> dict[str, Any]:
     shown = best_first[:_ROWS]
     named = summary.goal.metrics if summary.goal is not None else (summary.objective.metric,)
     reported = [name for trial in shown for name in trial.metrics if name != "learning_rate"]
+    named = tuple(dict.fromkeys([*named, *filter(is_tuned, reported)]))
     metrics = list(dict.fromkeys([*named, *reported]))[1 : max(5, len(named))]
     names = [name for name in summary.space if any(name in t.config for t in shown)]
     measured = (summary.objective.metric, *metrics)

@@ -1,6 +1,7 @@
 """The course of a study: its searcher and scheduler, and what a user changed on the way."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ripieno.errors import StudyError
 from ripieno.ledger import Ledger
@@ -87,16 +88,27 @@ class Course:
             self._change(change)
             self.space = searched
 
+    def refine(self, change: Change) -> None:
+        """See :meth:`ripieno.study.Study.refine`; there is room for what is tried."""
+        limit = self._limit
+        more = None if limit is None else limit + len(change.enqueued)
+        self._change(replace(change, trials=more))
+
     def raise_trials(self, trials: int) -> None:
         """Let more trials come; nothing where it is the present number.
 
         Raises:
             StudyError: It is a lower number, or the scheduler starts no more trials.
         """
-        raised = [c.trials for c in self._ledger.changes if c.trials is not None]
-        change = more_trials(trials, raised[-1] if raised else self._settings.trials)
+        change = more_trials(trials, self._limit)
         if change is not None:
             self._change(change)
+
+    @property
+    def _limit(self) -> int | None:
+        """Trials at most, as it stands in the record."""
+        raised = [c.trials for c in self._ledger.changes if c.trials is not None]
+        return raised[-1] if raised else self._settings.trials
 
     def _change(self, change: Change) -> None:
         if self._scheduler is not None and self._strategy.is_own:

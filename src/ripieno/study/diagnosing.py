@@ -14,6 +14,7 @@ from ripieno.space import Space, Value
 from ripieno.study.fixing import fix_values, weigh_classes
 from ripieno.study.inputs import DataInput, ModelInput, find_recipe, read_data
 from ripieno.study.jobs import TuneJob
+from ripieno.study.refining import settled
 
 if TYPE_CHECKING:
     from ripieno.study.study import Study
@@ -97,8 +98,9 @@ def diagnose_study(study: "Study", *, progress: bool) -> Diagnosis:
             fix="pass what it trains: rp.open(path, model=…, data=…).",
         )
     best = study.best
+    config = settled(best)
     found = diagnose(
-        job.recipe, job.data, best.config, seed=study.settings.seed, watch=_teller(show=progress)
+        job.recipe, job.data, config, seed=study.settings.seed, watch=_teller(show=progress)
     )
     edges = find_edges(study.trials, study.settings.objective, study.space)
     measured = {"trial": float(best.id), **(found.measured or {})}

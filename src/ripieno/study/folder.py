@@ -17,6 +17,7 @@ __all__ = [
     "Folder",
     "new_folder",
     "remove_study",
+    "report_path",
     "studies_in",
     "write_whole",
 ]
@@ -241,6 +242,23 @@ def new_folder(name: str) -> Folder:
     while (path := DEFAULT_PARENT / f"{name}-{number}").exists():
         number += 1
     return Folder(path)
+
+
+def report_path(path: str | Path | None, folder: Folder | None) -> Path:
+    """Return where a report is written: to a path, else into a study's folder.
+
+    Raises:
+        StudyError: There is neither.
+    """
+    if path is not None:
+        return Path(path)
+    if folder is not None:
+        return folder.report
+    raise StudyError(
+        "the study lives in memory and has no folder for a report.",
+        where="Study.report()",
+        fix='name a file: study.report("report.html").',
+    )
 
 
 def write_whole(path: Path, text: str) -> None:

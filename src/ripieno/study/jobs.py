@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ripieno.executors import ObjectiveRunner, TogetherRunner
+from ripieno.hypergradient import KnobTuner
 from ripieno.population import PopulationRunner, check_tier
 from ripieno.recipes import CostRunner, Data, Recipe, TrainerRunner, complete
 from ripieno.records import Runner
@@ -62,6 +63,7 @@ class TuneJob:
             seeds=self.seeds,
             tier=check_tier(settings.tier),
             target=settings.ending,
+            tuner=KnobTuner(),
         )
 
 

@@ -8,6 +8,7 @@ from ripieno.diagnostics import Diagnosis
 from ripieno.ensembles import CalibrationName, Combiner, CombinerName, Ensemble
 from ripieno.errors import StudyError
 from ripieno.executors import Crew
+from ripieno.hypergradient import Tuning
 from ripieno.ledger import Ledger
 from ripieno.loop import StopReason
 from ripieno.records import ArtifactStore, Trial, ancestry, config_by_epoch
@@ -19,10 +20,11 @@ from ripieno.study.diagnosing import diagnose_study
 from ripieno.study.disk import Disk, read_size
 from ripieno.study.evaluation import Chosen, Evaluation, evaluate
 from ripieno.study.finding import best_of, front_of, front_results, stored_results, table_of
-from ripieno.study.folder import Folder, write_whole
+from ripieno.study.folder import Folder, report_path, write_whole
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.library import Choices, check_combinable, library_of
 from ripieno.study.places import find_place
+from ripieno.study.refining import Refinement, origin_of
 from ripieno.study.results import BestTrial, Results
 from ripieno.study.running import check_end, refuse_reading
 from ripieno.study.session import Session
@@ -236,6 +238,25 @@ class Study:
         self._reason = None
         return self
 
+    def refine(self, best: int = 3, *, tuning: Tuning | None = None) -> Self:
+        """Tune the best configs by gradient, and let :meth:`run` try what they become as trials.
+
+        Args:
+            best: How many of the best.
+            tuning: What is tuned, and how; None for all that the space searches and can be.
+
+        Raises:
+            StudyError: No trial can be tuned, or the scheduler starts no more trials.
+        """
+        found = Refinement(self._job, self.settings, self.space, tuning)
+        self._course.refine(found.of(self.trials, best))
+        self._reason = None
+        return self
+
+    def origin(self, trial: Trial) -> int | None:
+        """Return the number of the trial that a trial was refined from; None if it was not."""
+        return origin_of(trial, self._ledger.changes)
+
     def ensemble(
         self,
         method: CombinerName | Combiner | None = None,
@@ -312,13 +333,7 @@ class Study:
             ReportError: The file cannot be written.
             StudyError: The study lives in memory, and no path is given.
         """
-        if path is None and self.folder is None:
-            raise StudyError(
-                "the study lives in memory and has no folder for a report.",
-                where="Study.report()",
-                fix='name a file: study.report("report.html").',
-            )
-        target = Path(path) if path is not None else self.folder.report  # type: ignore[union-attr]
+        target = report_path(path, self.folder)
         evaluation = self._evaluate() if self._can_evaluate() else None
         write_page(summarize(self, self.results(), evaluation), target)
         return target

@@ -95,6 +95,10 @@ def test_a_step_off_the_cliff_is_undone_and_halves_the_rate():
     assert torch.equal(w, torch.ones(3))
     loss = parabola(w) * torch.nan
     assert online.step(loss) is False
+    # Nothing has moved since: no step is to blame for what is higher now.
+    rates = online.rates
+    assert online.step(3 * parabola(w)) is True
+    assert online.rates == rates
 
 
 def test_a_gradient_that_is_not_finite_leaves_the_rate():

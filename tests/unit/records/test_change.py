@@ -11,6 +11,7 @@ TRIAL = Trial(-1, Config({"x": 0.1, "on": True}), TrialStatus.PAUSED, ({"loss": 
 @pytest.mark.parametrize(
     "change",
     [
+        Change(enqueued=(Config({"x": 1}), Config({"x": 2})), origins=(4, 0)),
         Change(observed=(TRIAL,), enqueued=(Config({"x": 1, "kind": "a", "none": None}),)),
         Change(observed=(Trial(-3, Config({"x": 0.5}), TrialStatus.FAILED),)),
         Change(space=Space(x=Float(0.0, 1.0)).to_json()),

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ripieno.ensembles.makers.storing import States
 from ripieno.errors import EnsembleError
+from ripieno.hypergradient import KnobTuner
 from ripieno.population import PopulationRunner, TierName
 from ripieno.recipes import Data, Recipe, State
 from ripieno.records import Order, Outcome, OutcomeStatus
@@ -53,7 +54,7 @@ class Members:
     ) -> None:
         self._states = States()
         self._runner = PopulationRunner(
-            recipe, data, seed, tier=tier, samples=samples, measures=False
+            recipe, data, seed, tier=tier, samples=samples, measures=False, tuner=KnobTuner()
         )
 
     def train(self, orders: Sequence[Order]) -> list[Trained]:

@@ -15,6 +15,7 @@ from ripieno.population.optimizers.optimizer import (
     Slots,
     clip,
     clip_values,
+    decay_penalty,
     l1_penalty,
     limit_norms,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Slots",
     "clip",
     "clip_values",
+    "decay_penalty",
     "l1_penalty",
     "limit_norms",
 ]

@@ -18,6 +18,8 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ripieno.recipes import ONLINE, PREVIOUS, RateRule
+
 __all__ = [
     "Numbers",
     "Optimizer",
@@ -27,6 +29,7 @@ __all__ = [
     "clip",
     "clip_values",
     "column",
+    "decay_penalty",
     "l1_penalty",
     "limit_norms",
 ]
@@ -75,10 +78,14 @@ class Optimizer(ABC):
             above 0 in any row; the others cost no arithmetic and no memory.
         decoupled_weight_decay: Whether weights shrink beside the update instead of through
             the gradient, in every row; None for the way that torch has it.
+        online: How the rows' learning rates tune themselves; None for not at all.
+        tuned: Knobs that tune themselves on the validation part.
     """
 
     uses: frozenset[str] = _OPTIONAL
     decoupled_weight_decay: bool | None = None
+    online: RateRule | None = None
+    tuned: tuple[str, ...] = ()
 
     defaults: ClassVar[Mapping[str, float]]
     """Hyperparameters, and their values in torch."""
@@ -97,6 +104,18 @@ class Optimizer(ABC):
     def slots_of(self, name: str) -> tuple[str, ...]:  # noqa: ARG002 - for those that differ
         """Return the names of what is kept for one parameter."""
         return self.slots
+
+    def kept_for(self, name: str) -> tuple[str, ...]:
+        """Return the names of all that is stored with one parameter, and has its shape."""
+        return (*self.slots_of(name), *(() if self.online is None else (PREVIOUS,)))
+
+    @property
+    def row_numbers(self) -> Mapping[str, float]:
+        """What is stored for a row beside the optimizer's own, float64, and its first value."""
+        of_knobs = [f"tuned_{n}{kind}" for n in self.tuned for kind in ("", "_mean", "_square")]
+        counted = ["tuned_steps"] if self.tuned else []
+        of_rate = {} if self.online is None else ONLINE
+        return {**of_rate, **dict.fromkeys([*of_knobs, *counted], 0.0)}
 
     def counts_for(self, name: str) -> bool:  # noqa: ARG002 - for those that differ
         """Say whether torch keeps the number of the step with this parameter."""
@@ -266,6 +285,17 @@ def l1_penalty(parameters: Mapping[str, Tensor], strength: Tensor) -> Tensor:
         return torch.zeros_like(strength)
     total = torch.stack(sums).sum(0)
     return strength.to(total.dtype) * total
+
+
+def decay_penalty(parameters: Mapping[str, Tensor], decay: Tensor) -> Tensor:
+    """Return half of each row's decayed squares: its gradient is the coupled weight decay.
+
+    Args:
+        parameters: ``(members, ...)`` by name.
+        decay: ``(members,)``.
+    """
+    squares = torch.stack([p.square().flatten(1).sum(1) for p in parameters.values()]).sum(0)
+    return 0.5 * decay.to(squares.dtype) * squares
 
 
 def column(numbers: Tensor, parameter: Tensor) -> Tensor:

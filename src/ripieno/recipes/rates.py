@@ -8,7 +8,10 @@ the new gradient ``g``::
     cosine:     lr <- lr * (1 + strength * g.u / (|g| |u|))
 
 Beyond a cliff both forms come too late: one step that is a hundred times too long kills a network
-for good. So a loss of over twice the first one undoes the step before it, and halves the rate.
+for good. So a loss far above the first one undoes the step before it, and halves the rate, but
+only where that step is to blame. Were the loss convex, a step could not raise it by more than the
+gradient says of it, ``g.(w_t - w_{t-1})``; a batch of hard examples has a high loss without that,
+and must not cost half the rate each time that one comes.
 
 The additive form is gradient descent on the learning rate, and its strength has the unit of the
 rate squared over the loss: it has to fit the problem. The cosine form is free of units, and never
@@ -29,6 +32,8 @@ from ripieno.errors import HypergradientError
 __all__ = ["RateRule"]
 
 _USUAL = {"cosine": 0.1, "additive": 1e-3}
+_BLAME = 0.2
+"""Share of what a loss is too high that the gradient must lay on the last step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class RateRule:
     Args:
         form: ``"cosine"`` or ``"additive"``.
         strength: How fast; None for 0.1 (cosine) and 1e-3 (additive).
-        cliff: A loss of more than this many times the first one undoes a step.
+        cliff: A loss of more than this many times the first one undoes the step that is to
+            blame for it.
         lowest: The rate is never below: the additive form would go below zero.
         highest: The rate is never above.
 
@@ -48,7 +54,7 @@ class RateRule:
 
     form: Literal["cosine", "additive"] = "cosine"
     strength: float | None = None
-    cliff: float = 2.0
+    cliff: float = 1.2
     lowest: float = 1e-8
     highest: float = 1e3
 
@@ -74,14 +80,23 @@ class RateRule:
         """The strength, or the usual one."""
         return _USUAL[self.form] if self.strength is None else self.strength
 
-    def fallen(self, loss: Tensor, first: Tensor) -> Tensor:
-        """Return which rows are beyond the cliff, bool; a loss that is NaN is.
+    def fallen(self, loss: Tensor, first: Tensor, *, rise: Tensor) -> Tensor:
+        """Return which rows the last step threw off the cliff, bool; a loss that is NaN is off it.
 
         Args:
             loss: Losses now, ``()`` or ``(members,)``.
             first: Losses before the first step.
+            rise: What the gradient now says of the last step, ``g.(w_t - w_{t-1})``.
         """
-        return ~(loss <= first.abs() * (self.cliff - 1) + first)
+        return ~(loss <= self.edge(first)) & ~(rise < _BLAME * (loss - first))
+
+    def edge(self, first: Tensor) -> Tensor:
+        """Return the largest losses that are not beyond the cliff.
+
+        Args:
+            first: Losses before the first step.
+        """
+        return first.abs() * (self.cliff - 1) + first
 
     def next(self, rate: Tensor, *, product: Tensor, lengths: Tensor) -> Tensor:
         """Return the next learning rate; as it was where a number is not finite.

@@ -16,12 +16,9 @@ __all__ = [
     "STACKED_LOSSES",
     "check_outputs",
     "cross_entropy",
-    "judged_options",
     "stacked_loss",
     "stacked_options",
 ]
-
-_TRAINING_ONLY = frozenset({"label_smoothing", "class_weights", "pos_weight", "focal_gamma"})
 
 
 def cross_entropy(
@@ -90,15 +87,6 @@ def stacked_options(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         elif name != "label_smoothing" or any(found):
             stacked[name] = torch.tensor(found, dtype=torch.float64)
     return stacked
-
-
-def judged_options(options: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the options of a loss that are a part of what a model is judged by.
-
-    Args:
-        options: All that the rows' losses read.
-    """
-    return {name: value for name, value in options.items() if name not in _TRAINING_ONLY}
 
 
 def check_outputs(outputs: Tensor, y: Tensor) -> None:

@@ -15,8 +15,9 @@ from torch import Tensor
 from ripieno.population.alike import alike
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
+from ripieno.population.judged import judged_losses
 from ripieno.population.leaves import Kernels
-from ripieno.population.losses import judged_options, stacked_loss, stacked_options
+from ripieno.population.losses import stacked_options
 from ripieno.population.optimizers import Numbers
 from ripieno.population.stack import Stack
 from ripieno.population.step import Batch, Found, Rules, StackedStep, apply, fresh_statistics
@@ -179,11 +180,9 @@ class OpenStack:
             params: As :attr:`params`.
             rows: Numbers of validation rows, int64; all members see the same.
         """
-        own = judged_options(self._options)
-        outputs = self._forward(params, torch.as_tensor(self.data.validation.x)[rows])
+        x = torch.as_tensor(self.data.validation.x)[rows].to(getattr(torch, self.recipe.dtype))
         y = self._y[rows].unsqueeze(0).expand(self.members, *self._y[rows].shape)
-        losses, weights = stacked_loss(self._rules.loss)(outputs, y, **own)
-        return losses.sum(-1) / weights.sum(-1)
+        return judged_losses(self._step, params, self._arrays, x=x, y=y, shared=True)
 
     @property
     def rates(self) -> Tensor:

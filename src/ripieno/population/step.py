@@ -326,7 +326,7 @@ class _View:
 
 
 def _single(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
-    names, kept = list(found.gradients), layout.optimizer.kept_for
+    names, kept = list(found.gradients), layout.optimizer.slots_of
     return _View(
         parameters={n: arrays[f"model/{n}"] for n in names},
         gradients=found.gradients,

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ripieno.errors import RecipeError
 from ripieno.population.inputs import Inputs
-from ripieno.population.losses import judged_options, stacked_loss
+from ripieno.population.judged import judged_losses
 from ripieno.population.optimizers import FAMILIES, decay_penalty
 from ripieno.population.step import Batch, StackedStep, named
-from ripieno.recipes import LOSS_OPTIONS, draws
+from ripieno.recipes import draws
 
 __all__ = ["KnobTuning", "Tuner", "tuning_of"]
 
@@ -136,22 +136,7 @@ class KnobTuning:
         return loss
 
     def _validation_loss(self, arrays: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Loss:
-        options = {n: arrays[f"hyper/{n}"] for n in self.step.rules.uses & LOSS_OPTIONS}
-
-        def loss(params: dict[str, Tensor], _: dict[str, Tensor]) -> Tensor:
-            outputs = self.step.template.forward(
-                {**named(arrays, "model/"), **params},
-                x,
-                members=len(x),
-                numbers=named(arrays, "number/"),
-                training=False,
-                shared=False,
-            )
-            judged = judged_options(options)
-            losses, weights = stacked_loss(self.step.rules.loss)(outputs, y, **judged)
-            return losses.sum(-1) / weights.sum(-1)
-
-        return loss
+        return lambda params, _: judged_losses(self.step, params, arrays, x=x, y=y)
 
     def _move(
         self, arrays: Mapping[str, Tensor], slopes: Mapping[str, Tensor], rows: Tensor

@@ -13,8 +13,15 @@ TierName = Literal["auto", "compiled", "traced", "leaves", "vmap", "loop"]
 _NAMES: tuple[TierName, ...] = ("auto", "compiled", "traced", "leaves", "vmap", "loop")
 
 _COMMON_KNOBS = frozenset(
-    {"optimizer", "nesterov", "decoupled_weight_decay", "batch_size", "loss", "hypergradient"}
-    | {"hypergradient_strength"}
+    {
+        "optimizer",
+        "nesterov",
+        "decoupled_weight_decay",
+        "batch_size",
+        "loss",
+        "hypergradient",
+        "hypergradient_strength",
+    }
 )
 
 _OWN_NUMBERS = ("dropout", "negative_slope")

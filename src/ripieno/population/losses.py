@@ -12,13 +12,7 @@ from torch import Tensor
 from ripieno.errors import RecipeError
 from ripieno.recipes import LOSSES, LossFunction, find_loss
 
-__all__ = [
-    "STACKED_LOSSES",
-    "check_outputs",
-    "cross_entropy",
-    "stacked_loss",
-    "stacked_options",
-]
+__all__ = ["STACKED_LOSSES", "check_outputs", "cross_entropy", "stacked_loss", "stacked_options"]
 
 
 def cross_entropy(

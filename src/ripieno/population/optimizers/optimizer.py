@@ -294,7 +294,9 @@ def decay_penalty(parameters: Mapping[str, Tensor], decay: Tensor) -> Tensor:
         parameters: ``(members, ...)`` by name.
         decay: ``(members,)``.
     """
-    squares = torch.stack([p.square().flatten(1).sum(1) for p in parameters.values()]).sum(0)
+    squares = torch.stack([p.square().reshape(len(p), -1).sum(1) for p in parameters.values()]).sum(
+        0
+    )
     return 0.5 * decay.to(squares.dtype) * squares
 
 

@@ -294,10 +294,9 @@ def decay_penalty(parameters: Mapping[str, Tensor], decay: Tensor) -> Tensor:
         parameters: ``(members, ...)`` by name.
         decay: ``(members,)``.
     """
-    squares = torch.stack([p.square().reshape(len(p), -1).sum(1) for p in parameters.values()]).sum(
-        0
-    )
-    return 0.5 * decay.to(squares.dtype) * squares
+    squares = [p.square().reshape(len(p), -1).sum(1) for p in parameters.values()]
+    total = torch.stack(squares).sum(0)
+    return 0.5 * decay.to(total.dtype) * total
 
 
 def column(numbers: Tensor, parameter: Tensor) -> Tensor:

@@ -164,8 +164,8 @@ def bilevel(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[Bars]]:
             for searcher in arguments.searchers.split(","):
                 own[searcher]["times_fewer_epochs"] = times_fewer(own["gradient"], own[searcher])
                 own[searcher]["starts_alone"] = times_fewer(own["starts"], own[searcher])
-            per_seed.append({"seed": seed, **own})
             print(f"{name}, seed {seed}: " + "; ".join(told(n, one) for n, one in own.items()))
+            per_seed.append({"seed": seed, **{n: thinned(one) for n, one in own.items()}})
         found[name] = per_seed
         for searcher in arguments.searchers.split(","):
             ratio = median(one[searcher]["times_fewer_epochs"] for one in per_seed)
@@ -284,6 +284,13 @@ def times_fewer(gradient: dict[str, Any], search: dict[str, Any]) -> float:
         if value <= target:
             return round(search["epochs"] / (gradient["epochs_a_point"] * point), 2)
     return 0.0
+
+
+def thinned(one: dict[str, Any]) -> dict[str, Any]:
+    """Keep of a curve of the best so far where it falls: the epochs spent, and the loss."""
+    curve, epochs = one["best_so_far"], one["epochs_a_point"]
+    falls = [n for n, value in enumerate(curve) if not n or value < curve[n - 1]]
+    return {**one, "best_so_far": [[epochs * (n + 1), curve[n]] for n in falls]}
 
 
 def told(name: str, one: dict[str, Any]) -> str:

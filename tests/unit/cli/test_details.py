@@ -53,7 +53,8 @@ def test_a_trial_as_json_is_one_object_with_null_for_what_json_cannot_say(record
     nan = {"metrics": ({"value": float("nan")},), "notes": "2 rows; loop: forced"}
     print_trial(recorded({}, nan), 1, as_json=True)
     assert json.loads(capsys.readouterr().out) == {
-        "trial": 1, "status": "paused", "epochs": 1, "parent": None, "seconds": 1.25,
+        "trial": 1, "status": "paused", "epochs": 1, "parent": None, "refined_from": None,
+        "seconds": 1.25,
         "config": {"kind": "[red]"}, "metrics": {"value": None}, "tier": "loop", "rows": 2,
         "notes": "2 rows; loop: forced", "error": None,
     }  # fmt: skip

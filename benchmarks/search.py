@@ -139,19 +139,11 @@ def value_after(cell: Cell, evaluations: int) -> float:
 def mean_ranks(cells: Mapping[Key, Cell], evaluations: int) -> dict[str, float]:
     """Return each method's rank among all, the mean over problems and seeds; ties share.
 
-    Ranked are the methods that were run on every problem, on the seeds that all of them have.
+    Ranked are the methods that were run on every problem, on :func:`shared_seeds`.
     """
-    runs: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
-    for (problem, method, seed), cell in cells.items():
-        if cell["evaluations"] >= evaluations and "curve" in cell:
-            runs[problem, seed][method] = regret_after(cell, evaluations)
-    problems = {problem for problem, _ in runs}
-    whole = [
-        method
-        for method in _methods(cells)
-        if problems and problems == {problem for (problem, _), run in runs.items() if method in run}
-    ]
-    shared = [run for run in runs.values() if all(method in run for method in whole)]
+    runs, whole = _runs(cells, evaluations), _whole(cells, evaluations)
+    seeds = shared_seeds(cells, evaluations)
+    shared = [run for (_, seed), run in runs.items() if seed in seeds]
     return {
         method: fmean(
             sum(run[other] < run[method] for other in whole)
@@ -161,6 +153,37 @@ def mean_ranks(cells: Mapping[Key, Cell], evaluations: int) -> dict[str, float]:
         for method in whole
         if shared
     }
+
+
+def shared_seeds(cells: Mapping[Key, Cell], evaluations: int) -> list[int]:
+    """Return the seeds that all ranked methods have on every problem: none weighs more."""
+    runs, whole = _runs(cells, evaluations), _whole(cells, evaluations)
+    problems = {problem for problem, _ in runs}
+    return [
+        seed
+        for seed in sorted({seed for _, seed in runs})
+        if all(method in runs[problem, seed] for problem in problems for method in whole)
+    ]
+
+
+def _runs(cells: Mapping[Key, Cell], evaluations: int) -> dict[tuple[str, int], dict[str, float]]:
+    """Return the regret of each method, for every problem and seed."""
+    runs: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+    for (problem, method, seed), cell in cells.items():
+        if cell["evaluations"] >= evaluations and "curve" in cell:
+            runs[problem, seed][method] = regret_after(cell, evaluations)
+    return runs
+
+
+def _whole(cells: Mapping[Key, Cell], evaluations: int) -> list[str]:
+    """Return the methods that were run on every problem."""
+    runs = _runs(cells, evaluations)
+    problems = {problem for problem, _ in runs}
+    return [
+        method
+        for method in _methods(cells)
+        if problems and problems == {problem for (problem, _), run in runs.items() if method in run}
+    ]
 
 
 def _methods(cells: Mapping[Key, Cell]) -> list[str]:
@@ -174,6 +197,7 @@ def write_results(cells: Mapping[Key, Cell], before: dict[str, object]) -> None:
         "what": "curve: [evaluation, best value so far, regret of its config's mean value]",
         "published_after_200": PUBLISHED,
         "mean_ranks": ranks,
+        "ranked_seeds": shared_seeds(cells, AT[-1]),
     }
     written = write_compact("search", results, list(cells.values()))
     table = RESULTS / "search.md"
@@ -187,7 +211,9 @@ def write_results(cells: Mapping[Key, Cell], before: dict[str, object]) -> None:
 def tables(cells: Mapping[Key, Cell], ranks: Mapping[int, Mapping[str, float]]) -> list[str]:
     """Return the results as Markdown."""
     lines = ["# Searchers side by side", "", "Written by `benchmarks/search.py`.", ""]
-    lines += ["Mean rank over problems and seeds (1 is best), and milliseconds a suggestion:", ""]
+    seeds = ", ".join(map(str, shared_seeds(cells, AT[-1]))) or "none"
+    lines += ["Mean rank over problems and the seeds that all ranked methods have on each of them"]
+    lines += [f"(1 is best; seeds: {seeds}), and milliseconds a suggestion:", ""]
     lines += ["| method | " + " | ".join(f"after {at}" for at in AT) + " | ms |"]
     lines += ["|---|" + "---|" * (len(AT) + 1)]
     order = sorted(_methods(cells), key=lambda m: (ranks[AT[-1]].get(m, math.inf), m))

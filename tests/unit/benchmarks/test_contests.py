@@ -44,8 +44,8 @@ def test_each_function_has_its_least_value_where_it_is_said_to_be(load):
 def test_ranks_share_ties_and_leave_out_who_did_not_run_everywhere(load):
     search = load("search")
 
-    def cell(problem, method, regret):
-        return (problem, method, 0), {"evaluations": 25, "curve": [[1, 0.0, regret]]}
+    def cell(problem, method, regret, seed=0):
+        return (problem, method, seed), {"evaluations": 25, "curve": [[1, 0.0, regret]]}
 
     cells = dict(
         [
@@ -56,6 +56,10 @@ def test_ranks_share_ties_and_leave_out_who_did_not_run_everywhere(load):
     )  # fmt: skip
     assert search.mean_ranks(cells, 25) == {"one": 2.25, "two": 1.75, "three": 2.0}
     assert search.mean_ranks(cells, 50) == {}
+    # A seed that one problem lacks would let the others weigh more.
+    cells |= dict([cell("a", each, 9.0 - len(each), seed=1) for each in ("one", "two", "three")])
+    assert search.shared_seeds(cells, 25) == [0]
+    assert search.mean_ranks(cells, 25) == {"one": 2.25, "two": 1.75, "three": 2.0}
 
 
 def test_a_line_that_was_cut_off_is_no_cell(load, tmp_path):

@@ -7,6 +7,9 @@ from ripieno.space import Categorical, Space
 __all__ = ["Choice", "choose_searcher"]
 
 _FEW_TRIALS = 10
+_DEAR_TRIALS = 300
+"""More of them take the Gaussian process minutes, and again when a study is resumed."""
+_FEW_DIMS = 20
 _MANY_TRIALS = 1_000
 _MANY_DIMS = 100
 
@@ -39,7 +42,8 @@ def choose_searcher(space: Space, *, trials: int | None) -> Choice:
         return Choice("grid", f"{budget} are enough for all {int(space.size):,} configs")
     if trials <= _FEW_TRIALS:
         return Choice("sobol", f"{budget} are too few to learn from, but can be spread evenly")
-    # The Gaussian process comes here: few dimensions, and trials that are dear.
+    if trials <= _DEAR_TRIALS and space.dims <= _FEW_DIMS:
+        return Choice("gaussianprocess", f"{kind}: few enough to model all of them together")
     numeric = not any(isinstance(space[name], Categorical) for name in space.searched)
     if trials >= _MANY_TRIALS and numeric and space.dims <= _MANY_DIMS:
         return Choice("cmaes", f"{kind}, all of them numbers: enough to learn how they interact")

@@ -23,14 +23,16 @@ NOTHING = Space(epochs=Constant(3))
         (SMALL, 7, "sobol"),
         (NOTHING, 1, "grid"),
         (MIXED, 10, "sobol"),
-        (MIXED, 11, "treeparzen"),
+        (MIXED, 11, "gaussianprocess"),
+        (MIXED, 301, "treeparzen"),
         (MIXED, 5_000, "treeparzen"),
         (MIXED, None, "treeparzen"),
-        (CELL, 100, "treeparzen"),
+        (CELL, 100, "gaussianprocess"),
         (CELL, 20_000, "grid"),
-        (REALS, 100, "treeparzen"),
+        (REALS, 300, "gaussianprocess"),
         (REALS, 999, "treeparzen"),
         (REALS, 1_000, "cmaes"),
+        (WIDE, 100, "treeparzen"),
         (WIDE, 5_000, "treeparzen"),
     ],
 )
@@ -40,6 +42,8 @@ def test_the_choice_goes_by_trials_dimension_and_kind(space, trials, name):
 
 def test_the_reason_names_what_decided():
     assert choose_searcher(SMALL, trials=100).reason == "100 trials are enough for all 8 configs"
+    reason = choose_searcher(MIXED, trials=40).reason
+    assert reason == "40 trials, 3 hyperparameters: few enough to model all of them together"
     reason = choose_searcher(REALS, trials=2_000).reason
     assert reason.startswith("2,000 trials, 6 hyperparameters, all of them numbers")
     assert "unknown number of trials" in choose_searcher(REALS, trials=None).reason

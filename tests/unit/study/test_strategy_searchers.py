@@ -33,7 +33,7 @@ def test_a_search_by_the_searchers_name_is_carried_out_and_can_be_opened_again(
     assert study.trials[0].config == SPACE.default()
     study.close()
     with rp.open(folder, objective=objective) as again:
-        assert again.settings.searcher == ("treeparzen" if name == "auto" else name)
+        assert again.settings.searcher == ("gaussianprocess" if name == "auto" else name)
         assert again.finished  # replayed from the record: nothing is left to order
 
 
@@ -70,7 +70,7 @@ def test_bohb_is_hyperband_with_a_searcher_that_learns():
 
 def test_auto_says_what_it_picked_and_why():
     study = rp.search(objective, SPACE, metric="loss", searcher="auto", trials=12)
-    text = "treeparzen (12 trials, 2 hyperparameters: quick, and at home in conditional and mixed"
+    text = "gaussianprocess (12 trials, 2 hyperparameters: few enough to model all of them"
     assert study.settings.searcher_in_words.startswith(text)
     assert study.results().searcher == study.settings.searcher_in_words
 

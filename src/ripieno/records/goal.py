@@ -55,11 +55,11 @@ class Limit:
         except (AssertionError, ValueError):
             raise _unreadable(text) from None
 
-    def violation(self, metrics: Metrics) -> float:
-        """Return by how much a row breaks the limit, 0.0 where it keeps it.
+    def excess(self, metrics: Metrics) -> float:
+        """Return how far a row is beyond the limit, negative where it keeps it.
 
         It is counted in bounds (in ones where the bound is 0), so that those of several
-        limits can be added. A value of NaN breaks any limit without end.
+        limits can be added. A value of NaN lies beyond any limit, without end.
 
         Raises:
             SearchError: The row does not hold the metric.
@@ -68,7 +68,15 @@ class Limit:
         if math.isnan(value):
             return math.inf
         beyond = value - self.bound if self.relation == "<=" else self.bound - value
-        return max(beyond, 0.0) / (abs(self.bound) or 1.0)
+        return beyond / (abs(self.bound) or 1.0)
+
+    def violation(self, metrics: Metrics) -> float:
+        """Return by how much a row breaks the limit, 0.0 where it keeps it.
+
+        Raises:
+            SearchError: The row does not hold the metric.
+        """
+        return max(self.excess(metrics), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

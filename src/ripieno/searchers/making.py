@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import SearchError
-from ripieno.records import Config, Objective
+from ripieno.records import Config, Goal, Objective
 from ripieno.searchers.bananas import Bananas
 from ripieno.searchers.blocks import Blocks
 from ripieno.searchers.cmaes import CmaEs
@@ -18,6 +18,7 @@ from ripieno.searchers.grid import Grid
 from ripieno.searchers.local_search import LocalSearch
 from ripieno.searchers.random import Random
 from ripieno.searchers.reinforce import Reinforce
+from ripieno.searchers.scalarized import SCALARIZED, Scalarized
 from ripieno.searchers.searcher import Searcher, SwappingSearcher
 from ripieno.searchers.sobol import Sobol
 from ripieno.searchers.tree_parzen import TreeParzen
@@ -37,6 +38,8 @@ _NAMES = (
     "reinforce",
     "bananas",
 )
+_NO_ONE_NUMBER = frozenset({"grid", "random", "sobol", "gaussianprocess"})
+"""Those that know several objectives and limits, or look at none."""
 
 
 def searcher_names() -> tuple[str, ...]:
@@ -49,7 +52,7 @@ def make_searcher(
     space: Space,
     *,
     seed: int,
-    objective: Objective | None = None,
+    objective: Objective | Goal | None = None,
     shared: Collection[str] = (),
     block: int = 1,
     random_share: float = 0.0,
@@ -63,7 +66,9 @@ def make_searcher(
             What ``"auto"`` stands for, :func:`choose_searcher` says.
         space: What to search.
         seed: A whole number from 0 up; a grid has no use for it.
-        objective: What makes a trial good; needed by those that learn.
+        objective: What makes a trial good; needed by those that learn. The Gaussian process
+            knows several objectives and limits; the others see one number for them
+            (:class:`Scalarized`).
         shared: Names that ``block`` suggestions in a row have in common.
         block: See :class:`Random` and :class:`Blocks`; a grid, a Sobol' sequence and a searcher
             that cannot swap have no use for it.
@@ -76,6 +81,7 @@ def make_searcher(
         SpaceError: A grid over a continuous space, or a space whose constraints leave
             hardly any config.
     """
+    goal = None if objective is None else Goal.of(objective)
     searcher: Searcher
     match name:
         case "grid":
@@ -85,34 +91,38 @@ def make_searcher(
         case "sobol":
             searcher = Sobol(space, seed)
         case _ if name in _NAMES:
-            if objective is None:
+            if goal is None:
                 raise SearchError(
                     f"the searcher {name!r} learns from trials, and objective = None.",
                     where=f"make_searcher({name!r}, space)",
                     fix="pass the objective: Objective('loss', 'minimize').",
                 )
             searcher = _learner(
-                name, space, objective, seed=seed, random_share=random_share, encode=encode
+                name, space, goal, seed=seed, random_share=random_share, encode=encode
             )
             if block > 1 and shared and isinstance(searcher, SwappingSearcher):
                 searcher = Blocks(searcher, space, shared=shared, block=block)
         case _:
             raise _unknown(name)
-    return Enqueued([space.default()], searcher)
+    searcher = Enqueued([space.default()], searcher)
+    if goal is None or goal.is_plain or name in _NO_ONE_NUMBER:
+        return searcher
+    return Scalarized(searcher, goal, seed=seed)
 
 
 def _learner(
     name: str,
     space: Space,
-    objective: Objective,
+    goal: Goal,
     *,
     seed: int,
     random_share: float,
     encode: Callable[[Config], NDArray[np.float64]] | None,
 ) -> Searcher:
+    objective = goal.first if goal.is_plain else SCALARIZED
     match name:
         case "gaussianprocess":
-            return GaussianProcess(space, objective, seed)
+            return GaussianProcess(space, goal, seed)
         case "cmaes":
             return CmaEs(space, objective, seed)
         case "evolution":

@@ -10,8 +10,6 @@ from ripieno.population import deciding_names
 from ripieno.records import Change, Config, Goal, Objective
 from ripieno.schedulers import Scheduler, make_scheduler
 from ripieno.searchers import (
-    SCALARIZED,
-    Scalarized,
     Searcher,
     Steered,
     choose_searcher,
@@ -105,18 +103,16 @@ class Strategy:
             return self._searcher
         stacked = settings.tier is not None
         block = _BLOCK if settings.trials is None else settings.trials // _ARCHITECTURES
-        seed, goal = _seed(settings.seed, changes), settings.goal
-        searcher = make_searcher(
+        return make_searcher(
             settings.searcher,
             space,
-            seed=seed,
-            objective=goal.first if goal.is_plain else SCALARIZED,
+            seed=_seed(settings.seed, changes),
+            objective=settings.goal,
             shared=deciding_names(space) if stacked else (),
             block=max(1, min(block, _BLOCK)) if stacked else 1,
             random_share=_RANDOM_SHARE if settings.scheduler in _RUNGS else 0.0,
             encode=_encoding(space),
         )
-        return searcher if goal.is_plain else Scalarized(searcher, goal, seed=seed)
 
 
 def _encoding(space: Space) -> Callable[[Config], NDArray[np.float64]] | None:

@@ -38,6 +38,8 @@ def test_a_violation_is_counted_in_bounds():
     assert Limit("accuracy", ">=", 0.8).violation({"accuracy": 0.6}) == pytest.approx(0.25)
     assert Limit("gap", "<=", 0.0).violation({"gap": 3.0}) == 3.0
     assert Limit("ms", "<=", 5.0).violation({"ms": math.nan}) == math.inf
+    assert Limit("ms", "<=", 5.0).excess({"ms": 2.5}) == -0.5
+    assert Limit("accuracy", ">=", 0.8).excess({"accuracy": 0.6}) == pytest.approx(0.25)
     with pytest.raises(SearchError, match="'ms' was not reported"):
         Limit("ms", "<=", 5.0).violation({"loss": 1.0})
 

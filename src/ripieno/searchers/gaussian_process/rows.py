@@ -19,11 +19,14 @@ class Rows:
         units: Canonical coordinates of the configs, shape ``(rows, dims)``.
         shares: The epoch reached, 1.0 for the full budget, shape ``(rows,)``.
         badness: Less is better, shape ``(rows, objectives)``; not finite where it failed.
+        excess: How far beyond each limit a row is, negative where it keeps it, shape
+            ``(rows, limits)``; not finite where it failed.
     """
 
     units: Units
     shares: NDArray[np.float64]
     badness: NDArray[np.float64]
+    excess: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.units)
@@ -37,6 +40,8 @@ class Rows:
         if len(self) <= most:
             return self
         ranks = np.argsort(np.argsort(self.badness, axis=0, kind="stable"), axis=0).min(axis=1)
+        # What breaks a limit comes after all that keeps them.
+        ranks[(self.excess > 0.0).any(axis=1)] += len(self)
         best = np.argsort(ranks, kind="stable")[: most // 2]
         latest = np.arange(len(self) - most // 4, len(self))
         kept = np.union1d(best, latest)
@@ -45,7 +50,7 @@ class Rows:
         lots = np.random.default_rng(seed).random(len(self))
         drawn = rest[np.argsort(lots[rest], kind="stable")[: most - len(kept)]]
         kept = np.sort(np.concatenate([kept, drawn]))
-        return Rows(self.units[kept], self.shares[kept], self.badness[kept])
+        return Rows(self.units[kept], self.shares[kept], self.badness[kept], self.excess[kept])
 
 
 def share(epochs: int, *, most: int) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ripieno.errors import SearchError
-from ripieno.records import Config, Objective, Trial
+from ripieno.records import Config, Goal, Objective, Trial
 from ripieno.searchers.gaussian_process.layout import Layout, Units, key_of
 from ripieno.searchers.gaussian_process.rows import Rows, share
 from ripieno.searchers.seeds import check_seed
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ripieno.searchers.gaussian_process.surrogate import Surrogate
 
 __all__ = ["GaussianProcess"]
+
+Numbers = tuple[float, ...]
 
 _INCUMBENTS = 5
 _PENDING = 128
@@ -30,9 +32,10 @@ class GaussianProcess:
     The first suggestions are points of a scrambled Sobol' sequence. From then on, a Gaussian
     process is fitted to all that was observed, and the config with the largest logarithm of
     the expected improvement is suggested; with several objectives, of the gain in hypervolume
-    of the Pareto front. Where results are noisy, it is the improvement on what the best
-    configs may truly be. What pending suggestions may give is part of the expectation, so
-    that a batch spreads.
+    of the Pareto front; with limits, times the probability that a config keeps them, which is
+    all that counts as long as none does. Where results are noisy, it is the improvement on
+    what the best configs may truly be. What pending suggestions may give is part of the
+    expectation, so that a batch spreads.
 
     Conditional hyperparameters are modelled like all others. A trial that diverged or failed
     counts as one that gave the worst result so far. Where trials were observed after unlike
@@ -50,7 +53,7 @@ class GaussianProcess:
 
     Args:
         space: What to search.
-        objective: What makes a trial good; several for a Pareto front.
+        objective: What makes a trial good; several for a Pareto front, a goal for limits.
         seed: A whole number from 0 up.
         epochs: Epochs of the full budget; None for the most that was observed.
         initial: Suggestions before the model is asked.
@@ -63,15 +66,17 @@ class GaussianProcess:
     def __init__(
         self,
         space: Space,
-        objective: Objective | Sequence[Objective],
+        objective: Objective | Goal | Sequence[Objective],
         seed: int = 0,
         *,
         epochs: int | None = None,
         initial: int = 8,
         most_rows: int = 400,
     ) -> None:
-        self._objectives = (objective,) if isinstance(objective, Objective) else tuple(objective)
-        _check(len(self._objectives), epochs=epochs, initial=initial, most_rows=most_rows)
+        _check(epochs=epochs, initial=initial, most_rows=most_rows)
+        if isinstance(objective, Sequence):
+            objective = Goal(tuple(objective))
+        self._goal = Goal.of(objective)
         self._space = space
         self._seed = check_seed(seed, where="GaussianProcess")
         self._epochs = epochs
@@ -80,7 +85,7 @@ class GaussianProcess:
         self._layout = Layout(space)
         self._design = Sobol(space, seed)
         self._rest: Iterator[Config] | None = None
-        self._seen: dict[tuple[int, int], tuple[Units, tuple[float, ...]]] = {}
+        self._seen: dict[tuple[int, int], tuple[Units, Numbers, Numbers]] = {}
         self._pending: dict[bytes, Units] = {}
         self._tried: set[bytes] = set()
         self._given = 0
@@ -109,8 +114,7 @@ class GaussianProcess:
             unit = self._space.encode(trial.config)
             self._pending.pop(key_of(unit), None)
             self._tried.add(key_of(unit))
-            values = tuple(each.badness(trial.value(each)) for each in self._objectives)
-            self._seen[trial.id, trial.epochs] = unit, values
+            self._seen[trial.id, trial.epochs] = unit, *self._numbers(trial)
             self._stale = True
 
     def swap(self, suggested: Config, given: Config) -> None:
@@ -121,6 +125,16 @@ class GaussianProcess:
         self._rest = None
         self._take(given)
 
+    def _numbers(self, trial: Trial) -> tuple[Numbers, Numbers]:
+        """Return a trial's badness in each objective, and how far it is beyond each limit."""
+        goal = self._goal
+        # A trial of elsewhere may lack some of several metrics; a lone one is misspelt.
+        lacking = not goal.is_plain and not trial.metrics.keys() >= set(goal.metrics)
+        merit = None if lacking else goal.merit(trial)
+        if merit is None:
+            return (math.inf,) * len(goal.objectives), (math.inf,) * len(goal.limits)
+        return merit.badness, tuple(limit.excess(trial.metrics) for limit in goal.limits)
+
     def _take(self, config: Config) -> None:
         unit = self._space.encode(config)
         self._pending[key_of(unit)] = unit
@@ -128,7 +142,7 @@ class GaussianProcess:
 
     def _next(self) -> Config | None:
         """Return a config that was not tried; None where there is none."""
-        known = sum(all(map(math.isfinite, values)) for _, values in self._seen.values())
+        known = sum(all(map(math.isfinite, badness)) for _, badness, _ in self._seen.values())
         if self._given >= self._initial and known >= 2:
             for unit in self._proposals():
                 config = self._space.decode(unit)
@@ -187,22 +201,16 @@ class GaussianProcess:
 
     def _rows(self) -> Rows:
         most = self._epochs or max(epochs for _, epochs in self._seen)
-        units, values = zip(*self._seen.values(), strict=True)
-        badness = np.array(values)
+        units, badnesses, excesses = zip(*self._seen.values(), strict=True)
+        badness = np.array(badnesses)
         # A trial that failed would have failed at the full budget too.
         failed = ~np.isfinite(badness).all(axis=1)
         shares = np.array([share(epochs, most=most) for _, epochs in self._seen])
-        return Rows(np.array(units), np.where(failed, 1.0, shares), badness)
+        return Rows(np.array(units), np.where(failed, 1.0, shares), badness, np.array(excesses))
 
 
-def _check(objectives: int, *, epochs: int | None, initial: int, most_rows: int) -> None:
+def _check(*, epochs: int | None, initial: int, most_rows: int) -> None:
     where = f"GaussianProcess(space, …, {epochs=}, {initial=}, {most_rows=})"
-    if not objectives:
-        raise SearchError(
-            "there is no objective to model.",
-            where=where,
-            fix='name one: GaussianProcess(space, Objective("loss")).',
-        )
     if (epochs is not None and epochs < 1) or initial < 2 or most_rows < 16:
         raise SearchError(
             "a number is too small for a model to be fitted.",

@@ -1,4 +1,9 @@
-"""The model of the objectives, kept from one suggestion to the next."""
+"""The model of the objectives and limits, kept from one suggestion to the next.
+
+Source: J. R. Gardner, M. J. Kusner, Z. Xu, K. Q. Weinberger, J. P. Cunningham, "Bayesian
+Optimization with Inequality Constraints", ICML 2014 (what is expected of a point, times the
+probability that it keeps the limits).
+"""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +26,7 @@ from ripieno.searchers.gaussian_process.layout import Layout, Units, key_of
 from ripieno.searchers.gaussian_process.posterior import Posterior
 from ripieno.searchers.gaussian_process.proposing import Acquisition
 from ripieno.searchers.gaussian_process.rows import Rows
-from ripieno.searchers.gaussian_process.targets import standardized
+from ripieno.searchers.gaussian_process.targets import signed, standardized
 
 __all__ = ["Surrogate"]
 
@@ -58,7 +63,9 @@ class Surrogate:
         inputs = np.column_stack([rows.units, rows.shares]) if varied else rows.units
         points = torch.from_numpy(inputs)
         categorical = torch.from_numpy(np.append(self._layout.categorical, [False] * varied) > 0)
-        targets = torch.from_numpy(np.apply_along_axis(standardized, 0, rows.badness))
+        columns = [standardized(each) for each in rows.badness.T]
+        columns += [signed(each) for each in rows.excess.T]
+        targets = torch.from_numpy(np.column_stack(columns))
         if self._hypers and len(self._hypers[0].lengthscales) != points.shape[1]:
             self._hypers = ()
         if not self._hypers or abs(len(rows) - self._fitted_to) >= max(1, _GROWTH * len(rows)):
@@ -68,12 +75,15 @@ class Surrogate:
             Posterior.of(points, column, kernel=hyper.kernel(categorical), hyper=hyper)
             for hyper, column in zip(self._hypers, targets.T, strict=True)
         )
-        self._known = _Known(rows.units, targets, posteriors, whole=not varied)
+        count = rows.badness.shape[1]
+        objectives, limits = posteriors[:count], posteriors[count:]
+        self._known = _Known(rows.units, targets, objectives, limits, whole=not varied)
 
     def incumbents(self, count: int) -> Units:
         """Return the configs that are expected to be best at the full budget, best first.
 
-        With several objectives, those that no other one is expected to dominate.
+        With several objectives, those that no other one is expected to dominate; with
+        limits, those first that are expected to keep them.
         """
         return self._learnt.incumbents(count)
 
@@ -91,7 +101,8 @@ class Surrogate:
         expected = plain(pending, seed=seed)
 
         def believed(points: Tensor) -> Tensor:
-            return expected(points) + self._beliefs.weight(points, observed=observed)
+            weight = self._beliefs.weight(points, observed=observed)
+            return expected(points) + known.keeping(points) + weight
 
         return believed
 
@@ -114,25 +125,32 @@ class Surrogate:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The posterior of each objective, given some rows.
+    """The posterior of each objective and limit, given some rows.
 
     Args:
         units: The rows' configs, shape ``(rows, dims)``.
-        targets: Standardised, shape ``(rows, objectives)``.
+        targets: Standardised, shape ``(rows, objectives + limits)``.
         posteriors: One an objective.
+        limits: One a limit; what is at most 0 keeps it.
         whole: Whether all rows are of the full budget; else its share is the last coordinate.
     """
 
     units: Units
     targets: Tensor
     posteriors: tuple[Posterior, ...]
+    limits: tuple[Posterior, ...]
     whole: bool
 
     def incumbents(self, count: int) -> Units:
         means = torch.cat([p.predict(self._full(self.units))[0] for p in self.posteriors], dim=1)
         order = np.argsort(means.mean(1).numpy(), kind="stable")
+        violation = self._violation(self.units)
         if len(self.posteriors) > 1:
-            order = np.concatenate([order[~_dominated(means)[order]], order])
+            # What breaks a limit dominates nothing that keeps them all.
+            broken = torch.from_numpy(violation > 0.0)[:, None]
+            dominated = _dominated(means.masked_fill(broken, math.inf))
+            order = np.concatenate([order[~dominated[order]], order])
+        order = order[np.argsort(violation[order], kind="stable")]
         found: dict[bytes, Units] = {}
         for row in order:
             found.setdefault(key_of(self.units[row]), self.units[row])
@@ -143,9 +161,11 @@ class _Known:
     def improvement(self, pending: Units, *, seed: int) -> Acquisition:
         """Return the expected improvement on the best value, whatever that may be."""
         (posterior,) = self.posteriors
-        exact = self.whole and posterior.hyper.noise <= _NOISELESS
+        exact = self.whole and not self.limits and posterior.hyper.noise <= _NOISELESS
         baseline = pending[:0] if exact else self.incumbents(_BASELINE)
-        drawn = np.concatenate([baseline, pending])
+        drawn = self._allowed(np.concatenate([baseline, pending]))
+        if not exact and not len(drawn):
+            return _indifferent
         best = torch.full((1,), math.inf, dtype=torch.float64)
         if exact:
             best = self.targets.min()[None]
@@ -161,7 +181,9 @@ class _Known:
 
     def hypervolume(self, pending: Units, *, seed: int) -> Acquisition:
         """Return the expected gain in hypervolume on the front, whatever that may be."""
-        drawn = np.concatenate([self.incumbents(_FRONT), pending])
+        drawn = self._allowed(np.concatenate([self.incumbents(_FRONT), pending]))
+        if not len(drawn):
+            return _indifferent
         posteriors = [
             posterior.draw(self._full(drawn), _normals(len(drawn), seed=seed + index))
             for index, posterior in enumerate(self.posteriors)
@@ -178,12 +200,36 @@ class _Known:
 
         return expected
 
+    def keeping(self, points: Tensor) -> Tensor:
+        """Return the logarithm of the probability that points keep all limits."""
+        total = torch.zeros(len(points), dtype=torch.float64)
+        for limit in self.limits:
+            mean, variance = limit.predict(self._full(points))
+            total = total + torch.special.log_ndtr(-mean[:, 0] / variance.sqrt())
+        return total
+
+    def _allowed(self, units: Units) -> Units:
+        """Return the configs that are expected to keep the limits."""
+        return units[self._violation(units) <= 0.0]
+
+    def _violation(self, units: Units) -> NDArray[np.float64]:
+        """Return by how much configs are expected to break the limits, shape ``(count,)``."""
+        total = np.zeros(len(units))
+        for limit in self.limits:
+            total += limit.predict(self._full(units))[0][:, 0].clamp_min(0.0).numpy()
+        return total
+
     def _full(self, points: Units | Tensor) -> Tensor:
         """Return points of the cube as inputs of the model, at the full budget."""
         inputs = torch.as_tensor(points)
         if self.whole:
             return inputs
         return torch.cat([inputs, torch.ones(len(inputs), 1, dtype=inputs.dtype)], dim=1)
+
+
+def _indifferent(points: Tensor) -> Tensor:
+    """Expect the same of all points: nothing keeps the limits that could be improved on."""
+    return torch.zeros(len(points), dtype=torch.float64)
 
 
 def _normals(count: int, *, seed: int) -> Tensor:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["standardized"]
+__all__ = ["signed", "standardized"]
 
 Column = NDArray[np.float64]
 
@@ -27,6 +27,21 @@ def standardized(badness: Column) -> Column:
     spread = float(targets.std())
     centered: Column = targets - targets.mean()
     return centered / (spread if spread > 0.0 else 1.0)
+
+
+def signed(excess: Column) -> Column:
+    """Return targets of a limit: what keeps it is negative, what breaks it positive.
+
+    Args:
+        excess: How far beyond the limit, shape ``(rows,)``. What is not finite failed, and
+            counts as the worst that was seen.
+    """
+    finite = np.isfinite(excess)
+    if not finite.any():
+        return np.zeros_like(excess)
+    width = float(np.median(np.abs(excess[finite])))
+    drawn: Column = np.arcsinh(np.where(finite, excess, excess[finite].max()) / (width or 1.0))
+    return drawn
 
 
 def _drawn_in(values: Column) -> Column:

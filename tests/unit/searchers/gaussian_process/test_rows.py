@@ -6,7 +6,13 @@ from ripieno.searchers.gaussian_process.rows import Rows, share
 
 def rows(count):
     rng = np.random.default_rng(0)
-    return Rows(np.arange(count)[:, None] / count, np.ones(count), rng.random((count, 1)))
+    badness = rng.random((count, 1))
+    return made(np.arange(count)[:, None] / count, badness)
+
+
+def made(units, badness, excess=None):
+    free = np.empty((len(units), 0))
+    return Rows(units, np.ones(len(units)), badness, free if excess is None else excess)
 
 
 def test_the_best_and_the_latest_are_kept_in_sequence():
@@ -26,7 +32,7 @@ def test_few_rows_are_all_kept():
 
 def test_one_row_more_changes_little():
     whole = rows(1_001)
-    before = Rows(whole.units[:-1], whole.shares[:-1], whole.badness[:-1]).thinned(200, seed=3)
+    before = made(whole.units[:-1], whole.badness[:-1]).thinned(200, seed=3)
     after = whole.thinned(200, seed=3)
     assert len(set(after.units[:, 0]) - set(before.units[:, 0])) <= 4
 
@@ -34,8 +40,15 @@ def test_one_row_more_changes_little():
 def test_failed_rows_are_not_among_the_best():
     badness = np.full((100, 1), np.inf)
     badness[:20, 0] = np.arange(20)
-    kept = Rows(np.arange(100)[:, None], np.ones(100), badness).thinned(40, seed=0)
+    kept = made(np.arange(100)[:, None], badness).thinned(40, seed=0)
     assert set(range(20)) <= set(kept.units[:, 0].astype(int).tolist())
+
+
+def test_rows_that_break_a_limit_are_not_among_the_best():
+    badness = np.arange(100.0)[:, None]
+    excess = np.where(badness < 50.0, 1.0, -1.0)
+    kept = made(badness, badness, excess).thinned(40, seed=0)
+    assert set(range(50, 70)) <= set(kept.units[:, 0].astype(int).tolist())
 
 
 def test_an_epoch_has_its_place_on_a_logarithmic_scale():

@@ -208,5 +208,5 @@ def test_numbers_out_of_range_are_refused(settings, problem):
 
 
 def test_a_search_for_nothing_is_refused():
-    with pytest.raises(SearchError, match="no objective"):
+    with pytest.raises(SearchError, match="no metric"):
         GaussianProcess(PLANE, [])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ripieno.searchers.gaussian_process.targets import standardized
+from ripieno.searchers.gaussian_process.targets import signed, standardized
 
 
 def test_targets_have_mean_zero_and_variance_one_and_keep_their_sequence():
@@ -35,3 +35,12 @@ def test_the_better_half_is_moved_and_stretched_and_not_bent():
 @pytest.mark.parametrize("numbers", [[2.0, 2.0, 2.0], [np.inf, np.nan]])
 def test_numbers_that_say_nothing_are_all_the_mean(numbers):
     assert standardized(np.array(numbers)).tolist() == [0.0] * len(numbers)
+
+
+def test_a_limit_keeps_its_sign_and_its_sequence():
+    excess = np.array([-2.0, -0.5, 0.0, 1.0, 1e9, np.inf])
+    targets = signed(excess)
+    assert np.sign(targets).tolist() == [-1.0, -1.0, 0.0, 1.0, 1.0, 1.0]
+    assert (np.diff(targets[:5]) > 0.0).all()
+    assert targets[5] == targets[4] < 50.0
+    assert signed(np.array([np.nan, np.inf])).tolist() == [0.0, 0.0]

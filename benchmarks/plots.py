@@ -13,6 +13,10 @@ ACROSS, TALL = 3, 220
 TOP, LEGEND = 64, 18
 
 
+_LETTER = 0.6
+"""Width of a letter in sizes of its font."""
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A line, and perhaps a band around it.
@@ -118,7 +122,9 @@ class _Frame:
         )
 
     def draw(self, sheet: Sheet, looks: dict[str, tuple[str, str]]) -> None:
-        sheet.text((self.left, self.top - 8), self.panel.title, weight=600)
+        title = self.panel.title
+        size = min(12, int((self.right - self.left) / (_LETTER * max(1, len(title)))))
+        sheet.text((self.left, self.top - 8), title, size=size, weight=600)
         for value in _ticks(self.ys, log=self.log_y):
             share = (self.to_y(value) - self.ys[0]) / (self.ys[1] - self.ys[0])
             y = self.bottom - share * (self.bottom - self.top)

@@ -49,9 +49,10 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 	$(BIN)/python benchmarks/pbt.py
 	$(BIN)/python benchmarks/multi_fidelity.py
 
-benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, 70 minutes; needs RIPIENO_DATA
+benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, two hours; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/data_sets.py
 	$(BIN)/python benchmarks/nas201.py
+	$(BIN)/python benchmarks/architectures.py
 
 benchmarks-search: $(VENV)/.ready  ## every searcher beside Optuna's, an hour or two; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/search.py

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Cell", "read_cells", "run_cells"]
+__all__ = ["Cell", "Task", "read_cells", "run_cells"]
 
 Cell = dict[str, Any]
 """What one run gave; ``problem``, ``method`` and ``seed`` are its key."""
 Task = tuple[Any, ...]
+"""What a process is told of one run."""
 
 
 def read_cells(*paths: Path) -> dict[tuple[str, str, int], Cell]:

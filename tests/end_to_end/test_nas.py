@@ -23,3 +23,13 @@ def test_an_architecture_is_searched_trained_drawn_and_can_be_used(ripieno):
     np.savez(ripieno.folder / "rows.npz", x=data.test.x[:5, 0])
     answers = ripieno("predict", "study", "rows.npz").stdout.splitlines()
     assert len(answers) == 6
+
+
+def test_what_cannot_be_searched_is_said_before_a_supernet_is_trained(ripieno):
+    message = ripieno.refused("nas", "digits", "--space", "macro")
+    assert "the space 'macro' has no supernet" in message
+    (ripieno.folder / "taken").mkdir()
+    (ripieno.folder / "taken" / "notes.txt").write_text("mine")
+    message = ripieno.refused("nas", "digits", "--out", "taken")
+    assert "is not empty and holds no study" in message
+    assert "supernet" not in message

@@ -50,7 +50,9 @@ def said_plainly(folder: Path | None = None) -> Iterator[None]:
         _say_what_the_system_said(error)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
-        print("\nStopped. What was finished is recorded.", file=sys.stderr)  # noqa: T201
+        begun = folder is None or _holds_study(folder)
+        told = "What was finished is recorded." if begun else "The study had not begun."
+        print(f"\nStopped. {told}", file=sys.stderr)  # noqa: T201 - our output
         if folder is not None:
             _say_how_to_go_on(folder)
         raise typer.Exit(INTERRUPTED) from None
@@ -92,6 +94,9 @@ def _warned_plainly() -> Iterator[None]:
 
 
 def _say_how_to_go_on(folder: Path) -> None:
-    if not any((folder / name).is_file() for name in ("study.db", "storage.json")):
-        return  # the study had not begun
-    print(f"Go on with: ripieno resume {folder}", file=sys.stderr)  # noqa: T201 - our output
+    if _holds_study(folder):
+        print(f"Go on with: ripieno resume {folder}", file=sys.stderr)  # noqa: T201 - our output
+
+
+def _holds_study(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("study.db", "storage.json"))

@@ -1,5 +1,6 @@
 """``ripieno nas``: from images to an architecture, trained and explained."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,11 +72,19 @@ def nas(
     search_epochs: Annotated[
         int, typer.Option(min=1, help="Epochs of the supernet, for methods with one.")
     ] = 50,
+    restarts: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Supernets, each from another beginning, small ones at once; by gradient "
+            "alone. What each has found is trained.",
+        ),
+    ] = 1,
     trials: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Configurations to train \\[with a supernet 1: what was found, from scratch].",
+            help="Configurations to train \\[with a supernet what was found, from scratch].",
             show_default=False,
         ),
     ] = None,
@@ -140,10 +149,11 @@ def nas(
             space.value,
             method.value,
             search_epochs=search_epochs,
+            restarts=restarts,
             trials=trials,
             image_size=None if image_size is None else read_size(image_size),
             seed=seed,
-            report=_say,
+            report=_Teller(search_epochs),
             epochs=epochs,
             minutes=minutes,
             metric=metric,
@@ -155,13 +165,34 @@ def nas(
             overwrite=overwrite,
         )
         with study:
+            _say_why_stopped(folder / "architecture.json")
             print_end(study, as_json=as_json)
 
 
-def _say(epoch: "SearchEpoch") -> None:
-    sharp = "" if epoch.eigenvalue is None else f", eigenvalue {epoch.eigenvalue:.3g}"
-    typer.echo(
-        f"supernet: training loss {epoch.train_loss:.3f}, held-out loss {epoch.loss:.3f}, "
-        f"{epoch.skips} shortcuts{sharp}",
-        err=True,
-    )
+class _Teller:
+    """Says a line about every epoch of the supernet.
+
+    Args:
+        epochs: Of the whole search.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs, self._done = epochs, 0
+
+    def __call__(self, epoch: "SearchEpoch") -> None:
+        """Say what there is to see after an epoch."""
+        self._done += 1
+        sharp = "" if epoch.eigenvalue is None else f", eigenvalue {epoch.eigenvalue:.3g}"
+        typer.echo(
+            f"supernet, epoch {self._done} of {self._epochs}: "
+            f"training loss {epoch.train_loss:.3f}, held-out loss {epoch.loss:.3f}, "
+            f"{epoch.skips} shortcuts{sharp}",
+            err=True,
+        )
+
+
+def _say_why_stopped(told: Path) -> None:
+    """Say why the guard stopped the search of a supernet, where it did."""
+    reason = json.loads(told.read_text())["stopped"] if told.is_file() else None
+    if reason is not None:
+        typer.echo(f"supernet: stopped, as {reason}; an earlier architecture was taken", err=True)

@@ -2,7 +2,14 @@
 
 from ripieno.nas.cells import Gates
 from ripieno.nas.collapse import Guard, dominant_eigenvalue
-from ripieno.nas.costs import Cost, front, limited, measure_cost, measure_latency
+from ripieno.nas.costs import (
+    Cost,
+    front,
+    limited,
+    limited_again,
+    measure_cost,
+    measure_latency,
+)
 from ripieno.nas.enas import Enas
 from ripieno.nas.found import Found, SearchEpoch
 from ripieno.nas.graphs import graphs_of
@@ -11,6 +18,8 @@ from ripieno.nas.paths import path_encoding
 from ripieno.nas.proxies import PROXIES, jacov, naswot, parameter_count, score, snip, synflow
 from ripieno.nas.recipe import nas
 from ripieno.nas.relaxations import RELAXATIONS, Darts, DrNas, Gdas, PcDarts, Relaxation
+from ripieno.nas.restarts import search_supernets
+from ripieno.nas.rows import Restart
 from ripieno.nas.searching import METHODS, search_supernet
 from ripieno.nas.spaces import (
     cell_space,
@@ -37,6 +46,7 @@ __all__ = [
     "Guard",
     "PcDarts",
     "Relaxation",
+    "Restart",
     "SearchEpoch",
     "Supernet",
     "cell_space",
@@ -47,6 +57,7 @@ __all__ = [
     "graphs_of",
     "jacov",
     "limited",
+    "limited_again",
     "macro_space",
     "measure_cost",
     "measure_latency",
@@ -56,6 +67,7 @@ __all__ = [
     "path_encoding",
     "score",
     "search_supernet",
+    "search_supernets",
     "snip",
     "synflow",
     "to_cell_string",

@@ -8,13 +8,16 @@ Source: Zela et al., "Understanding and robustifying differentiable architecture
 2020 (eigenvalues); Liang et al., "DARTS+", 2019 (counting shortcuts).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Guard", "Verdict", "dominant_eigenvalue"]
+__all__ = ["Guard", "Verdict", "dominant_eigenvalue", "dominant_eigenvalues"]
+
+Alphas = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,9 @@ class Guard:
             third of its edges.
         ratio: The eigenvalue, as a mean of five epochs, may grow at most by this factor within
             four epochs.
-        warmup: The share of the epochs that are not judged.
+        warmup: The share of the epochs, beyond the relaxation's own, that are not judged, and
+            whose eigenvalues are not looked at: they grow as long as the weights learn their
+            first steps.
     """
 
     skips: int | None = None
@@ -65,12 +70,12 @@ class Guard:
             fewest = max(range(len(skips)), key=lambda place: (-skips[place], place))
             reason = f"{skips[-1]} of {edges} edges are shortcuts or absent, more than {most}"
             return Verdict(reason, good[-1] if good else fewest)
-        return self._sharp(eigenvalues)
+        return self._sharp(eigenvalues, first=math.ceil(self.warmup * epochs))
 
-    def _sharp(self, eigenvalues: Sequence[float]) -> Verdict | None:
-        now, before = eigenvalues[-_WINDOW:], eigenvalues[-_WINDOW - _BACK : -_BACK]
-        if len(before) < _WINDOW:
+    def _sharp(self, eigenvalues: Sequence[float], *, first: int) -> Verdict | None:
+        if len(eigenvalues) - first < _WINDOW + _BACK:
             return None
+        now, before = eigenvalues[-_WINDOW:], eigenvalues[-_WINDOW - _BACK : -_BACK]
         grown = sum(now) / sum(before) if sum(before) > 0.0 else 0.0
         if grown <= self.ratio:
             return None
@@ -82,8 +87,8 @@ _WINDOW, _BACK = 5, 4
 
 
 def dominant_eigenvalue(
-    loss: Callable[[Mapping[str, Tensor]], Tensor],
-    at: Mapping[str, Tensor],
+    loss: Callable[[Alphas], Tensor],
+    at: Alphas,
     *,
     iterations: int = 8,
 ) -> float:
@@ -94,22 +99,44 @@ def dominant_eigenvalue(
         at: Where it is differentiated.
         iterations: Of power iteration.
     """
-    place = {name: tensor.detach().clone().requires_grad_() for name, tensor in at.items()}
-    tensors = list(place.values())
-    slopes = torch.autograd.grad(loss(place), tensors, create_graph=True)
-    vector = [torch.randn_like(tensor) for tensor in tensors]
-    value = 0.0
-    for _ in range(iterations):
-        norm = _dot(vector, vector) ** 0.5
-        if norm == 0.0:
-            return 0.0
-        vector = [part / norm for part in vector]
-        product = torch.autograd.grad(
-            slopes, tensors, vector, retain_graph=True, materialize_grads=True
-        )
-        value = _dot(vector, product)
-        vector = list(product)
+    starts = [[torch.randn_like(tensor) for tensor in at.values()]]
+    (value,) = dominant_eigenvalues(
+        lambda rows: loss(rows[0]), [at], starts=starts, iterations=iterations
+    )
     return value
+
+
+def dominant_eigenvalues(
+    loss: Callable[[Sequence[Alphas]], Tensor],
+    at: Sequence[Alphas],
+    *,
+    starts: Sequence[Sequence[Tensor]],
+    iterations: int = 8,
+) -> list[float]:
+    """Return the :func:`dominant_eigenvalue` of each of several losses.
+
+    Args:
+        loss: Their sum. Each reads the tensors of its own row alone.
+        at: Where they are differentiated, a row each.
+        starts: The vectors that the iterations begin with, in the order of the row's tensors.
+        iterations: Of power iteration.
+    """
+    rows = [{n: t.detach().clone().requires_grad_() for n, t in row.items()} for row in at]
+    tensors = [tensor for row in rows for tensor in row.values()]
+    slopes = torch.autograd.grad(loss(rows), tensors, create_graph=True)
+    vectors = [list(start) for start in starts]
+    values = [0.0] * len(rows)
+    for _ in range(iterations):
+        norms = [_dot(vector, vector) ** 0.5 or 1.0 for vector in vectors]  # zeros stay zeros
+        vectors = [[p / norm for p in v] for v, norm in zip(vectors, norms, strict=True)]
+        given = [part for vector in vectors for part in vector]
+        product = iter(
+            torch.autograd.grad(slopes, tensors, given, retain_graph=True, materialize_grads=True)
+        )
+        products = [[next(product) for _ in vector] for vector in vectors]
+        values = [_dot(v, p) for v, p in zip(vectors, products, strict=True)]
+        vectors = products
+    return values
 
 
 def _dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> float:

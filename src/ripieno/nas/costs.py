@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -15,8 +16,9 @@ from ripieno.errors import SpaceError
 from ripieno.recipes import KNOBS
 from ripieno.space import Config, Space
 
-__all__ = ["Cost", "front", "limited", "measure_cost", "measure_latency"]
+__all__ = ["Cost", "front", "limited", "limited_again", "measure_cost", "measure_latency"]
 
+_WRITTEN = re.compile(r"at most (\S+) (parameters|flops|seconds)")
 _ROWS = 32
 _REPEATS = 7
 
@@ -112,9 +114,11 @@ def limited(
 ) -> Space:
     """Return the space without the architectures that cost too much.
 
-    The rules are functions and do not travel with the space: a study that is opened again has
-    to be given the space again. A limit on seconds depends on the machine and on what else runs
-    on it; use those on parameters and operations where a search has to be repeated exactly.
+    The rules are functions and do not travel with the space, but their descriptions do, of
+    which :func:`limited_again` makes them anew: so a study of the recipe ``nas`` is resumed
+    with its limits. One of another recipe has to be given the space again. A limit on seconds
+    depends on the machine and on what else runs on it; use those on parameters and operations
+    where a search has to be repeated exactly.
 
     Args:
         space: What is searched; left unchanged.
@@ -137,8 +141,34 @@ def limited(
             fix="give parameters, flops or seconds, above zero.",
         )
     for kind, most in given.items():
-        space = space.where(_Limit(factory, shape, kind, most), f"at most {most:g} {kind}")
+        written = repr(float(most)).removesuffix(".0")
+        space = space.where(_Limit(factory, shape, kind, most), f"at most {written} {kind}")
     return space
+
+
+def limited_again(
+    space: Space, factory: Callable[[Config], nn.Module], shape: tuple[int, ...]
+) -> Space:
+    """Return a space that was written and read, with the rules of :func:`limited`.
+
+    Args:
+        space: Left unchanged; one that has lost no such rule is returned itself.
+        factory: Builds a network out of a config.
+        shape: Of one example.
+    """
+    found = [
+        None if constraint.rule is not None else _WRITTEN.fullmatch(constraint.description)
+        for constraint in space.constraints
+    ]
+    if not any(found):
+        return space
+    again = Space(**space)
+    for constraint, written in zip(space.constraints, found, strict=True):
+        rule: Callable[[Config], bool] | str = constraint.rule or constraint.holds
+        if written:
+            rule = _Limit(factory, shape, written[2], float(written[1]))
+        again = again.where(rule, constraint.description)
+    return again
 
 
 def front(costs: Sequence[float], losses: Sequence[float]) -> list[int]:

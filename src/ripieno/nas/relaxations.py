@@ -25,7 +25,16 @@ from ripieno.errors import SearchError
 from ripieno.nas.cells import Gates
 from ripieno.nas.layouts import Layout
 
-__all__ = ["RELAXATIONS", "Darts", "DrNas", "Gdas", "PcDarts", "Relaxation", "first_alphas"]
+__all__ = [
+    "RELAXATIONS",
+    "Alphas",
+    "Darts",
+    "DrNas",
+    "Gdas",
+    "PcDarts",
+    "Relaxation",
+    "first_alphas",
+]
 
 Alphas = Mapping[str, Tensor]
 _EDGES = ".edges"

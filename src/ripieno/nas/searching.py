@@ -5,7 +5,8 @@ weights are not trained on; ``ripieno.nas.enas`` has a controller instead. The v
 is not touched; it is there to compare networks that were trained from scratch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -22,7 +23,16 @@ from ripieno.nas.weights import Batch, Settings, SharedWeights
 from ripieno.recipes import Data, draws
 from ripieno.space import Space
 
-__all__ = ["METHODS", "search_supernet"]
+__all__ = [
+    "METHODS",
+    "ByGradient",
+    "check_data",
+    "ended",
+    "method_of",
+    "run",
+    "search_supernet",
+    "watching",
+]
 
 METHODS: Mapping[str, Relaxation | Enas] = MappingProxyType({**RELAXATIONS, "enas": Enas()})
 """Ways to search a supernet by name."""
@@ -68,22 +78,20 @@ def search_supernet(
         SearchError: There is no such method, or the loss is not finite.
         SpaceError: The space is none of cells, or what was found breaks its constraints.
     """
-    way = _method(method)
-    _check_data(data)
+    way = method_of(method)
+    check_data(data)
     settings = Settings(epochs, batch_size, lr, momentum, weight_decay, clip)
-    watched = Guard() if guard == "usual" else guard
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(draws.fold(seed, draws.Purpose.INITIALIZATION))
         if isinstance(way, Enas):
             shared = SharedWeights(space, data, settings)
-            return _run(ByController(way, shared), shared, guard=None, report=report)
+            return run(ByController(way, shared), shared, guard=None, report=report)
         shared = SharedWeights(space, data, settings, share=way.share)
-        return _run(
-            _ByGradient(way, shared, alpha_lr=alpha_lr), shared, guard=watched, report=report
-        )
+        search = ByGradient(way, shared, alpha_lr=alpha_lr)
+        return run(search, shared, guard=watching(guard, way), report=report)
 
 
-class _Search(Protocol):
+class Search(Protocol):
     """A search under way."""
 
     def epoch(self, number: int) -> SearchEpoch:
@@ -93,32 +101,55 @@ class _Search(Protocol):
         """Return what each operation counts by now."""
 
 
-def _run(
-    search: _Search,
+def run(
+    search: Search,
     shared: SharedWeights,
     *,
     guard: Guard | None,
     report: Callable[[SearchEpoch], None] | None,
 ) -> Found:
+    """Take the epochs of a search until its end.
+
+    Args:
+        search: What is to be done.
+        shared: Its weights.
+        guard: What stops it; None for nothing.
+        report: Called after every epoch.
+    """
     history: list[SearchEpoch] = []
-    epochs = shared.settings.epochs
-    for number in range(epochs):
-        history.append(search.epoch(number))
+    found: Found | None = None
+    while found is None:
+        history.append(search.epoch(len(history)))
         if report is not None:
             report(history[-1])
-        verdict = guard and guard.judge(
-            [epoch.skips for epoch in history],
-            [epoch.eigenvalue for epoch in history if epoch.eigenvalue is not None],
-            edges=shared.net.cell_layout.chosen_edges,
-            epochs=epochs,
-        )
-        if verdict:
-            taken = history[verdict.epoch].config
-            return Found(taken, tuple(history), verdict.reason, search.strengths())
+        found = ended(search, shared, history=history, guard=guard)
+    return found
+
+
+def ended(
+    search: Search,
+    shared: SharedWeights,
+    *,
+    history: Sequence[SearchEpoch],
+    guard: Guard | None,
+) -> Found | None:
+    """Return what was found, where this was the last epoch or the guard stops the search."""
+    epochs = shared.settings.epochs
+    verdict = guard and guard.judge(
+        [epoch.skips for epoch in history],
+        [epoch.eigenvalue for epoch in history if epoch.eigenvalue is not None],
+        edges=shared.net.cell_layout.chosen_edges,
+        epochs=epochs,
+    )
+    if verdict:
+        taken = history[verdict.epoch].config
+        return Found(taken, tuple(history), verdict.reason, search.strengths())
+    if len(history) < epochs:
+        return None
     return Found(history[-1].config, tuple(history), None, search.strengths())
 
 
-class _ByGradient:
+class ByGradient:
     """A search whose alphas follow the gradient of the loss.
 
     Args:
@@ -204,11 +235,11 @@ class _ByGradient:
 
         with torch.no_grad():
             value = float(loss(self._alphas))
+        return self._told(train_loss, value, dominant_eigenvalue(loss, self._alphas))
+
+    def _told(self, train_loss: float, loss: float, eigenvalue: float) -> SearchEpoch:
         config = self._net.config(self.strengths())
-        return SearchEpoch(
-            config, train_loss, value, self._net.skips(config),
-            dominant_eigenvalue(loss, self._alphas),
-        )  # fmt: skip
+        return SearchEpoch(config, train_loss, loss, self._net.skips(config), eigenvalue)
 
     def strengths(self) -> dict[str, Tensor]:
         """Return what each operation counts on average, times its edge."""
@@ -221,7 +252,12 @@ class _ByGradient:
         }
 
 
-def _method(method: str | Relaxation | Enas) -> Relaxation | Enas:
+def method_of(method: str | Relaxation | Enas) -> Relaxation | Enas:
+    """Return the method that is named, or the one that is given.
+
+    Raises:
+        SearchError: There is none of this name.
+    """
     if not isinstance(method, str):
         return method
     if method not in METHODS:
@@ -233,7 +269,18 @@ def _method(method: str | Relaxation | Enas) -> Relaxation | Enas:
     return METHODS[method]
 
 
-def _check_data(data: Data) -> None:
+def watching(guard: Guard | Literal["usual"] | None, relaxation: Relaxation) -> Guard | None:
+    """Return the guard of a search: its warm-up begins where the alphas begin to move."""
+    own = Guard() if guard == "usual" else guard
+    return own and replace(own, warmup=own.warmup + relaxation.warmup)
+
+
+def check_data(data: Data) -> None:
+    """Refuse what no supernet can be trained on.
+
+    Raises:
+        DataError: The data are no classes of images in memory, or too few.
+    """
     if data.task != "classification" or data.streamed or len(data.shape) != 3:
         raise DataError(
             f"the data are a {data.task} of rows of shape {data.shape}"

@@ -22,7 +22,8 @@ __all__ = ["Mixed", "Supernet"]
 class Mixed(nn.Module):
     """A weighted sum of operations on an edge; those of weight zero are not computed.
 
-    At least one weight is not zero.
+    At least one weight is not zero. Where ``whole`` is set, all operations are computed, and no
+    weight is looked at: they may then be those of many supernets at once.
 
     Args:
         names: Of the operations, in the order of their weights.
@@ -36,6 +37,7 @@ class Mixed(nn.Module):
         self, names: tuple[str, ...], place: Place, *, share: int = 1, normed: bool = False
     ) -> None:
         super().__init__()
+        self.whole = False
         self.share, self.stride = share, place.stride
         self.mixed = max(1, place.channels // share)
         inner = Place(self.mixed, place.stride, place.affine, place.statistics)
@@ -48,11 +50,12 @@ class Mixed(nn.Module):
     def forward(self, x: Tensor, gates: Tensor) -> Tensor:
         """Return the mixture for maps ``x``; gates have the shape ``(operations,)``."""
         part = x[:, : self.mixed]
-        chosen = gates.detach().ne(0.0).tolist()
+        count = len(self.operations)
+        chosen = [True] * count if self.whole else gates.detach().ne(0.0).tolist()
         parts: list[Tensor] = [
-            gate * module(part)
-            for gate, module, there in zip(gates, self.operations, chosen, strict=True)
-            if there
+            gates[number] * module(part)
+            for number, module in enumerate(self.operations)
+            if chosen[number]
         ]
         out = sum(parts[1:], parts[0])
         if self.share == 1:
@@ -148,7 +151,7 @@ def _strongest(layout: Layout, strengths: Tensor) -> Chosen:
 
 def _opened(layout: Layout, cell: Chosen) -> Tensor:
     chosen = [layout.operations.index(cell.get(edge, "none")) for edge in layout.edges]
-    return F.one_hot(torch.tensor(chosen), len(layout.operations)).float()
+    return F.one_hot(torch.tensor(chosen), len(layout.operations)).to(torch.get_default_dtype())
 
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:

@@ -50,7 +50,8 @@ class SharedWeights:
     def __init__(self, space: Space, data: Data, settings: Settings, *, share: int = 1) -> None:
         self.settings = settings
         self.net = Supernet(space, shape=data.shape, classes=data.outputs, share=share)
-        x = first_rows(as_features(data.train.x, torch.float32), len(data.train), torch.float32)
+        dtype = torch.get_default_dtype()  # that of the supernet
+        x = first_rows(as_features(data.train.x, dtype), len(data.train), dtype)
         y = as_tensor(data.train.y)
         order = torch.randperm(len(y))
         self._halves = [(x[rows], y[rows]) for rows in order.tensor_split(2)]
@@ -59,10 +60,14 @@ class SharedWeights:
             weight_decay=settings.weight_decay,
         )  # fmt: skip
 
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        cosine = (1.0 + math.cos(math.pi * epoch / self.settings.epochs)) / 2.0
+        return self.settings.lr * (0.04 + 0.96 * cosine)
+
     def begin(self, epoch: int) -> float:
         """Begin an epoch, and return its learning rate."""
-        cosine = (1.0 + math.cos(math.pi * epoch / self.settings.epochs)) / 2.0
-        lr: float = self.settings.lr * (0.04 + 0.96 * cosine)
+        lr = self.rate(epoch)
         self._optimizer.param_groups[0]["lr"] = lr
         self.net.train()
         return lr
@@ -75,6 +80,15 @@ class SharedWeights:
         """Yield batches of the half that architectures are judged on, without an end."""
         while True:
             yield from self._shuffled(1)
+
+    def held_loss(self, gates: Mapping[str, Gates]) -> float:
+        """Return the loss on the whole half that architectures are judged on."""
+        params, (x, y) = dict(self.net.named_parameters()), self._halves[1]
+        total = 0.0
+        with torch.no_grad():
+            for rows in torch.split(torch.arange(len(y)), self.settings.batch_size):
+                total += len(rows) * float(self.loss(params, gates, (x[rows], y[rows])))
+        return total / len(y)
 
     def loss(
         self, params: Mapping[str, Tensor], gates: Mapping[str, Gates], batch: Batch
@@ -92,16 +106,20 @@ class SharedWeights:
         loss = F.cross_entropy(self.net(batch[0], gates), batch[1])
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise SearchError(
-                f"the loss of the supernet is {value}.",
-                where=f"search_supernet(lr={self.settings.lr})",
-                fix="lower the learning rate, or scale the inputs.",
-            )
+            raise self.not_finite(value)
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
         self._optimizer.step()
         return value
+
+    def not_finite(self, loss: float) -> SearchError:
+        """Return what there is to say of a loss that is not finite."""
+        return SearchError(
+            f"the loss of the supernet is {loss}.",
+            where=f"search_supernet(lr={self.settings.lr})",
+            fix="lower the learning rate, or scale the inputs.",
+        )
 
     def _shuffled(self, half: int) -> Iterator[Batch]:
         x, y = self._halves[half]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,18 +11,22 @@ from ripieno.errors import StudyError
 from ripieno.nas import (
     METHODS,
     Found,
+    Restart,
     SearchEpoch,
     cell_space,
     darts_space,
     macro_space,
     nas,
     search_supernet,
+    search_supernets,
 )
 from ripieno.recipes import Data, Reading
 from ripieno.space import Space
+from ripieno.study.driving import is_run
+from ripieno.study.folder import Folder
 from ripieno.study.inputs import DataInput, read_data, refuse_said_twice
 from ripieno.study.places import find_place
-from ripieno.study.starting import tune
+from ripieno.study.starting import IN_MEMORY, tune
 from ripieno.study.study import Study
 
 __all__ = ["find_architecture"]
@@ -38,6 +42,7 @@ def find_architecture(
     method: str = "darts",
     *,
     search_epochs: int = 50,
+    restarts: int = 1,
     trials: int | None = None,
     image_size: int | tuple[int, int] | None = None,
     seed: int = 0,
@@ -47,8 +52,10 @@ def find_architecture(
     """Search an architecture for images, train what was found from scratch, and keep it.
 
     A method with a supernet searches it on the training part, and its architecture is then
-    tuned: trial 0 trains it with the usual hyperparameters, further trials with others. By any
-    other method, architecture and training are searched together, as ``tune("nas", …)`` does.
+    tuned: trial 0 trains it with the usual hyperparameters, further trials with others. With
+    several restarts every architecture that was found is trained with the usual ones first, and
+    further trials search both together. By any other method, architecture and training are
+    searched together from the start, as ``tune("nas", …)`` does.
 
     Args:
         data: As for :func:`tune`.
@@ -56,10 +63,11 @@ def find_architecture(
         method: ``darts``, ``darts2``, ``gdas``, ``pc_darts``, ``drnas`` or ``enas``, with a
             supernet; or a searcher by name, such as ``evolution`` or ``localsearch``.
         search_epochs: Of the supernet.
-        trials: Configs to train; with a supernet 1 where absent.
+        restarts: Supernets, each from another beginning: see :func:`search_supernets`.
+        trials: Configs to train; with a supernet as many as were found where absent.
         image_size: As for :func:`tune`.
         seed: Of the split, the search and every trial.
-        report: Called after every epoch of the supernet.
+        report: Called after every epoch of the (first) supernet.
         training: What else :func:`tune` takes: ``epochs``, ``minutes``, ``metric``, ``out``, …
 
     Returns:
@@ -69,7 +77,7 @@ def find_architecture(
         DataError, SpaceError, RecipeError, SearchError, StudyError: As :func:`tune`, and for
             a space or a method that does not exist or do not go together.
     """
-    architectures = _space(space)
+    architectures = _space(space, method)
     # The search comes first and takes long; what cannot be trained after it is said before.
     find_place(
         training.get("executor"),
@@ -77,6 +85,8 @@ def find_architecture(
         training.get("workers"),
         order_minutes=training.get("order_minutes"),
     )
+    if method in METHODS:
+        _refuse_folder(**training)
     reading = Reading(image_size=image_size)
     refuse_said_twice(data, reading)
     read, _ = read_data(data, reading, seed=seed)
@@ -84,16 +94,42 @@ def find_architecture(
     told: dict[str, Any] = {**training, "image_size": image_size, "seed": seed}
     if method not in METHODS:
         return tune("nas", data, together, searcher=method, trials=trials, **told)
-    found = search_supernet(
-        architectures, read, method, epochs=search_epochs, seed=seed, report=report
-    )
-    study = tune("nas", data, together, fixed=found.config, trials=trials or 1, **told)
+    options: dict[str, Any] = {"epochs": search_epochs, "seed": seed}
+    if restarts == 1:
+        found = search_supernet(architectures, read, method, report=report, **options)
+        several: Sequence[Restart] = ()
+    else:
+        several = search_supernets(
+            architectures, read, method, restarts=restarts, report=_of_first(seed, report),
+            **options,
+        )  # fmt: skip
+        found = several[0].found
+    configs = list(dict.fromkeys([found.config, *(restart.found.config for restart in several)]))
+    if len(configs) == 1:
+        study = tune("nas", data, together, fixed=found.config, trials=trials or 1, **told)
+    else:
+        most = trials or len(configs)
+        study = tune("nas", data, together, enqueue=configs[:most], trials=most, **told)
     if study.folder is not None:
-        _write(study.folder.architecture, found, method=method, data=read)
+        _write(study.folder.architecture, found, several, method=method, data=read)
     return study
 
 
-def _space(space: str | Space) -> Space:
+def _of_first(
+    seed: int, report: Callable[[SearchEpoch], None] | None
+) -> Callable[[int, SearchEpoch], None] | None:
+    """Return what is told of all searches, and passes on the epochs of the first one."""
+    if report is None:
+        return None
+
+    def told(own: int, epoch: SearchEpoch) -> None:
+        if own == seed:
+            report(epoch)
+
+    return told
+
+
+def _space(space: str | Space, method: str) -> Space:
     if isinstance(space, Space):
         return space
     if space not in _SPACES:
@@ -102,10 +138,34 @@ def _space(space: str | Space) -> Space:
             where=f"spaces: {', '.join(_SPACES)}",
             fix="name one of these, or pass cell_space(…), darts_space(…) or macro_space(…).",
         )
+    if space == "macro" and method in METHODS:
+        raise StudyError(
+            f"the space 'macro' has no supernet, in which {method!r} could search.",
+            where=f"space = {space!r}, method = {method!r}",
+            fix="search it with evolution or localsearch, or name the space cell or darts.",
+        )
     return _SPACES[space]()
 
 
-def _write(path: Path, found: Found, *, method: str, data: Data) -> None:
+def _refuse_folder(
+    *,
+    out: str | Path | None = None,
+    storage: str | None = None,
+    overwrite: bool = False,
+    **_: object,
+) -> None:
+    """Refuse a folder that the study could not begin in, unless it is the one that runs there."""
+    if out is None or out == IN_MEMORY:
+        return
+    folder = Folder(Path(out), storage)
+    if not (folder.holds_study and is_run(folder.url)):
+        folder.refuse_if_taken(overwrite=overwrite)
+
+
+def _write(
+    path: Path, found: Found, several: Sequence[Restart], *, method: str, data: Data
+) -> None:
+    """Write down the best search epoch by epoch, and of several what each has found."""
     epochs = [
         {
             "train_loss": _finite(epoch.train_loss),
@@ -116,12 +176,22 @@ def _write(path: Path, found: Found, *, method: str, data: Data) -> None:
         }
         for epoch in found.epochs
     ]
+    restarts = [
+        {
+            "seed": restart.seed,
+            "loss": _finite(restart.loss),
+            "stopped": restart.found.stopped,
+            "config": dict(restart.found.config),
+        }
+        for restart in several
+    ]
     facts = {
         "method": method,
         "data": data.name,
         "config": dict(found.config),
         "stopped": found.stopped,
         "epochs": epochs,
+        "restarts": restarts,
     }
     path.write_text(json.dumps(facts, indent=2) + "\n")
 

@@ -99,16 +99,9 @@ class Folder:
             StudyError: The folder holds a study and ``overwrite`` is False, holds other
                 things, or cannot be written.
         """
+        self.refuse_if_taken(overwrite=overwrite)
         if self.holds_study:
-            if not overwrite:
-                raise self._taken()
             self._clear()
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise StudyError(
-                f"the folder {str(self.path)!r} is not empty and holds no study.",
-                where="--out / out=",
-                fix="name a new or an empty folder.",
-            )
         try:
             self.artifacts.mkdir(parents=True, exist_ok=True)
             if not os.access(self.path, os.W_OK):
@@ -119,6 +112,22 @@ class Folder:
                 where="--out / out=",
                 fix="name a folder that you may write to.",
             ) from error
+
+    def refuse_if_taken(self, *, overwrite: bool) -> None:
+        """Make sure that a new study may begin here.
+
+        Raises:
+            StudyError: The folder holds a study and ``overwrite`` is False, or other things.
+        """
+        if self.holds_study:
+            if not overwrite:
+                raise self._taken()
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise StudyError(
+                f"the folder {str(self.path)!r} is not empty and holds no study.",
+                where="--out / out=",
+                fix="name a new or an empty folder.",
+            )
 
     def _taken(self) -> StudyError:
         return StudyError(

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from ripieno import recipes
 from ripieno.errors import StudyError
-from ripieno.nas import nas
+from ripieno.nas import limited_again, nas
 from ripieno.recipes import Data, Reading, Recipe
 from ripieno.space import Space, Value
 from ripieno.study.fixing import fix_values
@@ -187,6 +187,8 @@ def read_recipe(
             where="Space()",
             fix="add a hyperparameter: Space(lr=rp.Float(1e-4, 1.0, log=True)).",
         )
+    if reference == "nas":  # of a study that is opened again
+        searched = limited_again(searched, recipe.model, data.shape)
     if fixed:
         searched = fix_values(searched, fixed, recipe=recipe, data=data)
     searched = recipes.restricted(searched, recipe.model, shape=data.shape)

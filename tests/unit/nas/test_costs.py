@@ -11,11 +11,13 @@ from ripieno.nas import (
     cell_space,
     front,
     limited,
+    limited_again,
     macro_space,
     measure_cost,
     measure_latency,
     nas,
 )
+from ripieno.space import Space
 
 SHAPE = (1, 8, 8)
 FACTORY = ArchitectureFactory(SHAPE, 3)
@@ -64,6 +66,22 @@ def test_a_limit_on_seconds_measures_each_architecture_once_and_keeps_the_caller
     (constraint,) = space.constraints
     assert 1 <= len(constraint.rule.seen) <= 6
     assert all(seconds > 0 for seconds in constraint.rule.seen.values())
+
+
+def test_a_limit_is_made_again_where_a_space_was_written_and_read():
+    space = cell_space(filters=4)
+    costs = [measure_cost(FACTORY(c), SHAPE) for c in space.sample(np.random.default_rng(0), 8)]
+    most = sorted(cost.parameters for cost in costs)[4]
+    small = limited(space, FACTORY, SHAPE, parameters=most, flops=1_234_567.5)
+    small = small.where("filters <= 4", "few filters")
+    read = Space.from_json(small.to_json())
+    with pytest.raises(SpaceError, match="functions are not stored"):
+        read.sample(np.random.default_rng(1), 1)
+    again = limited_again(read, FACTORY, SHAPE)
+    assert again.constraints == small.constraints
+    rng = np.random.default_rng
+    assert again.sample(rng(1), 5) == small.sample(rng(1), 5)
+    assert limited_again(small, FACTORY, SHAPE) is small
 
 
 def test_latency_is_a_time():

@@ -78,6 +78,13 @@ def test_a_search_that_collapses_is_stopped_and_says_why(few_digits):
     assert "of 6 edges are shortcuts or absent, more than -1" in found.stopped
 
 
+def test_the_guard_waits_for_alphas_that_move(few_digits):
+    guard = Guard(skips=-1, warmup=0.0)
+    few = {"epochs": 4, "batch_size": 32, "guard": guard}
+    found = search_supernet(SPACE, few_digits, Darts(warmup=0.5), **few)
+    assert len(found.epochs) == 3
+
+
 def test_the_guard_goes_back_to_the_last_architecture_that_was_good():
     flat = [1.0] * 5
     guard = Guard(warmup=0.2)
@@ -88,12 +95,19 @@ def test_the_guard_goes_back_to_the_last_architecture_that_was_good():
 
 
 def test_the_guard_sees_the_eigenvalue_grow():
-    calm, grown = [1.0] * 9, [1.0] * 5 + [1.0, 2.0, 2.0, 2.0]
-    assert Guard().judge([0] * 9, calm, edges=6, epochs=10) is None
-    verdict = Guard().judge([0] * 9, grown, edges=6, epochs=10)
-    assert verdict.epoch == 4
+    calm, grown = [1.0] * 11, [9.0] * 2 + [1.0] * 5 + [1.0, 2.0, 2.0, 2.0]
+    assert Guard().judge([0] * 11, calm, edges=6, epochs=10) is None
+    verdict = Guard().judge([0] * 11, grown, edges=6, epochs=10)
+    assert verdict.epoch == 6
     assert "factor of 1.60" in verdict.reason
-    assert Guard().judge([0] * 9, [-x for x in grown], edges=6, epochs=10) is None
+    assert Guard().judge([0] * 11, [-x for x in grown], edges=6, epochs=10) is None
+
+
+def test_the_guard_does_not_look_at_eigenvalues_of_its_warm_up():
+    learning = [0.1, 0.2, 0.4, 0.8, 1.0] + [1.0] * 8
+    for epochs in range(9, 14):
+        assert Guard().judge([0] * epochs, learning[:epochs], edges=6, epochs=20) is None
+    assert Guard(warmup=0.0).judge([0] * 9, learning[:9], edges=6, epochs=20).epoch == 4
 
 
 def test_the_dominant_eigenvalue_of_a_quadratic():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ripieno.cli.data_options import ImageSize
-from ripieno.cli.devices_option import Devices
+from ripieno.cli.devices_option import Device, Devices
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.executor_option import Address, Executor, printing_aside
 
@@ -115,6 +115,7 @@ def nas(
         typer.Option(min=1, help="Processes \\[every usable core].", show_default=False),
     ] = None,
     devices: Devices = 1,
+    device: Device = None,
     executor: Executor = None,
     address: Address = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
@@ -159,6 +160,7 @@ def nas(
             metric=metric,
             workers=workers,
             devices=devices,
+            device=device or "auto",
             executor=executor,
             address=address,
             out=folder,

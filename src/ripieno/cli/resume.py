@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ripieno.cli.devices_option import Device
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.executor_option import Address, Executor, printing_aside
 from ripieno.cli.storage_option import Disk, Storage
@@ -63,6 +64,7 @@ def resume(
         int | None,
         typer.Option(min=1, help="Devices per trial \\[as before].", show_default=False),
     ] = None,
+    device: Device = None,
     executor: Executor = None,
     address: Address = None,
     storage: Storage = None,
@@ -93,6 +95,7 @@ def resume(
                 trials=trials,
                 workers=workers,
                 devices=devices,
+                device=device,
                 executor=executor,
                 address=address,
                 disk=disk,

@@ -20,7 +20,7 @@ from ripieno.cli.data_options import (
     TaskChoice,
     Time,
 )
-from ripieno.cli.devices_option import Devices
+from ripieno.cli.devices_option import Device, Devices, count_gpus
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.executor_option import Address, Executor, printing_aside
 from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
@@ -215,6 +215,7 @@ def tune(
         typer.Option(min=1, help="Processes \\[every usable core].", show_default=False),
     ] = None,
     devices: Devices = 1,
+    device: Device = None,
     executor: Executor = None,
     address: Address = None,
     tier: Annotated[
@@ -270,7 +271,14 @@ def tune(
 
     with said_plainly():
         # First of all: processes load torch while this one does.
-        begun = gather(workers, executor=executor, loads=("ripieno.population",), devices=devices)
+        begun = gather(
+            workers,
+            executor=executor,
+            loads=("ripieno.population",),
+            devices=devices,
+            device=device or "auto",
+            gpus=count_gpus(device) if workers is None else 0,
+        )
         crew = context.with_resource(begun)
 
     from ripieno.cli.inputs import read_configs
@@ -316,6 +324,7 @@ def tune(
             objective=objective.value,
             workers=crew,
             devices=devices,
+            device=device or "auto",
             executor=executor,
             address=address,
             seed=seed,

@@ -3,6 +3,7 @@
 from ripieno.executors.crew import Crew, gather, gathers
 from ripieno.executors.divisible import Divisible
 from ripieno.executors.executor import Executor
+from ripieno.executors.gpus import has_driver
 from ripieno.executors.inline import InlineExecutor
 from ripieno.executors.objective import ObjectiveRunner
 from ripieno.executors.processes import ProcessExecutor
@@ -27,6 +28,7 @@ __all__ = [
     "free_workers",
     "gather",
     "gathers",
+    "has_driver",
     "send_by_value",
     "usable_cores",
 ]

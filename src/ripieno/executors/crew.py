@@ -27,12 +27,13 @@ class Crew:
     Args:
         count: The number of processes.
         loads: Modules that they import while they wait.
+        device: What they train on; see :class:`~ripieno.executors.ProcessExecutor`.
 
     Raises:
         WorkerError: The system starts no more processes.
     """
 
-    def __init__(self, count: int, *, loads: Sequence[str] = ()) -> None:
+    def __init__(self, count: int, *, loads: Sequence[str] = (), device: str = "auto") -> None:
         self.count = count
         # What is large is written into it once it is known; a process inherits it now.
         self.file: BinaryIO | None = None
@@ -42,7 +43,11 @@ class Crew:
             try:
                 for number in range(count):
                     process = spawn(
-                        (self.file.fileno(),), workers=count, number=number, loads=loads
+                        (self.file.fileno(),),
+                        workers=count,
+                        number=number,
+                        own_gpus=":" not in device,
+                        loads=loads,
                     )
                     self._waiting.append((number, process))
             except BaseException:
@@ -82,28 +87,39 @@ def gather(
     executor: str | None = None,
     loads: Sequence[str] = (),
     devices: int = 1,
+    device: str = "auto",
+    gpus: int = 0,
 ) -> Iterator[int | Crew | None]:
     """Let workers begin to start, where there will be several and they have not yet.
 
     Args:
-        workers: How many; None for every usable core.
+        workers: How many; None for every usable core, or GPU.
         executor: The name of the executor; only one of processes, or none, has a crew.
         loads: See :class:`Crew`.
         devices: Processes that each worker has train an order.
+        device: What these train on.
+        gpus: How many of it there are, where it is GPUs; 0 where it is cores.
 
     Raises:
         WorkerError: The system starts no more processes, or ``devices`` is below 1.
     """
-    count = free_workers(devices) if workers is None else workers
+    count = free_workers(devices, gpus=gpus) if workers is None else workers
     if isinstance(count, Crew) or count < 2 or executor not in {None, "processes"}:
         yield workers
         return
-    with Crew(count, loads=loads) as crew:
+    with Crew(count, loads=loads, device=device) as crew:
         yield crew
 
 
-def gathers(*, loads: Sequence[str] = ()) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Have a function's ``workers`` begin to start when it is called; see :func:`gather`."""
+def gathers(
+    *, loads: Sequence[str] = (), count_gpus: Callable[[str], int] = lambda _: 0
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Have a function's ``workers`` begin to start when it is called; see :func:`gather`.
+
+    Args:
+        loads: See :class:`Crew`.
+        count_gpus: Says how many GPUs there are of a device.
+    """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         @wraps(function)
@@ -111,7 +127,15 @@ def gathers(*, loads: Sequence[str] = ()) -> Callable[[Callable[_P, _R]], Callab
             asked = cast("int | Crew | None", options.get("workers"))
             executor = cast("str | None", options.get("executor"))
             devices = cast("int", options.get("devices", 1))
-            with gather(asked, executor=executor, loads=loads, devices=devices) as workers:
+            device = cast("str", options.get("device", "auto"))
+            with gather(
+                asked,
+                executor=executor,
+                loads=loads,
+                devices=devices,
+                device=device,
+                gpus=count_gpus(device) if asked is None else 0,
+            ) as workers:
                 own: dict[str, Any] = {**options, "workers": workers}
                 return function(*args, **own)
 

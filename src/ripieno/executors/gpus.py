@@ -1,12 +1,16 @@
 """Which GPUs there are, told without loading CUDA, and which of them a worker is given."""
 
 import os
+import sys
 from pathlib import Path
 
-__all__ = ["gpus_of_worker", "usable_gpus"]
+__all__ = ["gpus_of_worker", "has_driver", "usable_gpus"]
 
 _VARIABLE = "CUDA_VISIBLE_DEVICES"
+_SHARERS = "RIPIENO_GPU_SHARERS"
 _DRIVER = Path("/proc/driver/nvidia/gpus")
+_SIGNS = (_DRIVER, Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
+"""Files of drivers, without which there is no GPU."""
 
 
 def usable_gpus() -> list[str]:
@@ -23,7 +27,12 @@ def usable_gpus() -> list[str]:
     return names
 
 
-def gpus_of_worker(number: int, *, workers: int) -> dict[str, str]:
+def has_driver() -> bool:
+    """Say whether this machine may have a GPU at all; torch, which knows, takes long to load."""
+    return sys.platform == "win32" or any(sign.exists() for sign in _SIGNS)
+
+
+def gpus_of_worker(number: int, *, workers: int, own: bool = True) -> dict[str, str]:
     """Return the variables that give a worker GPUs of its own; none where there are none.
 
     Where there are more workers than GPUs some share one; where there are fewer, each has
@@ -32,9 +41,13 @@ def gpus_of_worker(number: int, *, workers: int) -> dict[str, str]:
     Args:
         number: Of the worker among its kind, from 0.
         workers: How many of its kind there are.
+        own: False where all of them use one GPU, which they know by its number among all.
     """
     gpus = usable_gpus()
     if not gpus or workers < 2:
         return {}
-    own = gpus[number::workers] or [gpus[number % len(gpus)]]
-    return {_VARIABLE: ",".join(own)}
+    # What is free of a GPU's memory is divided among those that share it.
+    if not own:
+        return {_SHARERS: str(workers)}
+    mine = gpus[number::workers] or [gpus[number % len(gpus)]]
+    return {_VARIABLE: ",".join(mine), _SHARERS: str(-(-workers // len(gpus)))}

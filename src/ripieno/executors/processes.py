@@ -64,6 +64,8 @@ class ProcessExecutor(Team):
         crew: Processes that have begun to start, to be taken first; at least as many.
         silence_seconds: A worker that has work and says nothing for longer hangs; it is ended
             and dealt with as one that died. None waits for ever.
+        device: What the workers train on. Each sees GPUs of its own, but for one that is named
+            by its number (``cuda:1``).
 
     Raises:
         WorkerError: ``workers`` is below one.
@@ -77,6 +79,7 @@ class ProcessExecutor(Team):
         workers: int,
         crew: Crew | None = None,
         silence_seconds: float | None = None,
+        device: str = "auto",
     ) -> None:
         if workers < 1:
             raise WorkerError(
@@ -88,6 +91,7 @@ class ProcessExecutor(Team):
         self._artifacts = artifacts
         self._count = workers
         self._crew = crew
+        self._own_gpus = ":" not in device
         self._workers: list[_Worker] = []
         self._threads: list[threading.Thread] = []
         self._parcel: Parcel | None = None
@@ -140,7 +144,12 @@ class ProcessExecutor(Team):
         if taken is None:
             # One that follows a worker that died has its number, and its GPU.
             number = min(set(range(self._count)) - {worker.number for worker in self._workers})
-            process = spawn(parcel.descriptors, workers=self._count, number=number)
+            process = spawn(
+                parcel.descriptors,
+                workers=self._count,
+                number=number,
+                own_gpus=self._own_gpus,
+            )
             taken = number, process
         worker = _Worker(parcel, *taken)
         self._workers.append(worker)

@@ -38,16 +38,17 @@ def check_devices(devices: int) -> int:
     return devices
 
 
-def free_workers(devices: int) -> int:
-    """Return how many workers the usable cores are enough for, at least one.
+def free_workers(devices: int, *, gpus: int = 0) -> int:
+    """Return how many workers the usable cores, or GPUs, are enough for, at least one.
 
     Args:
         devices: Processes that each of them has train an order.
+        gpus: GPUs that they train on, one for each of them; 0 for cores.
 
     Raises:
         WorkerError: See :func:`check_devices`.
     """
-    return max(1, usable_cores() // check_devices(devices))
+    return max(1, (gpus or usable_cores()) // check_devices(devices))
 
 
 def spawn(
@@ -55,6 +56,7 @@ def spawn(
     *,
     workers: int,
     number: int | None = None,
+    own_gpus: bool = True,
     loads: Sequence[str] = (),
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[bytes]:
@@ -65,6 +67,7 @@ def spawn(
         workers: How many of its kind there are.
         number: Which of them it is, from 0: it sees GPUs of its own. None leaves it all that
             there are.
+        own_gpus: See :func:`~ripieno.executors.gpus.gpus_of_worker`.
         loads: Modules that it imports while it waits.
         environment: Variables that it is given where this process has none of the name.
 
@@ -81,7 +84,7 @@ def spawn(
             env={
                 **environment,
                 **os.environ,
-                **({} if number is None else gpus_of_worker(number, workers=workers)),
+                **({} if number is None else gpus_of_worker(number, workers=workers, own=own_gpus)),
                 **dict.fromkeys(ONE_THREAD, "1"),
                 "PYTHONPATH": _python_path(),
                 "RIPIENO_WORKERS": str(workers),  # memory and caches are shared among them

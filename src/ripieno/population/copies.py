@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ripieno.population.graphs import Function
 from ripieno.population.step import Batch
+from ripieno.recipes import synchronize
 
 __all__ = ["Kind", "copied", "kind_of", "timed"]
 
@@ -31,4 +32,5 @@ def timed(run: Function, arrays: Mapping[str, Tensor], batch: Batch) -> float:
     """Return the seconds of one call."""
     begin = time.perf_counter()
     run(arrays, batch)
+    synchronize(batch["active"].device)
     return time.perf_counter() - begin

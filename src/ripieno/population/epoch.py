@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ripieno.recipes import Judging, Knobs, draws, learning_rate_factor, plan_mixing
 
-__all__ = ["Planned", "generator_seeds", "image_keys", "learning_rates", "orders", "planned"]
+__all__ = ["Planned", "generator_seeds", "learning_rates", "orders", "planned", "step_keys"]
 
 
 class Planned(Protocol):
@@ -95,23 +95,39 @@ def generator_seeds(rows: Sequence[Planned], step: int) -> list[int]:
     return [draws.fold(r.seed, draws.Purpose.GENERATOR, r.epoch, step) for r in rows]
 
 
-def image_keys(rows: Sequence[Planned], steps: int) -> Tensor:
-    """Return the keys of the augmentations of an epoch, int64, ``(members, steps)``."""
-    purpose = draws.Purpose.AUGMENTATION
-    return torch.stack([draws.step_keys(r.seed, r.epoch, steps, purpose=purpose) for r in rows])
+def step_keys(
+    rows: Sequence[Planned],
+    steps: int,
+    *,
+    purpose: draws.Purpose = draws.Purpose.DROPOUT,
+    device: torch.device,
+) -> Tensor:
+    """Return the keys of one purpose of an epoch's steps, int64, ``(members, steps)``.
+
+    Args:
+        rows: The rows.
+        steps: Steps of the epoch.
+        purpose: What is drawn.
+        device: Where they are wanted.
+    """
+    keys = [draws.step_keys(row.seed, row.epoch, steps, purpose=purpose) for row in rows]
+    return torch.stack(keys).to(device)
 
 
-def planned(rows: Sequence[Planned], steps: int, *, shape: tuple[int, ...]) -> dict[str, Tensor]:
+def planned(
+    rows: Sequence[Planned], steps: int, *, shape: tuple[int, ...], device: torch.device
+) -> dict[str, Tensor]:
     """Return how examples are mixed in an epoch, each ``(members, steps, ...)``.
 
     Args:
         rows: The rows.
         steps: Steps of the epoch.
         shape: Shape of one example.
+        device: Where they are wanted.
     """
     plans = [plan_mixing(r.seed, r.epoch, steps, knobs=r.knobs, shape=shape) for r in rows]
     return {
-        "mix/share": torch.stack([plan.share for plan in plans]),
-        "mix/blend": torch.stack([plan.blend for plan in plans]),
-        "mix/box": torch.stack([plan.box for plan in plans]),
+        "mix/share": torch.stack([plan.share for plan in plans]).to(device),
+        "mix/blend": torch.stack([plan.blend for plan in plans]).to(device),
+        "mix/box": torch.stack([plan.box for plan in plans]).to(device),
     }

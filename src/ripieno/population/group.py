@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from ripieno.population.choice import RatherAloneError
 from ripieno.population.deciding import TierName
-from ripieno.population.epoch import generator_seeds, image_keys, learning_rates, orders, planned
+from ripieno.population.epoch import generator_seeds, learning_rates, orders, planned, step_keys
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
 from ripieno.population.online import tuned_numbers
 from ripieno.population.optimizers import Optimizer
-from ripieno.population.rows import Row, finished
+from ripieno.population.rows import Row, fall_together, finished
 from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
@@ -29,6 +29,7 @@ from ripieno.population.tuning import Tuner, tuning_of
 from ripieno.population.width import Probe
 from ripieno.recipes import (
     Data,
+    Device,
     Recipe,
     State,
     arrange,
@@ -70,8 +71,8 @@ class Group:
         seed: The study's seed, from which the order of streamed rows comes.
         samples: The only training rows that a trial sees, equally many in all rows.
         alone: Times a step of the first row's model in the one-model trainer.
-        measures: Whether every epoch is measured on the validation part, and not only those
-            that end an order or are judged.
+        device: Where they are trained.
+        measures: Whether epochs are measured too that end no order and are not judged.
         tuner: Computes hypergradients, where knobs tune themselves on the validation part.
     """
 
@@ -87,15 +88,18 @@ class Group:
         seed: int = 0,
         samples: Mapping[int, Tensor] = _ALL,
         alone: Callable[[], float] | None = None,
+        device: Device | None = None,
         measures: bool = True,
         tuner: Tuner | None = None,
     ) -> None:
         self.rows, self._measures = list(rows), measures
+        self._device = device or Device()
+        self._place = self._device.found
         self._seed, self._samples, self._alone, self._tuner = seed, samples, alone, tuner
         recipe = complete(recipe, data)
         self._recipe, self._data = in_equal_epochs(recipe, data), data
         self._tier, self._engines, self._name = tier, engines, name
-        self._inputs = Inputs(data, getattr(torch, recipe.dtype))
+        self._inputs = Inputs(data, getattr(torch, recipe.dtype), self._device)
         self._shape = data.shape
         # Where images are changed, each row has its own: what is shared is the reading alone.
         changed = augmentation_strengths([row.knobs for row in self.rows], data.shape)
@@ -108,17 +112,19 @@ class Group:
 
     @property
     def notes(self) -> str:
-        """How the stack was computed, and why."""
-        return f"{len(self.rows)} rows; {self._engine.choice}"
+        """How the stack was computed, why, and where."""
+        how = f"{len(self.rows)} rows; {self._engine.choice}"
+        return "; ".join(filter(None, [how, self._device.words]))
 
     def start(self, stored: Sequence[State | None]) -> None:
         """Build the stack, and load what rows go on from."""
         models = self._build(self.rows)
-        self._stack = Stack.of(models, self._optimizer(), self._hyper()).flat()
+        stack = Stack.of(models, self._optimizer(), self._hyper())
         for number, state in enumerate(stored):
             if state is not None:
-                self._stack.insert(number, state)
+                stack.insert(number, state)
             self.rows[number].end_early()
+        self._stack = stack.to(self._place).flat()
         self._engine = self._find_engine(models[0], self._stack.layout)
         self._tuning = tuning_of(self._tuner, self._engine.leaves, self._inputs)
         if self._tuning is not None:
@@ -129,14 +135,15 @@ class Group:
         row, inputs = self.rows[0], self._inputs
         models = self._build(self.rows[:1])
         hyper = {name: values[:1] for name, values in self._hyper().items()}
-        stack = Stack.of(models, self._optimizer(), hyper)
-        first = torch.arange(min(row.knobs.batch_size, inputs.rows(row.fold)))
+        stack = Stack.of(models, self._optimizer(), hyper).to(self._place)
+        count = min(row.knobs.batch_size, inputs.rows(row.fold))
+        first = torch.arange(count, device=self._place)
         readers = inputs.members([row.fold])
         x, y = next(inputs.batches(first.unsqueeze(0), [first], readers=readers, key=0))
         x = x.unsqueeze(0) if inputs.streamed and not self._shared else x
         mixing = {name: numbers[:1, 0].contiguous() for name, numbers in self._mixing(1).items()}
         # Features of a frozen backbone may have taken the place of the inputs.
-        self._inputs = Inputs(self._data, getattr(torch, self._recipe.dtype))
+        self._inputs = Inputs(self._data, getattr(torch, self._recipe.dtype), self._device)
         engine = self._find_engine(models[0], stack.layout)
         batch = {"x": x, "y": y, **mixing}
         return Probe.of(engine, stack, batch, seed=row.seed, rate=row.knobs.lr)
@@ -160,7 +167,7 @@ class Group:
                 say_epochs(row.order.trial, row.epoch - row.order.start)
             if not whole:
                 return
-            self._fall_together()
+            fall_together(self._going)
             self._judge()
             self._compact()
             yield
@@ -169,7 +176,8 @@ class Group:
         """Leave out the rows that are done."""
         going = [row for row in self._going if row.status is OutcomeStatus.STOPPED]
         if len(going) < len(self._going):
-            kept = torch.tensor([self._going.index(row) for row in going], dtype=torch.int64)
+            places = [self._going.index(row) for row in going]
+            kept = torch.tensor(places, dtype=torch.int64, device=self._place)
             self._stack = self._stack.select(kept)
             self._lay_out()
         self._going = going
@@ -183,17 +191,19 @@ class Group:
             size=self._recipe.epoch_rows,
             samples=[self._samples.get(row.order.trial) for row in rows],
             stream=self._seed if self._inputs.streamed else None,
-        )
-        plan = batches(torch.arange(order.shape[1]), self._model, rows[0].knobs)
-        keys = torch.stack([draws.step_keys(row.seed, row.epoch, len(plan)) for row in rows])
-        stronger = augmentation_strengths([row.knobs for row in rows], self._shape)
-        images = image_keys(rows, len(plan))
-        rates = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
+        ).to(self._place)
+        plan = batches(torch.arange(order.shape[1], device=self._place), self._model, rows[0].knobs)
+        keys = step_keys(rows, len(plan), device=self._place)
+        stronger = augmentation_strengths([row.knobs for row in rows], self._shape, self._place)
+        purpose = draws.Purpose.AUGMENTATION
+        images = step_keys(rows, len(plan), purpose=purpose, device=self._place)
+        scheduled = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
+        rates = scheduled.to(self._place)
         mixing = self._mixing(len(plan))
-        statistics = fresh_statistics(members)
+        statistics = fresh_statistics(members, self._place)
         arrays = {**self._stack.arrays, **statistics}
         readers = self._inputs.members([row.fold for row in rows])
-        active = torch.ones(members, dtype=torch.bool)
+        active = torch.ones(members, dtype=torch.bool, device=self._place)
         key = draws.fold(self._seed, draws.Purpose.STREAM, rows[0].epoch)
         batches_read = self._inputs.batches(order, plan, readers=readers, key=key)
         for step in range(len(plan)):
@@ -225,9 +235,13 @@ class Group:
             scores = self._scores(kept, [row.fold for row in rows], stop)
             if scores is None:
                 return False
+        told = {name: array.cpu() for name, array in statistics.items()}
+        stored = cache(partial(kept.to, torch.device("cpu")))
         for number, row in enumerate(rows):
             own = None if scores is None else scores[number]
-            self._finish(number, row, statistics, scores=own, rates=rates[number], kept=kept)
+            self._finish(
+                number, row, told, scores=own, rates=scheduled[number], kept=kept, stored=stored
+            )
         return True
 
     def _is_measured(self) -> bool:
@@ -250,18 +264,6 @@ class Group:
         # A compiler is told of no array that it looks into another one.
         apart = choice is not None and choice.tier == "compiled"
         self._stack = self._stack.apart() if apart else self._stack.flat()
-
-    def _fall_together(self) -> None:
-        """Let a trial diverge with the first of its rows that does."""
-        fallen: dict[int, str] = {}
-        for row in self._going:
-            if row.error is not None:
-                reason = f"{row.name}: {row.error}" if row.name else row.error
-                fallen.setdefault(row.order.trial, reason)
-        for row in self._going:
-            if row.order.trial in fallen:
-                row.status, row.held = OutcomeStatus.DIVERGED, None
-                row.error = fallen[row.order.trial]
 
     def _judge(self) -> None:
         """Let the trials that watch their metric judge their epoch, and end early."""
@@ -287,6 +289,7 @@ class Group:
         scores: NDArray[np.float64] | None,
         rates: Tensor,
         kept: Stack,
+        stored: Callable[[], Stack],
     ) -> None:
         epoch, measured = row.epoch + 1, {}
         if not statistics["statistic/alive"][number]:
@@ -320,7 +323,7 @@ class Group:
             }
         )
         row.held = partial(
-            finished, row.metrics[-1], kept, number=number, epoch=epoch, predictions=predictions
+            finished, row.metrics[-1], stored, number=number, epoch=epoch, predictions=predictions
         )
         if epoch == row.order.stop:
             row.status = OutcomeStatus.DONE
@@ -334,7 +337,7 @@ class Group:
             if stop():
                 return None
             parts.append(part)
-        return torch.cat(parts, dim=1).numpy()
+        return torch.cat(parts, dim=1).cpu().numpy()
 
     def _parts(self, stack: Stack, folds: Sequence[int]) -> Iterator[Tensor]:
         """Yield scores ``(members, some rows, outputs)`` of the validation part."""
@@ -346,14 +349,15 @@ class Group:
         self, stack: Stack, folds: Sequence[int], *, number: int
     ) -> NDArray[np.floating[Any]]:
         """Return what a row of an epoch that was not measured says of the validation part."""
-        scores = torch.cat([part[number] for part in self._parts(stack, folds)]).numpy()
+        scores = torch.cat([part[number] for part in self._parts(stack, folds)]).cpu().numpy()
         return self._inputs.predictions(self._inputs.measured(scores, folds[number])[0])
 
     def _mixing(self, steps: int) -> dict[str, Tensor]:
         # Asked of all rows: the step's rules stay when those that mix are done.
         if not self._uses() & {"mixup", "cutmix"}:
             return {}
-        return planned(self._going, steps, shape=tuple(self._inputs.example.shape[1:]))
+        shape = tuple(self._inputs.example.shape[1:])
+        return planned(self._going, steps, shape=shape, device=self._place)
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""
@@ -363,7 +367,7 @@ class Group:
             return  # a stream is read batch by batch
         features = None
         for model, row in zip(models, self.rows, strict=False):
-            features = take_features(model, row.knobs, arrays)
+            features = take_features(model, row.knobs, arrays, device=self._place)
         if features is not None:
             self._inputs.replace(features[0::2], features[1::2])
 
@@ -386,6 +390,6 @@ class Group:
         key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
             # One model after another in the layout of the trainer; stacks have their own.
-            model = arrange(self._recipe, copy.deepcopy(model))
+            model = arrange(self._recipe, copy.deepcopy(model), self._place)
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ripieno.errors import RecipeError
 from ripieno.recipes import (
+    Coding,
     Data,
+    Device,
     Stream,
     TaskName,
     as_features,
@@ -31,20 +33,26 @@ class Inputs:
     Args:
         data: What models are trained on and measured on.
         dtype: Floating-point type of the features.
+        device: Where batches are wanted.
     """
 
-    def __init__(self, data: Data, dtype: torch.dtype) -> None:
+    def __init__(self, data: Data, dtype: torch.dtype, device: Device | None = None) -> None:
         self._dtype = dtype
+        self._place = torch.device("cpu") if device is None else device.found
         self._train = [
-            (as_features(p.train.x, dtype), p.coding.encode(p.train.y, dtype)) for p in data.parts
+            (as_features(p.train.x, dtype, device), self._encoded(p.train.y, p.coding))
+            for p in data.parts
         ]
-        self._validation = [as_features(part.validation.x, dtype) for part in data.parts]
+        self._validation = [as_features(part.validation.x, dtype, device) for part in data.parts]
         self._codings = [part.coding for part in data.parts]
         self.streamed = data.streamed
         """Whether batches are read when their turn comes, once for all members."""
         self.targets = [part.validation.y for part in data.parts]
         self.shared = len(self._train) == 1
         """Whether all members read the same rows."""
+
+    def _encoded(self, y: NDArray[Any], coding: Coding) -> Tensor:
+        return coding.encode(y, self._dtype).to(self._place)
 
     def replace(self, train: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
         """Take other features of the same rows.
@@ -65,7 +73,7 @@ class Inputs:
     @property
     def example(self) -> Tensor:
         """Two training rows, which a lazy module learns its shapes from."""
-        return first_rows(self._train[0][0], 2, self._dtype)
+        return first_rows(self._train[0][0], 2, self._dtype).cpu()
 
     def rows(self, fold: int) -> int:
         """Return the number of training rows of a fold."""
@@ -78,7 +86,9 @@ class Inputs:
             folds: Each member's fold.
         """
         return {
-            fold: torch.tensor([i for i, own in enumerate(folds) if own == fold])
+            fold: torch.tensor(
+                [i for i, own in enumerate(folds) if own == fold], device=self._place
+            )
             for fold in sorted(set(folds))
         }
 
@@ -106,7 +116,9 @@ class Inputs:
         if not isinstance(x, Stream):
             yield from (self.batch(order[:, columns], readers) for columns in plan)
             return
-        fed = feed(x, [order[0, columns] for columns in plan], dtype=self._dtype, key=key)
+        first = order[0].cpu()
+        rows = [first[columns.cpu()] for columns in plan]
+        fed = feed(x, rows, dtype=self._dtype, key=key, device=self._place)
         for columns, batch in zip(plan, fed, strict=True):
             yield batch, y[order[:, columns]]
 
@@ -123,12 +135,14 @@ class Inputs:
         """
         x, y = self._rows(0)
         if self.shared:
-            return x[rows], y[rows]
+            return _taken(x, rows), y[rows]
         # One gather a fold: joined in one array, the folds' rows would be held twice.
-        batch_x, batch_y = (t.new_empty(*rows.shape, *t.shape[1:]) for t in (x, y))
+        batch_x, batch_y = (
+            t.new_empty(*rows.shape, *t.shape[1:], device=rows.device) for t in (x, y)
+        )
         for fold, own in members.items():
             x, y = self._rows(fold)
-            batch_x[own], batch_y[own] = x[rows[own]], y[rows[own]]
+            batch_x[own], batch_y[own] = _taken(x, rows[own]), y[rows[own]]
         return batch_x, batch_y
 
     def validation(self, folds: Sequence[int]) -> Iterator[Tensor]:
@@ -144,13 +158,13 @@ class Inputs:
         """
         if self.shared:
             parts = pieces(self._validation[0], _VALIDATION_ROWS)
-            yield from (part.to(self._dtype) for part in parts)
+            yield from (part.to(self._place, self._dtype) for part in parts)
             return
         held = [x for x in self._validation if isinstance(x, Tensor)]
         longest = max(map(len, held))
         for begin in range(0, longest, _VALIDATION_ROWS):
             rows = torch.arange(begin, min(begin + _VALIDATION_ROWS, longest))
-            own = [x[rows.clamp(max=len(x) - 1)] for x in held]
+            own = [x[rows.clamp(max=len(x) - 1).to(x.device)].to(self._place) for x in held]
             yield torch.stack([own[fold] for fold in folds])
 
     def drawn(self, keys: Tensor, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -175,7 +189,8 @@ class Inputs:
                 )
             few = len(y) <= _VALIDATION_ROWS
             rows = torch.arange(most) if few else draws.bits(key, (most,)) % len(y)
-            found.append((x[rows].to(self._dtype), coding.encode(y[rows.numpy()], self._dtype)))
+            taken = x[rows.to(x.device)].to(self._place, self._dtype)
+            found.append((taken, self._encoded(y[rows.numpy()], coding)))
         return torch.stack([x for x, _ in found]), torch.stack([y for _, y in found])
 
     def _rows(self, fold: int) -> tuple[Tensor, Tensor]:
@@ -210,3 +225,10 @@ class Inputs:
         """
         targets = self.targets[fold]
         return scores[: len(targets)], targets
+
+
+def _taken(x: Tensor, rows: Tensor) -> Tensor:
+    """Return some rows where their numbers lie, which may be elsewhere than all rows."""
+    if x.device == rows.device:
+        return x[rows]
+    return x[rows.to(x.device)].to(rows.device, non_blocking=True)

@@ -20,7 +20,7 @@ from ripieno.population.losses import check_outputs
 from ripieno.population.optimizers import l1_penalty
 from ripieno.population.stack import Layout
 from ripieno.population.step import Batch, Found, Rules, apply, named
-from ripieno.recipes import LOSS_OPTIONS, DropoutMode, find_loss
+from ripieno.recipes import LOSS_OPTIONS, DropoutMode, find_loss, seed_generators
 
 __all__ = ["LoopStep", "load_row", "loop_forward"]
 
@@ -89,14 +89,17 @@ class LoopStep:
         model = named(arrays, "model/")
         members = len(batch["active"])
         some = next(a for a in model.values() if a.is_floating_point())
-        sums = torch.zeros(2, members, dtype=some.dtype)
+        device = batch["active"].device
+        sums = torch.zeros(2, members, dtype=some.dtype, device=device)
         gradients = {n: torch.zeros_like(model[n]) for n in self.layout.trained}
-        present = {n: torch.zeros(members, dtype=torch.bool) for n in self.layout.trained}
+        present = {
+            n: torch.zeros(members, dtype=torch.bool, device=device) for n in self.layout.trained
+        }
         buffers = {n: model[n].clone() for n in self.layout.buffers}
         own = dict(self.module.named_buffers())
         for row in (batch["active"] & arrays["statistic/alive"]).nonzero().flatten().tolist():
             if generator_seeds is not None:
-                torch.default_generator.manual_seed(generator_seeds[row])
+                seed_generators(generator_seeds[row], device)
             load_row(self.module, arrays, row)
             sums[0, row], sums[1, row] = self._backward(arrays, batch, row)
             for name, parameter in self.module.named_parameters():

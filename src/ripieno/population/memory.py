@@ -3,6 +3,8 @@
 import ctypes
 import gc
 
+import torch
+
 __all__ = ["give_back_memory", "keep_freed_memory", "reusable_bytes"]
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # names in glibc's malloc.h
@@ -35,6 +37,8 @@ def give_back_memory() -> None:
     For the moment after memory ran out, when the next attempt needs all there is.
     """
     gc.collect()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):

@@ -1,6 +1,6 @@
 """One order, or one of its replicas, on its way through its epochs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from ripieno.population.stack import Stack
 from ripieno.recipes import Finished, Judging, Knobs
 from ripieno.records import Metrics, Order, OutcomeStatus
 
-__all__ = ["Row", "finished"]
+__all__ = ["Row", "fall_together", "finished"]
 
 
 @dataclass(slots=True, eq=False)
@@ -70,9 +70,22 @@ class Row:
         return self.order.start + len(self.metrics)
 
 
+def fall_together(rows: Sequence[Row]) -> None:
+    """Let a trial diverge with the first of its rows that does."""
+    fallen: dict[int, str] = {}
+    for row in rows:
+        if row.error is not None:
+            reason = f"{row.name}: {row.error}" if row.name else row.error
+            fallen.setdefault(row.order.trial, reason)
+    for row in rows:
+        if row.order.trial in fallen:
+            row.status, row.held = OutcomeStatus.DIVERGED, None
+            row.error = fallen[row.order.trial]
+
+
 def finished(
     metrics: Metrics,
-    kept: Stack,
+    stored: Callable[[], Stack],
     *,
     number: int,
     epoch: int,
@@ -82,9 +95,9 @@ def finished(
 
     Args:
         metrics: The epoch's.
-        kept: The stack after it.
+        stored: Gives the stack after it, on the CPU.
         number: The row's place there.
         epoch: Epochs that it has been trained for.
         predictions: Gives what it says of the validation part.
     """
-    return Finished(metrics, kept.extract(number, epoch=epoch), predictions())
+    return Finished(metrics, stored().extract(number, epoch=epoch), predictions())

@@ -26,9 +26,10 @@ from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.population.trials import is_reached, joined, rows_of
 from ripieno.population.tuning import Tuner
-from ripieno.population.width import Widths
+from ripieno.population.width import Widths, most_rows
 from ripieno.recipes import (
     Data,
+    Device,
     Recipe,
     State,
     TrainerRunner,
@@ -46,16 +47,12 @@ from ripieno.recipes import (
     loss_name,
     read_knobs,
     split_state,
-    take_features,
     take_up,
+    takes_features,
 )
 from ripieno.records import ArtifactStore, Order, Outcome, OutcomeStatus, Target
 
 __all__ = ["PopulationRunner"]
-
-_MOST_ROWS = 32
-"""Rows of one stack at most, where their number is measured. So many orders are asked for at
-once, whatever is measured: what a search proposes must not depend on a clock."""
 
 _LONE_STEPS = 200
 """Steps of single rows of one signature that are worth a stack of one, where others needed vmap."""
@@ -90,6 +87,7 @@ class PopulationRunner:
         samples: By its number the only rows that a trial sees, int64, repeats allowed; else all.
         measures: False leaves out the metrics of epochs that end no order, in stacks.
         tuner: Computes hypergradients, for trials that tune their knobs on the validation part.
+        device: Where models are trained. What is stored lies on the CPU in any case.
     """
 
     def __init__(
@@ -105,18 +103,22 @@ class PopulationRunner:
         samples: Mapping[int, Tensor] | None = None,
         measures: bool = True,
         tuner: Tuner | None = None,
+        device: Device | None = None,
     ) -> None:
+        self.device = Device() if device is None else device
         self.recipe = complete(recipe, data)
         self.data = data
         self.seed = seed
         self.tier = tier
-        self.rows = _MOST_ROWS if width == "auto" else width
-        self._widths = Widths(self.rows, measured=width == "auto", remembered=Remembered())
+        self.rows = most_rows(self.device) if width == "auto" else width
+        self._widths = Widths(self.rows, width == "auto", Remembered(), self.device)
         self._seeds = seeds
         self._models = len(data.parts) * seeds
         self._samples, self._measures = samples or {}, measures
         self._target, self._tuner = target, tuner
-        self._trainer = TrainerRunner(self.recipe, data, seed, seeds, target, samples=self._samples)
+        self._trainer = TrainerRunner(
+            self.recipe, data, seed, seeds, target, samples=self._samples, device=self.device
+        )
         self._groups: dict[str, str] = {}
         self._rather_alone: dict[str, str] = {}
         self._lone_steps: Counter[str] = Counter()
@@ -159,6 +161,8 @@ class PopulationRunner:
         """Say why orders of one group are not worth a stack, or None if they are."""
         if self.tier == "loop":
             return "the loop tier was asked for"
+        if not self.device.has_doubles:
+            return f"{self.device.name} has no float64, which a stack needs"
         if self._tunes(orders[0]):
             fits = is_tunable(self.recipe, orders[0].config)
             return None if fits else "its knobs cannot tune themselves"
@@ -223,7 +227,7 @@ class PopulationRunner:
             given = [x for p in self.data.parts for x in (p.train.x, p.validation.x)]
             arrays = [x for x in given if isinstance(x, np.ndarray)]
             if arrays:  # a stream has none, and is read batch by batch
-                take_features(module, knobs, arrays)
+                takes_features(module, knobs, arrays)
             augmentation_strengths([knobs], self.data.shape)
         except Exception:  # noqa: BLE001 - whatever it is, the trainer will record it
             return f"alone {order.config.digest}"
@@ -291,7 +295,7 @@ class PopulationRunner:
     def _next(self, training: Iterator[Attempt], part: Part) -> Attempt:
         """Train one epoch more, or say why the rows cannot be trained together."""
         try:
-            with alone():
+            with alone(self.device):
                 return next(training)
         except RatherAloneError as found:
             self._rather_alone[self._name(part.rows[0].order)] = str(found)
@@ -324,6 +328,7 @@ class PopulationRunner:
             name=name,
             seed=self.seed,
             samples=self._samples,
+            device=self.device,
             measures=self._measures,
             alone=None if lone else partial(self._trainer.step_seconds, order),
             tuner=self._tuner,

@@ -173,6 +173,12 @@ class Stack:
                 arrays[name] = view.view(arrays[name].shape)
         return replace(self, arrays=arrays)
 
+    def to(self, device: torch.device) -> Self:
+        """Return the same stack on a device; itself if it is there."""
+        if self.arrays["steps"].device == device:
+            return self
+        return replace(self, arrays={name: array.to(device) for name, array in self._owned()})
+
     def copy(self) -> Self:
         """Return a copy, every array in memory of its own."""
         return replace(self, arrays=arrays_apart(self.arrays))
@@ -284,12 +290,12 @@ class Stack:
     def _fresh(self) -> dict[str, Tensor]:
         """Return the optimizer's arrays as they are before the first step."""
         optimizer, hyper = self.layout.optimizer, self.hyper
-        members = len(hyper["lr"])
-        fresh = {"steps": torch.zeros(members, dtype=torch.int64)}
+        members, device = len(hyper["lr"]), hyper["lr"].device
+        fresh = {"steps": torch.zeros(members, dtype=torch.int64, device=device)}
         for slot, value in optimizer.row_slots.items():
-            fresh[_ROW + slot] = torch.full((members,), value)
+            fresh[_ROW + slot] = torch.full((members,), value, device=device)
         for slot, value in optimizer.row_numbers.items():
-            fresh[_ROW + slot] = torch.full((members,), value, dtype=torch.float64)
+            fresh[_ROW + slot] = torch.full((members,), value, dtype=torch.float64, device=device)
         first = optimizer.first(hyper)
         for name in self.layout.trained:
             parameter = self.arrays[_MODEL + name]

@@ -206,7 +206,7 @@ class StackedStep:
         )
 
 
-def fresh_statistics(members: int) -> dict[str, Tensor]:
+def fresh_statistics(members: int, device: torch.device | None = None) -> dict[str, Tensor]:
     """Return what a step adds up, as it is before the first one, each ``(members,)``.
 
     ``statistic/loss_sum`` and ``statistic/weight_sum`` of the examples, over the
@@ -214,7 +214,10 @@ def fresh_statistics(members: int) -> dict[str, Tensor]:
     ``statistic/alive``, whether every one of them was finite: a row that is not alive is
     left as it is, and the number of its last good step can be read off ``steps_taken``.
     """
-    fresh = {f"statistic/{n}": torch.zeros(members, dtype=t) for n, t in _STATISTICS.items()}
+    fresh = {
+        f"statistic/{n}": torch.zeros(members, dtype=t, device=device)
+        for n, t in _STATISTICS.items()
+    }
     fresh["statistic/alive"].fill_(True)
     return fresh
 
@@ -243,6 +246,8 @@ def apply(
     if layout.optimizer.online is not None:
         batch = follow_rates(arrays, batch, found, layout=layout, eager=eager, slopes=slopes)
     alive = arrays["statistic/alive"]
+    # To look at a number of a GPU is to wait for all that it was given before.
+    eager = eager and alive.device.type == "cpu"
     # What is not finite has no difference from itself.
     train = batch["active"] & alive & (found.loss_sum - found.loss_sum == 0)
     # Nothing needs to be masked where every row trains, as nearly always.

@@ -105,7 +105,8 @@ class KnobTuning:
             rows: The rows.
         """
         number, steps = step
-        ready = torch.tensor([row.epoch >= _WARMUP_EPOCHS for row in rows])
+        warm = [row.epoch >= _WARMUP_EPOCHS for row in rows]
+        ready = torch.tensor(warm, device=batch["active"].device)
         if (number + 1) % min(_EVERY, steps) or not bool(ready.any()):
             return
         purpose = draws.Purpose.TUNING

@@ -7,7 +7,14 @@ from ripieno.recipes.augmentation import (
     augment,
     augmentation_strengths,
 )
-from ripieno.recipes.backbone import FineTuned, depths, rate_scale, rate_scales, take_features
+from ripieno.recipes.backbone import (
+    FineTuned,
+    depths,
+    rate_scale,
+    rate_scales,
+    take_features,
+    takes_features,
+)
 from ripieno.recipes.bilevel_knobs import STARTS, bilevel_names
 from ripieno.recipes.building import arrange, build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
@@ -15,6 +22,14 @@ from ripieno.recipes.completing import complete
 from ripieno.recipes.convolutions import check_images
 from ripieno.recipes.costs import COSTS, CostRunner, costs
 from ripieno.recipes.data import Data, Split
+from ripieno.recipes.devices import (
+    Device,
+    check_device,
+    free_bytes,
+    gpus_for,
+    seed_generators,
+    synchronize,
+)
 from ripieno.recipes.dropout import DropoutMode
 from ripieno.recipes.duplicates import Duplicates, find_duplicates
 from ripieno.recipes.feasible import CheckedFactory, restricted
@@ -120,6 +135,7 @@ __all__ = [
     "Coding",
     "CostRunner",
     "Data",
+    "Device",
     "DropoutMode",
     "Duplicates",
     "FineTune",
@@ -168,6 +184,7 @@ __all__ = [
     "bilevel_names",
     "build_model",
     "build_optimizer",
+    "check_device",
     "check_images",
     "check_logits",
     "check_seeds",
@@ -189,8 +206,10 @@ __all__ = [
     "find_optimizer",
     "fine_tune",
     "first_rows",
+    "free_bytes",
     "from_frame",
     "from_splits",
+    "gpus_for",
     "hidden_matrices",
     "image_size",
     "in_equal_epochs",
@@ -229,11 +248,14 @@ __all__ = [
     "replicas_of",
     "resnet",
     "restricted",
+    "seed_generators",
     "split_state",
     "state_slots",
+    "synchronize",
     "take",
     "take_features",
     "take_up",
+    "takes_features",
     "unit_axes",
     "witnessed",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from ripieno.recipes.knobs import Knobs
@@ -36,11 +37,29 @@ class Altering:
     steps: Mixing | None = None
 
     @classmethod
-    def of(cls, knobs: Knobs, *, seed: int, epoch: int, steps: int, shape: tuple[int, ...]) -> Self:
-        """Draw what an epoch needs; see :func:`~ripieno.recipes.mixing.plan_mixing`."""
+    def of(
+        cls,
+        knobs: Knobs,
+        *,
+        seed: int,
+        epoch: int,
+        steps: int,
+        shape: tuple[int, ...],
+        device: torch.device,
+    ) -> Self:
+        """Draw what an epoch needs; see :func:`~ripieno.recipes.mixing.plan_mixing`.
+
+        Args:
+            knobs: The trial's knobs.
+            seed: Its seed.
+            epoch: Epochs trained before this one.
+            steps: Steps of the epoch.
+            shape: Shape of one example.
+            device: Where inputs are changed.
+        """
         plan = None
         if mixes(knobs):
-            plan = plan_mixing(seed, epoch, steps, knobs=knobs, shape=shape)
+            plan = plan_mixing(seed, epoch, steps, knobs=knobs, shape=shape).to(device)
         return cls(knobs.input_noise, knobs.cutmix > 0.0, plan)
 
     def inputs(self, x: Tensor, step: int, key: Tensor) -> Tensor:
@@ -77,5 +96,6 @@ class Altering:
         if self.steps is None:
             return losses, weights
         kept = self.steps.share[step]
-        other_losses, other_weights = loss(share.of(y[partners(key, len(y))]))
+        chosen = partners(key, len(y)).to(y.device)
+        other_losses, other_weights = loss(share.of(y[chosen]))
         return mix_losses(losses, other_losses, kept), mix_losses(weights, other_weights, kept)

@@ -68,12 +68,15 @@ def check_augmentation(names: Iterable[str], shape: tuple[int, ...], *, where: s
         )
 
 
-def augmentation_strengths(knobs: Sequence[Knobs], shape: tuple[int, ...]) -> dict[str, Tensor]:
+def augmentation_strengths(
+    knobs: Sequence[Knobs], shape: tuple[int, ...], device: torch.device | None = None
+) -> dict[str, Tensor]:
     """Return every row's strengths by name, float64 ``(members,)``; none that no row uses.
 
     Args:
         knobs: The knobs of each row.
         shape: Shape of one row of the data.
+        device: Where they are wanted.
 
     Raises:
         RecipeError: A row wants to augment what is no image.
@@ -81,7 +84,9 @@ def augmentation_strengths(knobs: Sequence[Knobs], shape: tuple[int, ...]) -> di
     used = {name for name in AUGMENTATIONS if any(getattr(k, name) for k in knobs)}
     check_augmentation(sorted(used), shape, where="the training hyperparameters")
     return {
-        name: torch.tensor([float(getattr(k, name)) for k in knobs], dtype=torch.float64)
+        name: torch.tensor(
+            [float(getattr(k, name)) for k in knobs], dtype=torch.float64, device=device
+        )
         for name in AUGMENTATIONS
         if name in used
     }

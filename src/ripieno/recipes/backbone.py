@@ -21,9 +21,18 @@ from ripieno.recipes.feeding import as_tensor
 from ripieno.recipes.knobs import Knobs
 from ripieno.recipes.mixing import mixes
 
-__all__ = ["FineTuned", "Frozen", "depths", "rate_scale", "rate_scales", "take_features"]
+__all__ = [
+    "FineTuned",
+    "Frozen",
+    "depths",
+    "rate_scale",
+    "rate_scales",
+    "take_features",
+    "takes_features",
+]
 
 _BATCH = 256
+_CPU = torch.device("cpu")
 _MOST_BYTES = 2**31
 """Features that take more memory are computed batch by batch, again and again."""
 
@@ -43,6 +52,8 @@ class Frozen:
     def __call__(self, x: Tensor) -> Tensor:
         """Return the features of a batch, computed in the module's own dtype."""
         first = next(self.module.parameters(), None)
+        if first is not None and first.device != x.device:
+            self.module.to(x.device)  # all models that share it are there now
         with torch.no_grad():
             out: Tensor = self.module(x if first is None else x.to(first.dtype))
         return out.to(x.dtype)
@@ -52,22 +63,26 @@ class Frozen:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the features behind: another process has other arrays."""
-        return {**self.__dict__, "_features": {}}
+        # It comes back to a GPU by itself when it is called there.
+        return {**self.__dict__, "module": self.module.cpu(), "_features": {}}
 
-    def features(self, array: NDArray[np.floating]) -> Tensor:
+    def features(self, array: NDArray[np.floating], device: torch.device = _CPU) -> Tensor:
         """Return the features of an array's rows, float32, computed once for each array."""
         key = id(array)
         known = self._features.get(key)
-        if known is not None and known[0]() is array:
+        if known is not None and known[0]() is array and known[1].device == device:
             return known[1]
-        found = torch.cat([self(part) for part in torch.split(as_tensor(array), _BATCH)])
+        parts = torch.split(as_tensor(array), _BATCH)
+        found = torch.cat([self(part.to(device)) for part in parts])
         gone = weakref.ref(array, lambda _: self._features.pop(key, None))
         self._features[key] = (gone, found)
         return found
 
     def bytes_of(self, array: NDArray[np.floating]) -> int:
         """Return how much memory the features of an array's rows take."""
-        one = self(as_tensor(array[:1]))
+        first = next(self.module.parameters(), None)
+        row = as_tensor(array[:1])
+        one = self(row if first is None else row.to(first.device))
         return one.numel() * one.element_size() * len(array)
 
 
@@ -152,7 +167,11 @@ def rate_scales(module: nn.Module, knobs: Knobs) -> dict[str, float]:
 
 
 def take_features(
-    module: nn.Module, knobs: Knobs, arrays: Sequence[NDArray[np.floating]]
+    module: nn.Module,
+    knobs: Knobs,
+    arrays: Sequence[NDArray[np.floating]],
+    *,
+    device: torch.device = _CPU,
 ) -> tuple[Tensor, ...] | None:
     """Have a model take features instead of inputs, if they can be computed beforehand.
 
@@ -163,18 +182,27 @@ def take_features(
         module: Set to take features, if it can.
         knobs: The trial's knobs.
         arrays: Inputs, one array for each part of the data.
+        device: Where they are computed, and are left.
 
     Returns:
         The features of each array, float32; None where the model takes inputs.
     """
+    if not takes_features(module, knobs, arrays):
+        return None
+    frozen: Frozen = module.frozen  # type: ignore[assignment]
+    return tuple(frozen.features(array, device) for array in arrays)
+
+
+def takes_features(module: nn.Module, knobs: Knobs, arrays: Sequence[NDArray[np.floating]]) -> bool:
+    """Decide what :func:`take_features` decides, and compute nothing but one row of each array."""
     frozen = module.frozen if isinstance(module, FineTuned) else None
     changing = ("input_noise", *AUGMENTATIONS)
     if frozen is None or mixes(knobs) or any(getattr(knobs, name) for name in changing):
-        return None
+        return False
     if sum(frozen.bytes_of(array) for array in arrays) > _MOST_BYTES:
-        return None
+        return False
     module.takes_features = True  # type: ignore[assignment]
-    return tuple(frozen.features(array) for array in arrays)
+    return True
 
 
 def _is_still(path: str, trained: Sequence[str]) -> bool:

@@ -59,11 +59,14 @@ def build_model(
     return module.train()
 
 
-def arrange(recipe: Recipe, module: nn.Module) -> nn.Module:
-    """Lay a module's filters out in memory as its recipe says, in place; return the module.
+def arrange(recipe: Recipe, module: nn.Module, device: torch.device) -> nn.Module:
+    """Move a module to a device, in place, and lay its filters out as its recipe says.
 
-    Convolutions then write their maps in the same layout, whatever that of their input is.
+    Convolutions then write their maps in the same layout, whatever that of their input is. It
+    is one for the caches of a CPU: what GPUs compute in float32 they compute channels first.
     """
+    if device.type != "cpu":
+        return module.to(device)
     if recipe.channels_last:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module

@@ -76,7 +76,7 @@ class DropoutMode(TorchFunctionMode):
             single = function is F.dropout1d and x.dim() == 2
             shape = (shape[0], 1) if single else (*shape[:2], *[1] * (x.dim() - 2))
         keep = self._mask(shape, p=p)
-        noise = keep.to(x.dtype) * (0.0 if p == 1.0 else 1.0 / (1.0 - p))
+        noise = keep.to(x) * (0.0 if p == 1.0 else 1.0 / (1.0 - p))
         return x.mul_(noise) if in_place else x * noise
 
     def _mask(self, shape: tuple[int, ...], *, p: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ripieno.errors import ArtifactError, RipienoError
 from ripieno.recipes.data import Data
+from ripieno.recipes.devices import Device
 from ripieno.recipes.memory import is_out_of_memory
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.state import State
@@ -92,12 +93,19 @@ def take_up(order: Order, artifacts: ArtifactStore) -> State | None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Run with one intra-op thread, and leave torch's own generator as it was found."""
+def alone(device: Device | None = None) -> Iterator[None]:
+    """Run with one intra-op thread, and leave torch's own generators as they were found.
+
+    Args:
+        device: What else computes, besides the CPU.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with (
+            torch.random.fork_rng(devices=[]),
+            nullcontext() if device is None else device.in_charge(),
+        ):
             yield
     finally:
         torch.set_num_threads(threads)

@@ -58,6 +58,10 @@ class Mixing:
         """Return how one step, or one row, is mixed."""
         return Mixing(self.share[step], self.blend[step], self.box[step])
 
+    def to(self, device: torch.device) -> "Mixing":
+        """Return the same on a device."""
+        return Mixing(self.share.to(device), self.blend.to(device), self.box.to(device))
+
 
 def mixes(knobs: Knobs) -> bool:
     """Say whether examples are mixed at all."""
@@ -175,7 +179,7 @@ def mix_losses(losses: Tensor, others: Tensor, share: Tensor) -> Tensor:
         others: Against its partner's.
         share: What it keeps of its own, ``(*lead,)``.
     """
-    own = share.to(losses.dtype).unsqueeze(-1)
+    own = share.to(losses).unsqueeze(-1)
     return torch.where(own < 1, own * losses + (1 - own) * others, losses)
 
 

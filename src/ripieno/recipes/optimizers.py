@@ -99,6 +99,8 @@ def build_optimizer(
     for name, parameter in trained:
         groups.setdefault(scales.get(name, 1.0), []).append((name, parameter))
     factory, options = _call(knobs, config, own)
+    if any(p.device.type != "cpu" for _, p in trained):
+        options.pop("foreach", None)  # many tensors in a call, where calls are what takes the time
     if knobs.optimizer in _FUSED and all(p.dtype in _FUSABLE for _, p in trained):
         # One call instead of a dozen for each parameter: a sixth of a small model's step.
         options["fused"] = True

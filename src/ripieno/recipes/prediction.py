@@ -86,7 +86,6 @@ def predict_scores(
         between: Called before every batch.
     """
     first = next(module.parameters(), None)
-    dtype = None if first is None else first.dtype
     training = module.training
     module.eval()
     try:
@@ -94,10 +93,10 @@ def predict_scores(
             parts = []
             for batch in pieces(x, batch_size):
                 between()
-                found = module(batch if dtype is None else batch.to(dtype))
+                found = module(batch if first is None else batch.to(first.device, first.dtype))
                 check_logits(found, module, rows=len(batch), classes=outputs)
                 parts.append(coding.scores(found))
-            return torch.cat(parts).numpy()
+            return torch.cat(parts).cpu().numpy()
     finally:
         module.train(training)
 

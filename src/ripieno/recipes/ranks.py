@@ -86,20 +86,32 @@ class Ranks:
     meeting: str = ""
     patience_seconds: float = 600.0
 
-    def join(self) -> None:
-        """Wait for the other processes, once in the life of this one."""
+    def join(self, device: torch.device) -> None:
+        """Wait for the other processes, once in the life of this one.
+
+        Args:
+            device: Where the model is.
+        """
         if self.size == 1 or torch.distributed.is_initialized():
             return
-        # gloo asks the name of the host for an address: any on the network could then connect.
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # where NCCL allocates what it needs
+        # Left alone they would take an address that any on the network can connect to.
         loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
-        os.environ["GLOO_SOCKET_IFNAME"] = loopback
+        os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
         torch.distributed.init_process_group(
-            "gloo",
+            self._backend(device),
             store=torch.distributed.FileStore(self.meeting, self.size),  # type: ignore[attr-defined]
             rank=self.rank,
             world_size=self.size,
             timeout=timedelta(seconds=self.patience_seconds),
         )
+
+    def _backend(self, device: torch.device) -> str:
+        """Return who carries tensors of each device: NCCL where every rank has its own GPU."""
+        if device.type == "cuda" and torch.cuda.device_count() >= self.size:
+            return "cpu:gloo,cuda:nccl"
+        return "gloo"
 
     def share(self, rows: int) -> Share:
         """Return this rank's share of a batch; all of one that has fewer rows than ranks."""

@@ -65,7 +65,7 @@ class State:
                     fix="keep state in buffers of booleans, integers or floats of 16, 32 or 64 "
                     "bits (register_buffer), or make it non-persistent.",
                 )
-            model[name] = value.detach().clone()
+            model[name] = value.detach().to("cpu", copy=True)
         kept: dict[str, dict[str, Tensor]] = {}
         for name, parameter in module.named_parameters():
             slots = optimizer.state.get(parameter, {})
@@ -106,6 +106,7 @@ class State:
             ) from error
         if optimizer is None:
             return
+        beside = _counts_beside(optimizer)
         for name, parameter in module.named_parameters():
             wanted = slots if isinstance(slots, frozenset) else slots.get(name, {})
             kinds = wanted if isinstance(wanted, Mapping) else {}
@@ -114,7 +115,12 @@ class State:
                 # Not optimizer.load_state_dict, which would round what torch itself keeps in
                 # another dtype than the parameter's.
                 optimizer.state[parameter] = {
-                    slot: _as_kept(stored[slot], kinds.get(slot, Tensor), parameter)
+                    slot: _as_kept(
+                        stored[slot],
+                        kinds.get(slot, Tensor),
+                        parameter,
+                        beside=id(parameter) in beside,
+                    )
                     for slot in sorted(wanted)
                 }
 
@@ -149,16 +155,26 @@ class State:
 def _as_tensor(value: object) -> Tensor:
     """Copy what an optimizer keeps: a tensor, or a Python number as a tensor."""
     if isinstance(value, Tensor):
-        return value.detach().clone()
+        return value.detach().to("cpu", copy=True)
     return torch.tensor(value, dtype=_NUMBERS[type(value)])
 
 
-def _as_kept(value: Tensor, kind: type, parameter: Tensor) -> object:
+def _counts_beside(optimizer: torch.optim.Optimizer) -> frozenset[int]:
+    """Return which parameters' counts lie beside them; torch keeps the others on the CPU."""
+    return frozenset(
+        id(parameter)
+        for group in optimizer.param_groups
+        if group.get("fused") or group.get("capturable")
+        for parameter in group["params"]
+    )
+
+
+def _as_kept(value: Tensor, kind: type, parameter: Tensor, *, beside: bool) -> object:
     """Copy what is stored: a number where the optimizer keeps one, or in its parameter's layout."""
     if kind is not Tensor:
         return value.item()
     if value.shape != parameter.shape:
-        return value.clone()
+        return value.to(parameter.device if beside or value.ndim else "cpu", copy=True)
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 

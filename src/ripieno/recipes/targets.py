@@ -17,6 +17,10 @@ from ripieno.recipes.tasks import TASKS, TaskName, check_task, plain_array
 __all__ = ["Coding", "encode_targets", "output_names", "read_targets", "sigmoid"]
 
 
+_NO_DOUBLES = frozenset({"mps"})
+"""Kinds of devices that have no float64."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coding:
     """How targets become numbers for a network and its outputs become answers.
@@ -95,7 +99,7 @@ class Coding:
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Return scores, float64, out of outputs ``(..., rows, columns)``; the same shape."""
-        outputs = outputs.double()
+        outputs = (outputs.cpu() if outputs.device.type in _NO_DOUBLES else outputs).double()
         if self.task == "classification":
             # In float64 whatever the network computes in: a log loss must not saturate.
             return torch.log_softmax(outputs, dim=-1)

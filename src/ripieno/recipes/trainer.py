@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ripieno.recipes.completing import complete
 from ripieno.recipes.data import Data
+from ripieno.recipes.devices import Device
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import (
     DivergedError,
@@ -55,6 +56,7 @@ class TrainerRunner:
         samples: The only training rows that a trial sees, int64, by the trial's number;
             repeats allowed. A trial that is absent sees all.
         ranks: The processes that train each model together, this one among them.
+        device: Where models are trained. What is stored lies on the CPU in any case.
 
     Raises:
         RecipeError: The recipe is for another task than the data.
@@ -67,6 +69,7 @@ class TrainerRunner:
     target: Target | None = None
     samples: Mapping[int, Tensor] = field(default_factory=dict)
     ranks: Ranks = field(default_factory=Ranks)
+    device: Device = field(default_factory=Device, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", complete(self.recipe, self.data))
@@ -93,7 +96,8 @@ class TrainerRunner:
                 other.
             patience_seconds: How long one waits for another before it gives up.
         """
-        return replace(self, ranks=Ranks(rank, size, meeting, patience_seconds))
+        ranks = Ranks(rank, size, meeting, patience_seconds)
+        return replace(self, ranks=ranks, device=self.device.of_rank(rank))
 
     def run(
         self, orders: Sequence[Order], artifacts: ArtifactStore, stop: Callable[[], bool]
@@ -102,10 +106,11 @@ class TrainerRunner:
 
         Raises:
             ArtifactError: A stored state cannot be read, or a new one cannot be written.
+            RecipeError: The device is not there.
         """
-        self.ranks.join()
+        self.ranks.join(self.device.found)
         for order in orders:
-            with alone():
+            with alone(self.device):
                 outcome = self._carry_out(order, artifacts, stop)
             yield outcome
 
@@ -159,7 +164,7 @@ class TrainerRunner:
             state=keys[0],
             predictions=keys[1],
             error=message,
-            notes=note if done else None,
+            notes="; ".join(filter(None, [self.device.words, note if done else None])) or None,
         )
 
     def step_seconds(self, order: Order) -> float:
@@ -194,4 +199,5 @@ class TrainerRunner:
             sample=self.samples.get(order.trial),
             stop=stop,
             ranks=self.ranks,
+            device=self.device,
         )

@@ -20,8 +20,9 @@ from ripieno.recipes.backbone import rate_scales, take_features
 from ripieno.recipes.batch_norm import BatchNormMode
 from ripieno.recipes.building import arrange, build_model
 from ripieno.recipes.data import Data
+from ripieno.recipes.devices import Device, seed_generators, synchronize
 from ripieno.recipes.dropout import DropoutMode, backward
-from ripieno.recipes.feeding import Features, as_features, feed, first_rows
+from ripieno.recipes.feeding import Features, as_features, feed, first_rows, place_of
 from ripieno.recipes.keeping import DivergedError, Finished, StopAskedError
 from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.loss_options import chosen_loss, loss_options
@@ -57,6 +58,7 @@ class ModelTraining:
         sample: The only rows that it sees; None for all.
         stop: Says whether the study is stopping.
         ranks: The processes that train it together, this one among them.
+        device: Where.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class ModelTraining:
         sample: Tensor | None,
         stop: Callable[[], bool],
         ranks: Ranks,
+        device: Device,
     ) -> None:
         self._recipe = recipe
         self._order = order
         self._sample = sample
         self._stop = stop
         self._ranks = ranks
+        self._device, self._near = device.found, device.near
         self._seed = replica.seed
         self._knobs = read_knobs(order.config, optimizers=recipe.optimizers)
         self._coding = data.coding
@@ -84,27 +88,31 @@ class ModelTraining:
         self._inputs = [x for x in inputs if isinstance(x, np.ndarray)]  # nothing of a stream
         dtype = getattr(torch, recipe.dtype)
         self._dtype = dtype
-        self._x = as_features(data.train.x, dtype)
-        self._y = data.coding.encode(data.train.y, dtype)
+        self._x = as_features(data.train.x, dtype, device)
+        self._y = data.coding.encode(data.train.y, dtype).to(self._near)
         # Models that stream may share their batches, so they see one order.
         self._order_seed = order_seed if data.streamed else self._seed
-        self._validation_x = as_features(data.validation.x, torch.float32)
+        self._validation_x = as_features(data.validation.x, torch.float32, device)
         self._validation_y = data.validation.y
         self._loss = find_loss(chosen_loss(recipe, order.config))
         self._options: dict[str, Any] = {
-            name: torch.from_numpy(value).to(dtype) if isinstance(value, np.ndarray) else value
+            name: torch.from_numpy(value).to(self._device, dtype)
+            if isinstance(value, np.ndarray)
+            else value
             for name, value in loss_options(recipe, order.config, data).items()
         }
-        self._strengths = augmentation_strengths([self._knobs], data.shape)
+        self._strengths = augmentation_strengths([self._knobs], data.shape, self._near)
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
         refuse_alone(self._recipe, self._order.config)
-        example = first_rows(self._x, 2, self._dtype)
+        example = first_rows(self._x, 2, self._dtype).cpu()
         with self._naming_the_batch(example):
             made = build_model(self._recipe, self._order.config, self._seed, example=example)
-        self.module = arrange(self._recipe, made)
-        features = take_features(self.module, self._knobs, self._inputs) if self._inputs else None
+        features = None
+        if self._inputs:
+            features = take_features(made, self._knobs, self._inputs, device=self._near)
+        self.module = arrange(self._recipe, made, self._device)
         if features is not None:
             self._x, self._validation_x = features[0].to(self._dtype), features[1]
         own: dict[str, Any] = {"config": self._order.config, "own": self._recipe.optimizers}
@@ -119,16 +127,15 @@ class ModelTraining:
 
     def seconds(self) -> float:
         """Return what a step takes, the best of a few; the model is spoilt by them."""
-        rows = torch.arange(min(self._knobs.batch_size, len(self._y)))
-        x, y = first_rows(self._x, len(rows), self._dtype), self._y[rows]
-        shape, keys = tuple(x.shape[1:]), draws.step_keys(self._seed, 0, _TIMED_STEPS)
-        altering = Altering.of(
-            self._knobs, seed=self._seed, epoch=0, steps=_TIMED_STEPS, shape=shape
-        )
+        count = min(self._knobs.batch_size, len(self._y))
+        x, y = first_rows(self._x, count, self._dtype).to(self._near), self._y[:count]
+        keys = draws.step_keys(self._seed, 0, _TIMED_STEPS).to(self._near)
+        altering = self._altering(0, _TIMED_STEPS)
         found = []
         for step, key in enumerate(keys):
             begin = time.perf_counter()
             self._step(x, y, rate=self._knobs.lr, key=key, altering=altering, step=step)
+            synchronize(self._device)
             found.append(time.perf_counter() - begin)
         return min(found)
 
@@ -141,20 +148,17 @@ class ModelTraining:
             size=self._recipe.epoch_rows,
             sample=self._sample,
         )
-        chunks = batches(order, self.module, self._knobs)
-        keys = draws.step_keys(self._seed, epoch, len(chunks))
-        altering = Altering.of(
-            self._knobs,
-            seed=self._seed,
-            epoch=epoch,
-            steps=len(chunks),
-            shape=tuple(self._x.shape[1:]),
-        )
+        chunks = batches(order.to(self._near), self.module, self._knobs)
+        keys = draws.step_keys(self._seed, epoch, len(chunks)).to(self._near)
+        altering = self._altering(epoch, len(chunks))
         purpose = draws.Purpose.AUGMENTATION
-        images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose)
+        images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose).to(self._near)
         loss_sum = weight_sum = rate = 0.0
         key = draws.fold(self._order_seed, draws.Purpose.STREAM, epoch)
-        fed = feed(self._x, chunks, dtype=self._dtype, key=key)
+        places = chunks
+        if place_of(self._x) != self._near:
+            places = batches(order, self.module, self._knobs)
+        fed = feed(self._x, places, dtype=self._dtype, key=key, device=self._near)
         for step, (rows, given) in enumerate(zip(chunks, fed, strict=True)):
             self._check_stop()
             rate = self._knobs.lr * learning_rate_factor(
@@ -202,6 +206,8 @@ class ModelTraining:
         """Take one step on a batch; return the sums of its losses and of their weights."""
         share = self._ranks.share(len(y))
         x = share.of(altering.inputs(x, step, key))
+        if self._near is not self._device:
+            x, y = x.to(self._device), y.to(self._device)
         put_in_mode(self.optimizer, training=True)
         self._set_rate(rate)
         self.optimizer.zero_grad()
@@ -264,10 +270,20 @@ class ModelTraining:
             )
         return scores
 
+    def _altering(self, epoch: int, steps: int) -> Altering:
+        shape = tuple(self._x.shape[1:])
+        return Altering.of(
+            self._knobs,
+            seed=self._seed,
+            epoch=epoch,
+            steps=steps,
+            shape=shape,
+            device=self._near,
+        )
+
     def _seed_generator(self, epoch: int, step: int) -> None:
-        # Not torch.manual_seed, which also visits every accelerator and is slow.
         seed = draws.fold(self._seed, draws.Purpose.GENERATOR, epoch, step)
-        torch.default_generator.manual_seed(seed)
+        seed_generators(seed, self._device)
 
     def _check_stop(self) -> None:
         if self._ranks.is_stop_asked(self._stop):

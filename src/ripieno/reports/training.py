@@ -1,8 +1,9 @@
 """How trials were trained, and why: the notes of their runners, gathered.
 
 A runner's note reads ``8 rows; traced: it is the fastest (traced 1.20 ms, loop 9.00 ms a
-step)``, or ``one model after another: …`` without rows. Any other text is taken as a reason,
-but for what it ends with where early stopping ended the trial.
+step)``, or ``one model after another: …`` without rows. What follows it (``; on cuda (…)``) is
+part of the reason, and so is any other text, but for what it ends with where early stopping
+ended the trial.
 """
 
 import re
@@ -14,7 +15,7 @@ from ripieno.records import Trial
 __all__ = ["Training", "trained", "trainings"]
 
 _ROWS = re.compile(r"(\d{1,9}) rows?\b[^;:]*; ")
-_TIMED = re.compile(r" \([^()]* a step\)$")
+_TIMED = re.compile(r" \([^()]* a step\)(?=$|; on )")
 _EARLY = re.compile(r"(?:^|; )stopped early: no better [^;]{1,80} for \d+ epochs$")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LONGEST_TIER = 40

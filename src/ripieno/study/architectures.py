@@ -20,7 +20,7 @@ from ripieno.nas import (
     search_supernet,
     search_supernets,
 )
-from ripieno.recipes import Data, Reading
+from ripieno.recipes import Data, Reading, check_device
 from ripieno.space import Space
 from ripieno.study.driving import is_run
 from ripieno.study.folder import Folder
@@ -87,6 +87,11 @@ def find_architecture(
     )
     if method in METHODS:
         _refuse_folder(**training)
+    check_device(
+        training.get("device", "auto"),
+        devices=training.get("devices", 1),
+        executor=training.get("executor"),
+    )
     reading = Reading(image_size=image_size)
     refuse_said_twice(data, reading)
     read, _ = read_data(data, reading, seed=seed)

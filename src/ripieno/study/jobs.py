@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from ripieno.executors import ObjectiveRunner, TogetherRunner
 from ripieno.hypergradient import KnobTuner
 from ripieno.population import PopulationRunner, check_tier
-from ripieno.recipes import CostRunner, Data, Recipe, TrainerRunner, complete
+from ripieno.recipes import CostRunner, Data, Device, Recipe, TrainerRunner, complete
 from ripieno.records import Runner
 from ripieno.study.aims import cost_names
 from ripieno.study.settings import Settings
@@ -52,9 +52,12 @@ class TuneJob:
         return CostRunner(runner, self.recipe, self.data, costs) if costs else runner
 
     def _trainer(self, settings: Settings) -> Runner:
+        device = Device(settings.device)
         if settings.tier is None or settings.devices > 1:
             ending = settings.ending
-            trainer = TrainerRunner(self.recipe, self.data, settings.seed, self.seeds, ending)
+            trainer = TrainerRunner(
+                self.recipe, self.data, settings.seed, self.seeds, ending, device=device
+            )
             return trainer if settings.devices == 1 else TogetherRunner(trainer, settings.devices)
         return PopulationRunner(
             self.recipe,
@@ -64,6 +67,7 @@ class TuneJob:
             tier=check_tier(settings.tier),
             target=settings.ending,
             tuner=KnobTuner(),
+            device=device,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Self
 from ripieno.ensembles import Ensemble, SoftRule
 from ripieno.errors import StudyError
 from ripieno.executors import Executor, InlineExecutor, ProcessExecutor, free_workers
-from ripieno.recipes import Data
+from ripieno.recipes import Data, gpus_for
 from ripieno.records import (
     ArtifactStore,
     Config,
@@ -110,11 +110,15 @@ def _job(study: Study) -> TuneJob:
 
 
 def _executor(study: Study, job: TuneJob, *, workers: int | None) -> Executor:
-    runner = job.runner(study.settings)
+    settings = study.settings
+    runner = job.runner(settings)
     if workers == 1:
         return InlineExecutor(runner, study.artifacts)
     return ProcessExecutor(
-        runner, study.artifacts, workers=workers or free_workers(study.settings.devices)
+        runner,
+        study.artifacts,
+        workers=workers or free_workers(settings.devices, gpus=gpus_for(settings.device)),
+        device=settings.device,
     )
 
 

@@ -13,6 +13,7 @@ from ripieno.executors import (
     check_cluster,
     free_workers,
 )
+from ripieno.recipes import gpus_for
 from ripieno.records import ArtifactStore, Runner
 from ripieno.study.settings import Settings
 
@@ -53,9 +54,10 @@ class Place:
                 return ProcessExecutor(
                     runner,
                     artifacts,
-                    workers=count or free_workers(settings.devices),
+                    workers=count or free_workers(settings.devices, gpus=gpus_for(settings.device)),
                     crew=crew,
                     silence_seconds=patience,
+                    device=settings.device,
                 )
             case "ray":
                 return RayExecutor(
@@ -64,10 +66,18 @@ class Place:
                     address=self.address,
                     workers=count,
                     cpus=float(settings.devices),
-                    # Recipes are trained on cores; only a function may know what to do with a GPU.
-                    gpus=0.0 if settings.kind == "tune" else None,
+                    gpus=_gpus(settings),
                     silence_seconds=patience,
                 )
+
+
+def _gpus(settings: Settings) -> float | None:
+    """Return the GPUs of an actor; None for one where the cluster has some."""
+    if settings.kind == "search":
+        return None
+    if settings.device == "auto":
+        return None if settings.devices == 1 else 0.0
+    return float(settings.devices) if settings.device == "cuda" else 0.0
 
 
 def find_place(

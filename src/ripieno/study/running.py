@@ -6,6 +6,7 @@ from ripieno.errors import StudyError
 from ripieno.executors import Crew, Executor, InlineExecutor, ProcessExecutor, free_workers
 from ripieno.ledger import Ledger
 from ripieno.loop import Budget, StopReason
+from ripieno.recipes import gpus_for
 from ripieno.records import ArtifactStore, Runner, Trial
 from ripieno.study.disk import Disk
 from ripieno.study.jobs import Job, TuneJob
@@ -56,7 +57,8 @@ def make_executor(
         runner: What carries the orders out.
         artifacts: Where states and predictions lie.
         workers: Processes, or a crew of them that have begun to start; None for as many as
-            there are usable cores for all devices, and for 1 where a function is called. Or
+            there are usable cores, or GPUs, for all devices, and for 1 where a function is
+            called. Or
             an executor by its name.
         settings: The study's.
         for_many: Other processes are expected to share the study. One worker is a process
@@ -72,10 +74,16 @@ def make_executor(
     patience = None if minutes is None else 60 * minutes
     if isinstance(workers, Crew):
         return ProcessExecutor(
-            runner, artifacts, workers=workers.count, crew=workers, silence_seconds=patience
+            runner,
+            artifacts,
+            workers=workers.count,
+            crew=workers,
+            silence_seconds=patience,
+            device=settings.device,
         )
     if workers is None:
-        workers = free_workers(settings.devices) if settings.kind == "tune" else 1
+        trains = settings.kind == "tune"
+        workers = free_workers(settings.devices, gpus=gpus_for(settings.device)) if trains else 1
     if workers < 1:
         raise StudyError(
             f"workers = {workers} can do no work.", where="workers", fix="give 1 or more."
@@ -83,7 +91,9 @@ def make_executor(
     # An order that hangs can be ended in another process alone.
     if workers == 1 and patience is None and not for_many:
         return InlineExecutor(runner, artifacts)
-    return ProcessExecutor(runner, artifacts, workers=workers, silence_seconds=patience)
+    return ProcessExecutor(
+        runner, artifacts, workers=workers, silence_seconds=patience, device=settings.device
+    )
 
 
 def make_budget(settings: Settings, *, clock: float, minutes: float | None, spent: float) -> Budget:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ripieno.errors import StudyError
 from ripieno.executors import check_devices
+from ripieno.recipes import check_device
 from ripieno.records import Direction, Goal, Limit, Objective, Target, check_fields
 from ripieno.space import Space
 
@@ -75,6 +76,7 @@ class Settings:
         disk_bytes: What states and predictions may take at most; None for no limit.
         order_minutes: After how long of silence an order hangs; None never.
         devices: Processes that train each trial together.
+        device: Where models are trained, as the user named it.
     """
 
     kind: Literal["tune", "search"]
@@ -103,6 +105,7 @@ class Settings:
     disk_bytes: int | None = None
     order_minutes: float | None = None
     devices: int = 1
+    device: str = "cpu"
     version: int = VERSION
 
     @property
@@ -137,13 +140,23 @@ class Settings:
         because = "" if self.searcher_reason is None else f" ({self.searcher_reason})"
         return f"{self.searcher}{because}"
 
-    def on(self, devices: int | None) -> "Settings":
-        """Return the settings with another number of devices for a trial; None keeps it.
+    def on(self, devices: int | None, device: str | None, *, executor: str | None) -> "Settings":
+        """Return the settings with other devices for a trial; None keeps what they say.
+
+        Args:
+            devices: How many.
+            device: Where models are trained.
+            executor: The name of the executor, if it has one.
 
         Raises:
             WorkerError: The number is none.
+            RecipeError: The device cannot be used.
         """
-        return self if devices is None else replace(self, devices=check_devices(devices))
+        count = self.devices if devices is None else check_devices(devices)
+        name = self.device if device is None else device
+        if self.kind == "tune":
+            check_device(name, devices=count, executor=executor)
+        return replace(self, devices=count, device=name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
@@ -160,7 +173,7 @@ class Settings:
         # What a study of before knew nothing of is as it was then.
         needed = known - {
             "folds", "seeds", "metric_source", "searcher_reason", "further", "limits", "ensemble",
-            "judged_by", "disk_bytes", "order_minutes", "devices",
+            "judged_by", "disk_bytes", "order_minutes", "devices", "device",
         }  # fmt: skip
         if values.get("version") != VERSION or not needed <= set(values) <= known:
             raise StudyError(
@@ -196,3 +209,4 @@ def _check_kind(settings: Settings) -> None:
     """Refuse a study of a model without one."""
     if settings.kind == "tune" and (settings.data is None or settings.recipe is None):
         raise ValueError("a tuned study has a recipe and data")
+    check_device(settings.device, executor="elsewhere")

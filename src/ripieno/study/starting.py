@@ -8,7 +8,7 @@ from typing import Any
 from ripieno.errors import StudyError
 from ripieno.executors import Crew, check_devices, gathers
 from ripieno.population import check_tier
-from ripieno.recipes import NumericTransform, Reading, check_seeds
+from ripieno.recipes import NumericTransform, Reading, check_device, check_seeds, gpus_for
 from ripieno.schedulers import Scheduler, hyperband_trials
 from ripieno.searchers import Searcher
 from ripieno.space import Space, Value
@@ -43,7 +43,7 @@ DEFAULT_TRIALS = 49
 """One full Hyperband of 27 epochs; what a search does that was given no budget at all."""
 
 
-@gathers(loads=("ripieno.population",))
+@gathers(loads=("ripieno.population",), count_gpus=gpus_for)
 def tune(
     model: ModelInput | None,
     data: DataInput,
@@ -77,6 +77,7 @@ def tune(
     objective: str = "metric",
     workers: int | Crew | None = None,
     devices: int = 1,
+    device: str = "auto",
     executor: str | None = None,
     address: str | None = None,
     seed: int = 0,
@@ -157,9 +158,11 @@ def tune(
         objective: What trials are compared by: their ``metric``, or what they would add to the
             ``ensemble`` of the trials that were trained to the end before.
         workers: Processes, each with one thread, or a crew of them that have begun to start;
-            every usable core where absent.
+            one for every usable core, or every GPU, where absent.
         devices: Processes that train each trial together, on shares of every batch
             (``docs/several-devices.md``).
+        device: Where models are trained: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto``
+            for CUDA where torch finds it, else the CPU (``docs/devices.md``).
         executor: Where trials are trained: ``inline`` (in this process), ``processes`` or
             ``ray`` (``docs/executors.md``); the first for one worker, else the second.
         address: Of the Ray cluster: ``auto``, ``host:port``, ``ray://host:port`` or ``local``;
@@ -193,6 +196,7 @@ def tune(
     begun = time.perf_counter()
     find_place(executor, address, workers, order_minutes=order_minutes)
     check_seeds(seeds, "tune(seeds=…)")
+    check_device(device, devices=check_devices(devices), executor=executor)
     reading = Reading(
         target=target_column,
         groups=groups,
@@ -247,7 +251,8 @@ def tune(
         disk_bytes=read_size(disk),
         order_minutes=order_minutes,
         judged_by=check_judging(objective, scheduler if isinstance(scheduler, str) else "custom"),
-        devices=check_devices(devices),
+        devices=devices,
+        device=device,
     )
     wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
     strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)
@@ -268,11 +273,7 @@ def tune(
     )
     spent = time.perf_counter() - begun
     return study.run(
-        workers=workers,
-        executor=executor,
-        address=address,
-        progress=progress,
-        spent_seconds=spent,
+        workers=workers, executor=executor, address=address, progress=progress, spent_seconds=spent
     )
 
 

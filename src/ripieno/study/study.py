@@ -41,8 +41,7 @@ __all__ = ["Study"]
 class Study:
     """A search and all that it found. Made by ``tune``, ``search`` and ``open``.
 
-    A study is recorded as it goes: it can be stopped at any moment, killed included, and
-    goes on with :meth:`run` as if nothing had happened.
+    It is recorded as it goes: stopped at any moment, or killed, it goes on with :meth:`run`.
     """
 
     def __init__(
@@ -146,6 +145,7 @@ class Study:
         trials: int | None = None,
         workers: int | Crew | None = None,
         devices: int | None = None,
+        device: str | None = None,
         executor: str | None = None,
         address: str | None = None,
         disk: int | str | None = None,
@@ -159,6 +159,7 @@ class Study:
             trials: Trials at most in all, from now on; as many as before where absent.
             workers: As for :func:`tune`; for a function 1 where this and ``executor`` are absent.
             devices: Processes that train each trial together; as many as before where absent.
+            device: Where models are trained, as for :func:`tune`; as before where absent.
             executor: As for :func:`tune`, and so is its address.
             address: Of the Ray cluster.
             disk: What states may take at most in this session; the study's limit where absent.
@@ -166,8 +167,7 @@ class Study:
             spent_seconds: What this session has spent of its time already, on reading data.
 
         Raises:
-            StudyError: The study was opened without its model, data or function, or more
-                trials are asked for than it can be given.
+            StudyError: There is nothing at hand to run, or no room for so many trials.
             KeyboardInterrupt: Ctrl-C; everything that was finished is recorded first.
         """
         if self._job is None:
@@ -175,7 +175,7 @@ class Study:
         place = find_place(executor, address, workers, order_minutes=self.settings.order_minutes)
         if trials is not None:
             self._course.raise_trials(trials)
-        settings = self.settings.on(devices)
+        settings = self.settings.on(devices, device, executor=executor)
         session = Session(
             self._job, settings, self._course, self._ledger, self._artifacts, self.folder
         )

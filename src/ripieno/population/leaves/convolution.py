@@ -63,7 +63,7 @@ def convolution(
             own = x.tensor.movedim(x.dim, 1) if x.dim is not None else _spread(x.tensor, members)
             kernel = kernels.choose(
                 f"convolution {options} {groups}",
-                _candidates(convolve, groups),
+                _candidates(convolve, groups, on_cpu=own.device.type == "cpu"),
                 own,
                 filters,
                 offsets,
@@ -80,7 +80,7 @@ def _same_filters(x: Rows, filters: Tensor, bias: Rows | None, *, convolve: Kern
     return split(convolve(own.flatten(0, 1), filters, offsets), 0, len(own))
 
 
-def _candidates(convolve: Kernel, groups: int) -> dict[str, Kernel]:
+def _candidates(convolve: Kernel, groups: int, *, on_cpu: bool) -> dict[str, Kernel]:
     """Kernels of ``x (batch, members, in, ...)``, the filters and the biases of the rows."""
 
     def grouped(x: Tensor, filters: Tensor, bias: Tensor | None) -> Tensor:
@@ -99,6 +99,8 @@ def _candidates(convolve: Kernel, groups: int) -> dict[str, Kernel]:
         outs = [convolve(*row, groups=groups) for row in rows]
         return split(_channels_last(torch.cat(outs, 1)), 1, len(filters)).tensor
 
+    if not on_cpu:  # where the first two are one
+        return {"contiguous": contiguous, "loop": loop}
     return {"grouped": grouped, "contiguous": contiguous, "loop": loop}
 
 
@@ -110,7 +112,10 @@ def _fold_channels_last(x: Tensor) -> Tensor:
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    # A layout for the caches of a CPU: in float32 GPUs compute channels first.
+    if x.ndim != 4 or x.device.type != "cpu":
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _spread(x: Tensor, members: int) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ripieno.recipes import synchronize
+
 __all__ = ["Kernel", "Kernels"]
 
 Kernel = Callable[..., Tensor]
@@ -96,6 +98,7 @@ def _seconds(kernel: Kernel, operands: Sequence[Tensor | None]) -> float:
     out = kernel(*operands)
     if wanted and out.requires_grad:
         torch.autograd.grad(out, wanted, torch.ones_like(out))
+    synchronize(out.device)
     return time.perf_counter() - start
 
 

@@ -5,7 +5,14 @@ import time
 
 import pytest
 
-from ripieno.executors import Crew, ObjectiveRunner, ProcessExecutor
+from ripieno.executors import (
+    Crew,
+    ObjectiveRunner,
+    ProcessExecutor,
+    free_workers,
+    has_driver,
+    usable_cores,
+)
 from ripieno.executors.gpus import gpus_of_worker, usable_gpus
 from ripieno.ledger import FileArtifacts
 from ripieno.records import Config, Order, OutcomeStatus
@@ -43,6 +50,8 @@ def test_gpus_are_divided(monkeypatch, gpus, workers, shares):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
     given = [gpus_of_worker(number, workers=workers) for number in range(workers)]
     assert [each["CUDA_VISIBLE_DEVICES"] for each in given] == shares
+    most = max(shares.count(share) for share in shares)
+    assert {each["RIPIENO_GPU_SHARERS"] for each in given} == {str(most)}
 
 
 def test_one_worker_keeps_all_and_without_gpus_nothing_is_said(monkeypatch):
@@ -50,6 +59,49 @@ def test_one_worker_keeps_all_and_without_gpus_nothing_is_said(monkeypatch):
     assert gpus_of_worker(0, workers=1) == {}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert gpus_of_worker(1, workers=2) == {}
+
+
+def test_workers_of_one_gpu_divide_its_memory(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert gpus_of_worker(1, workers=3, own=False) == {"RIPIENO_GPU_SHARERS": "3"}
+    assert gpus_of_worker(0, workers=1, own=False) == {}
+
+
+def test_a_driver_is_seen_by_its_files(monkeypatch, tmp_path):
+    monkeypatch.setattr("ripieno.executors.gpus._SIGNS", (tmp_path / "none",))
+    assert not has_driver()
+    monkeypatch.setattr("ripieno.executors.gpus._SIGNS", (tmp_path / "none", tmp_path))
+    assert has_driver()
+
+
+def test_there_is_one_worker_for_each_gpu_and_each_group_of_them():
+    assert [free_workers(devices, gpus=4) for devices in (1, 2, 3, 5)] == [4, 2, 1, 1]
+    assert free_workers(1, gpus=0) == usable_cores()
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["late", "crew"])
+def test_workers_share_a_gpu_that_is_named_by_its_number(monkeypatch, tmp_path, early):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+
+    def objective(config):
+        time.sleep(0.3)  # so that both workers have one
+        return {"loss": float(os.environ["CUDA_VISIBLE_DEVICES"].replace(",", "."))}
+
+    crew = Crew(2, device="cuda:1") if early else None
+    executor = ProcessExecutor(
+        ObjectiveRunner(objective, "loss"), FileArtifacts(tmp_path / "a"), workers=2, crew=crew,
+        device="cuda:1",
+    )  # fmt: skip
+    try:
+        executor.submit([Order(trial, Config({"x": float(trial)}), 0, 1) for trial in (0, 1)])
+        outcomes = []
+        while len(outcomes) < 2:
+            outcomes += executor.collect(30)
+        assert {outcome.metrics[0]["loss"] for outcome in outcomes} == {3.5}
+    finally:
+        executor.close()
+        if crew is not None:
+            crew.close()
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["late", "crew"])

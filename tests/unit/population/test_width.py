@@ -10,7 +10,7 @@ from ripieno.population.group import Group
 from ripieno.population.remembered import Remembered
 from ripieno.population.trials import rows_of
 from ripieno.population.width import Width, Widths, best_width
-from ripieno.recipes import Data, Recipe, complete
+from ripieno.recipes import Data, Device, Recipe, complete
 from ripieno.records import Order
 
 RECIPE = Recipe(model=lambda config: nn.Linear(4, 2))
@@ -167,7 +167,7 @@ def test_a_width_that_memory_ran_out_with_is_not_tried_again_in_this_run_alone(w
 def test_a_width_without_a_reason_is_remembered_without_one(widths):
     facts = {"rows": 4, "tried": 4, "each": 0, "base": 0, "reason": ""}
     first = widths()
-    first.remembered.put("width", width._key("g"), facts)  # noqa: SLF001 - its own key
+    first.remembered.put("width", width._key("g", Device()), facts)  # noqa: SLF001 - its own key
     assert first.find("g", 4, probe=lambda: None, steps=1) == Width(4, "", 4)
 
 
@@ -176,7 +176,7 @@ def test_what_was_remembered_wrongly_is_measured_anew(widths, data):
     for facts in ({"rows": 5}, {"rows": 9, "tried": 8, "each": 1, "base": 0},
                   {"rows": "9", "tried": 9, "each": 1, "base": 0},
                   {"rows": 0, "tried": 8, "each": 1, "base": 0}):  # fmt: skip
-        first.remembered.put("width", width._key("g"), facts)  # noqa: SLF001 - its own key
+        first.remembered.put("width", width._key("g", Device()), facts)  # noqa: SLF001 - its own key
         assert widths().find("g", 20, probe=group(data).probe, steps=1).rows == 20
 
 

@@ -29,6 +29,14 @@ def test_an_early_end_is_no_reason_for_the_way_of_training(trial):
     assert trained(trial(0, 1.0, notes=early)) == Training(None, None)
 
 
+def test_where_it_was_trained_stands_behind_the_reason(trial):
+    early = "stopped early: no better log_loss for 3 epochs"
+    read = trained(trial(0, 1.0, notes=f"{PROBED}; on cuda (NVIDIA H100 80GB HBM3); {early}"))
+    reason = "it is the fastest; on cuda (NVIDIA H100 80GB HBM3)"
+    assert read == Training("traced", reason, 8, 8)
+    assert trained(trial(0, 1.0, notes="on mps")) == Training(None, "on mps")
+
+
 def test_a_note_of_another_form_is_a_reason(trial):
     long = f"{'x' * 80}: y"
     assert trained(trial(0, 1.0, notes="as it came")) == Training(None, "as it came")

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from ripieno.errors import StudyError
@@ -34,3 +36,17 @@ def test_an_executor_is_found_by_its_name():
 def test_what_does_not_go_together_is_refused(said, problem):
     with pytest.raises(StudyError, match=problem):
         find(**said)
+
+
+@pytest.mark.parametrize(
+    ("device", "devices", "gpus"),
+    [("auto", 1, None), ("auto", 2, 0.0), ("cuda", 1, 1.0), ("cuda", 2, 2.0), ("cpu", 1, 0.0)],
+)
+def test_an_actor_of_a_cluster_has_the_gpus_of_its_trials(monkeypatch, device, devices, gpus):
+    asked = {}
+    monkeypatch.setattr("ripieno.study.places.RayExecutor", lambda *_, **said: asked.update(said))
+    settings = SimpleNamespace(
+        kind="tune", device=device, devices=devices, order_minutes=None
+    )  # a study's own are many more
+    Place("ray", None, None).host(None, None, settings=settings)
+    assert (asked["gpus"], asked["cpus"]) == (gpus, devices)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 import ripieno as rp
@@ -36,9 +38,25 @@ def test_settings_of_another_version_are_refused(change):
 
 
 def test_settings_of_before_train_on_one_device_and_a_session_may_take_others():
-    before = {name: value for name, value in SETTINGS.to_dict().items() if name != "devices"}
+    before = {
+        name: value
+        for name, value in SETTINGS.to_dict().items()
+        if name not in {"devices", "device"}
+    }
     settings = Settings.from_dict(before, where="here")
     assert settings == SETTINGS
-    assert (settings.devices, settings.on(None).devices, settings.on(3).devices) == (1, 1, 3)
+    on = partial(settings.on, executor=None)
+    assert (settings.devices, on(None, None).devices, on(3, None).devices) == (1, 1, 3)
+    found = (settings.device, on(None, None).device, on(None, "auto").device)
+    assert found == (
+        *["cpu"] * 2,
+        "auto",
+    )
+    assert settings.on(2, "cuda", executor="ray").device == "cuda"
     with pytest.raises(WorkerError, match="devices = 0 can train no trial"):
-        settings.on(0)
+        on(0, None)
+
+
+def test_a_device_that_nobody_knows_is_no_setting():
+    with pytest.raises(StudyError, match="no device 'tpu'"):
+        Settings.from_dict({**SETTINGS.to_dict(), "device": "tpu"}, where="here")

@@ -11,6 +11,7 @@ and from the compiler's warm cache, computed for (b) and the forced tiers, and m
 ``PopulationRunner`` as ``ripieno tune`` uses it, validation and storing included; and memory.
 
     python benchmarks/population.py [--only WORD] [--rounds 5]     (about 8 minutes; C++ compiler)
+    python benchmarks/population.py --device cuda     (a minute; see graphed.py)
 """
 
 import argparse
@@ -27,6 +28,7 @@ from typing import Any
 
 from common import RESULTS, circumstances, load_average, write
 from drawing import Bars, bars
+from graphed import measure_on
 from stacks import SHAPES, Shape
 
 PROCESSES = 2
@@ -43,7 +45,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.6, help="of one measurement")
     parser.add_argument("--out", default="population", help="name of the results")
+    parser.add_argument("--device", default="cpu", help="cuda measures the shapes of a GPU")
     arguments = parser.parse_args()
+    if arguments.device != "cpu":
+        measure_on(arguments.device, rounds=arguments.rounds, seconds=arguments.seconds)
+        return
     results = circumstances(["torch", "numpy", "ripieno"])
     results |= {"processes": PROCESSES, "rounds": arguments.rounds, "shapes": {}}
     for name, shape in SHAPES.items():

@@ -89,18 +89,19 @@ class Worker:
     Args:
         shape: The models.
         members: How many of the rows are this process's own.
+        device: Where they are trained.
     """
 
-    def __init__(self, shape: Shape, members: int) -> None:
+    def __init__(self, shape: Shape, members: int, device: str = "cpu") -> None:
         import torch
 
         import ripieno.population.tiers  # noqa: F401 - loading it is not part of a set-up
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
-        self.shape, self.members = shape, members
-        self.x = torch.randn(EPOCH_ROWS, 1, shape.side, shape.side)
-        self.y = torch.randint(0, 10, (EPOCH_ROWS,))
+        self.shape, self.members, self.device = shape, members, torch.device(device)
+        self.x = torch.randn(EPOCH_ROWS, 1, shape.side, shape.side).to(device)
+        self.y = torch.randint(0, 10, (EPOCH_ROWS,)).to(device)
         self.held_bytes = 0
         self._steps: dict[str, tuple[Callable[[], None], int]] = {}
 
@@ -129,19 +130,26 @@ class Worker:
         self._steps[name][0]()
         return {"seconds": round(time.perf_counter() - begin, 3), **found}
 
+    def add(self, name: str, step: Callable[[], None], count: int) -> None:
+        """Let a step of so many rows, made elsewhere, be measured too."""
+        self._steps[name] = (step, count)
+
     def measure(self, name: str, seconds: float) -> float:
         """Return member-steps a second."""
         from ripieno.population import keep_freed_memory
+        from ripieno.recipes import synchronize
 
         step, count = self._steps[name]
         if name != "eager":
             keep_freed_memory()  # as our workers do; from then on the other side gains too
         step()
+        synchronize(self.device)
         begin, done = time.perf_counter(), 0
-        while (elapsed := time.perf_counter() - begin) < seconds:
+        while time.perf_counter() - begin < seconds:
             step()
             done += count
-        return done / elapsed
+        synchronize(self.device)
+        return done / (time.perf_counter() - begin)
 
     def finish(self, epochs: int) -> dict[str, Any]:
         """Train this process's rows with a new runner, validation and storing included."""
@@ -179,10 +187,11 @@ class Worker:
 
     def _alone(self) -> float:
         """Return the seconds of a step of one model in the one-model trainer."""
-        from ripieno.recipes import TrainerRunner
+        from ripieno.recipes import Device, TrainerRunner
 
         data, recipe, orders = self._problem(1)
-        return TrainerRunner(recipe, data).step_seconds(orders[0])
+        device = Device(str(self.device))
+        return TrainerRunner(recipe, data, device=device).step_seconds(orders[0])
 
     def memory(self, tier: str) -> dict[str, Any]:
         """Return what three steps of a tier need, in MiB, apart from what making them needed.
@@ -216,14 +225,14 @@ class Worker:
         """Return a function that trains one model for one step."""
         import torch
 
-        model = make(self.shape)
+        model = make(self.shape).to(self.device)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
         held = [*model.parameters(), *model.buffers()]
         # A gradient and a momentum beside each parameter.
         self.held_bytes = sum(t.nbytes * (3 if t.requires_grad else 1) for t in held)
 
         def step() -> None:
-            rows = torch.randint(0, len(self.y), (self.shape.batch,))
+            rows = torch.randint(0, len(self.y), (self.shape.batch,), device=self.device)
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(self.x[rows]), self.y[rows]).backward()
             optimizer.step()
@@ -240,19 +249,19 @@ class Worker:
         from ripieno.population.tiers import Engine
 
         members = self.members
-        models = [make(self.shape) for _ in range(members)]
-        rates = torch.full((members,), 0.01, dtype=torch.float64)
+        models = [make(self.shape).to(self.device) for _ in range(members)]
+        rates = torch.full((members,), 0.01, dtype=torch.float64, device=self.device)
         hyper = {"lr": rates, "momentum": torch.full_like(rates, 0.9)}
         stack = Stack.of(models, SGD(uses=frozenset({"momentum"})), hyper)
-        statistics = fresh_statistics(members)
+        statistics = fresh_statistics(members, self.device)
         fixed = {
-            "keys": torch.zeros(members, dtype=torch.int64),
+            "keys": torch.zeros(members, dtype=torch.int64, device=self.device),
             "rates": rates,
-            "active": torch.ones(members, dtype=torch.bool),
+            "active": torch.ones(members, dtype=torch.bool, device=self.device),
         }
 
         def batch() -> dict[str, Any]:
-            rows = torch.randint(0, len(self.y), (members, self.shape.batch))
+            rows = torch.randint(0, len(self.y), (members, self.shape.batch), device=self.device)
             return {"x": self.x[rows], "y": self.y[rows], **fixed}
 
         engine = Engine(models[0], stack.layout, Rules(), tier=tier)  # type: ignore[arg-type]

@@ -43,6 +43,9 @@ BEATS_PER_SILENCE = 20
 _GIVES_UP_AFTER = 0.75
 _LONG_PAUSE = 0.2
 
+_left: set[str] = set()
+"""Ids of drivers that were this process and are no longer: not all could leave the board."""
+
 
 def this_driver(capacity: int) -> Driver:
     """Return this process as a driver with a new name.
@@ -111,6 +114,8 @@ class Vigil:
     def _is_gone(self, driver: Driver) -> bool:
         if driver.place != self._place or sys.platform == "win32":
             return False
+        if driver.id in _left:
+            return True
         try:
             os.kill(driver.pid, 0)
         except ProcessLookupError:
@@ -173,6 +178,7 @@ class Presence:
     ) -> None:
         self._over.set()
         self._thread.join(self._silence)
+        _left.add(self._driver.id)
 
     def _live(self) -> None:
         heard = time.monotonic()

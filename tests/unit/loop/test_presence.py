@@ -66,6 +66,24 @@ def test_a_process_of_this_machine_is_looked_for(clock):
     assert vigil.living([me, other]) == {me.id}
 
 
+def test_who_could_not_leave_the_board_is_known_to_be_gone_by_its_own_process(url):
+    board, me = Board.open(url), this_driver(1)
+
+    opened = []
+
+    def once():
+        if opened:
+            raise LedgerError("the disk is full.", where=url, fix="free some space.")
+        opened.append(Board.open(url))
+        return opened[0]
+
+    with Presence(me, once, silence_seconds=60.0, on_lost=lambda: None):
+        assert Vigil(60.0).living(board.drivers()) == {me.id}
+    assert [driver.id for driver in board.drivers()] == [me.id]
+    assert Vigil(60.0).living(board.drivers()) == set()
+    board.close()
+
+
 def test_names_are_never_used_twice():
     assert this_driver(1).id != this_driver(1).id
     assert this_driver(3).pid == os.getpid()

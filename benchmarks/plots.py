@@ -84,7 +84,8 @@ def panels(
         corner = (WIDTH / columns * (number % columns), top + TALL * (number // columns))
         frame = _Frame(panel, corner, WIDTH / columns, log_x=log_x, log_y=log_y, floor=floor)
         frame.draw(sheet, looks)
-    sheet.text((WIDTH / 2, sheet.height - 10), f"{x_axis}; upwards: {y_axis}", anchor="middle")
+    axes = f"{x_axis}; upwards: {y_axis}" if y_axis else x_axis
+    sheet.text((WIDTH / 2, sheet.height - 10), axes, anchor="middle")
     return sheet.write(path)
 
 

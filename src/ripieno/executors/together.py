@@ -46,9 +46,9 @@ _QUIET = MappingProxyType({"TORCH_CPP_LOG_LEVEL": "ERROR"})
 class TogetherRunner:
     """Carries each order out in several processes together, one after the other.
 
-    The processes start at the first order, serve all orders of this runner's life, and end
-    with it, or with the process that it lives in, however that ends. Large arrays are in
-    memory once for all of them.
+    The processes start at the first order, serve all orders of this runner's life that are
+    stored in one place, and end with it, or with the process that it lives in, however that
+    ends. Large arrays are in memory once for all of them.
 
     What goes wrong in one of them is what goes wrong with the order: it becomes one
     ``failed`` outcome, the others are ended, and the next order finds new ones. A failure
@@ -104,8 +104,11 @@ class TogetherRunner:
             yield replace(outcome, notes="; ".join(filter(None, notes)))
 
     def _gathered(self, artifacts: ArtifactStore) -> "_Team":
-        if self._team is not None and not self._team.is_complete:
-            self._disband()  # one died while there was nothing to do, which is no order's fault
+        team = self._team
+        # One may have died while there was nothing to do, which is no order's fault; and all
+        # of them store where they were told to when they started.
+        if team is not None and not (team.is_complete and team.artifacts is artifacts):
+            self._disband()
         if self._team is None:
             team = _Team(self._runner, artifacts, devices=self._devices, patience=self._patience)
             weakref.finalize(self, team.end)
@@ -135,6 +138,7 @@ class _Team:
         self, runner: Divisible, artifacts: ArtifactStore, *, devices: int, patience: float
     ) -> None:
         self.is_broken = False
+        self.artifacts = artifacts
         self._said: SimpleQueue[tuple[int, object]] = SimpleQueue()
         self._members: list[_Member] = []
         # Others on this machine cannot look into it, and so cannot join.

@@ -68,11 +68,16 @@ def runner(data, folder):
     return TogetherRunner(TrainerRunner(recipe, data), 2, patience_seconds=6.0)
 
 
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    return FileArtifacts(tmp_path_factory.mktemp("artifacts"))
+
+
 @pytest.fixture
-def run(runner, tmp_path):
-    def run(act, *, stop=lambda: False, epochs=4, artifacts=None):
+def run(runner, artifacts):
+    def run(act, *, stop=lambda: False, epochs=4, artifacts=artifacts):
         order = Order(0, Config({"act": act, "batch_size": 40}), 0, epochs)
-        (outcome,) = runner.run([order], artifacts or FileArtifacts(tmp_path), stop)
+        (outcome,) = runner.run([order], artifacts, stop)
         return outcome
 
     return run
@@ -158,7 +163,7 @@ def test_a_process_that_hangs_is_ended(run, folder):
     assert not any(map(is_alive, pids(folder, "hang")))
 
 
-def test_a_stop_is_heard_by_all_at_the_same_step_and_epochs_are_told_once(run, folder, tmp_path):
+def test_a_stop_is_heard_by_all_at_the_same_step_and_epochs_are_told_once(run, folder, artifacts):
     calls = folder / "calls"
 
     def stop():
@@ -172,8 +177,15 @@ def test_a_stop_is_heard_by_all_at_the_same_step_and_epochs_are_told_once(run, f
     assert heard[-1] <= (0, outcome.reached)
     assert outcome.status is OutcomeStatus.STOPPED
     assert 0 < outcome.reached < 50
-    _, facts = FileArtifacts(tmp_path).read(outcome.state)
+    _, facts = artifacts.read(outcome.state)
     assert facts["epoch"] == outcome.reached
+
+
+def test_an_order_is_stored_where_it_says_whatever_the_last_one_said(run, artifacts, tmp_path):
+    run("plain")
+    elsewhere = FileArtifacts(tmp_path)
+    assert elsewhere.read(run("plain", artifacts=elsewhere).state)
+    assert artifacts.read(run("plain").state)
 
 
 def test_a_store_in_memory_is_refused_with_a_way_out(run):

@@ -74,6 +74,11 @@ class CompiledTier:
             return None
         return MEANWHILE
 
+    @property
+    def waits(self) -> bool:
+        """Whether something is being compiled elsewhere."""
+        return self.compiler.waits
+
     def ready(self, arrays: Mapping[str, Tensor], batch: Batch) -> bool:
         """Say whether what was begun elsewhere is there, to be taken up now.
 

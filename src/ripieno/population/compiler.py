@@ -99,6 +99,11 @@ class Compiler:
         self._lock.leave()  # the other process has it now
         return False
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was begun elsewhere and not taken up yet."""
+        return self._pending is not None
+
     def ready(self, key: str) -> bool:
         """Say whether what was begun elsewhere is there, for the caller to take up now.
 

@@ -193,13 +193,15 @@ class Group:
             stream=self._seed if self._inputs.streamed else None,
         ).to(self._place)
         plan = batches(torch.arange(order.shape[1], device=self._place), self._model, rows[0].knobs)
-        keys = step_keys(rows, len(plan), device=self._place)
+        keys = images = step_keys(rows, len(plan), device=self._place)
         stronger = augmentation_strengths([row.knobs for row in rows], self._shape, self._place)
-        purpose = draws.Purpose.AUGMENTATION
-        images = step_keys(rows, len(plan), purpose=purpose, device=self._place)
+        if stronger:
+            purpose = draws.Purpose.AUGMENTATION
+            images = step_keys(rows, len(plan), purpose=purpose, device=self._place)
         scheduled = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
         rates = scheduled.to(self._place)
-        mixing = self._mixing(len(plan))
+        drawn = {"keys": keys, "rates": rates, **self._mixing(len(plan))}
+        steps = {name: numbers.transpose(0, 1).contiguous() for name, numbers in drawn.items()}
         statistics = fresh_statistics(members, self._place)
         arrays = {**self._stack.arrays, **statistics}
         readers = self._inputs.members([row.fold for row in rows])
@@ -215,10 +217,8 @@ class Group:
             batch = {
                 "x": augment(x, images[:, step], stronger),
                 "y": y,
-                "keys": keys[:, step].contiguous(),
-                "rates": rates[:, step].contiguous(),
                 "active": active,
-                **{name: numbers[:, step].contiguous() for name, numbers in mixing.items()},
+                **{name: numbers[step] for name, numbers in steps.items()},
             }
             if not self._decided:
                 left = sum(row.order.stop - row.epoch for row in rows) * len(plan) / members

@@ -229,6 +229,6 @@ class Inputs:
 
 def _taken(x: Tensor, rows: Tensor) -> Tensor:
     """Return some rows where their numbers lie, which may be elsewhere than all rows."""
-    if x.device == rows.device:
-        return x[rows]
-    return x[rows.to(x.device)].to(rows.device, non_blocking=True)
+    # Which is several times as fast as indexing.
+    taken = x.index_select(0, rows.to(x.device).flatten()).view(*rows.shape, *x.shape[1:])
+    return taken if x.device == rows.device else taken.to(rows.device, non_blocking=True)

@@ -37,16 +37,15 @@ def update_rows(
         present: Where not all rows have a gradient of a parameter: which do.
     """
     numbers = {name: values.tolist() for name, values in hyper.items()}
-    steps = taken.tolist()
+    each = list(zip(taken.tolist(), *numbers.values(), strict=True))
     alike: dict[tuple[float, ...], list[int]] = {}
-    each = zip(train.tolist(), zip(steps, *numbers.values(), strict=True), strict=True)
-    for row, (trains, own) in enumerate(each):
+    for row, (trains, own) in enumerate(zip(train.tolist(), each, strict=True)):
         if trains:
             alike.setdefault(own, []).append(row)
     # A kernel knows no strides: where parameters are views of a flat array, each row is its own.
     solid = not present and all(p.is_contiguous() for p in parameters.values())
     for own, rows in alike.items():
-        whole = solid and len(rows) == len(steps)
+        whole = solid and len(rows) == len(each)
         parts = [
             (slice(None) if whole else row, name)
             for row in (rows[:1] if whole else rows)

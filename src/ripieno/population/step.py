@@ -8,7 +8,7 @@ decided by ``torch.where``, never by a multiplication with zero, which would kee
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 import torch
@@ -260,12 +260,11 @@ def apply(
         gradients = clip_values(gradients, arrays["hyper/gradient_clip_value"])
     if "gradient_clip" in rules.uses and gradients:
         gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
-    view = replace(view, gradients=gradients)
+    if gradients is not view.gradients:
+        view = replace(view, gradients=gradients)
     hyper = {**named(arrays, "hyper/"), "lr": batch["rates"]}
-    # By what a row holds, not by what has a gradient now: neighbours may take other branches.
-    trained = {name: arrays[f"model/{name}"] for name in layout.trained}
     plain = eager and bool(gradients) and "rate_scales" not in rules.uses
-    kernel = layout.optimizer.kernel(trained) if plain else None
+    kernel = layout.optimizer.kernel(_trained(arrays, view, layout)) if plain else None
     if kernel is not None:
         update_rows(
             kernel, view.parameters, view.gradients, slots=view.slots, taken=arrays["steps"],
@@ -339,6 +338,13 @@ def _single(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View
     )
 
 
+def _trained(arrays: Mapping[str, Tensor], view: _View, layout: Layout) -> Mapping[str, Tensor]:
+    """Return all that a row holds; not what has a gradient now, for neighbours may branch."""
+    if "" in view.parameters:
+        return view.parameters
+    return {name: arrays[f"model/{name}"] for name in layout.trained}
+
+
 def _whole(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
     """Return a flat stack's parameters as one."""
     gradients = torch.cat([found.gradients[n].flatten(1) for n in layout.trained], 1)
@@ -351,7 +357,13 @@ def _whole(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
 
 def named(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the arrays of one kind, by what follows the prefix."""
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+    return {short: arrays[name] for name, short in _names(tuple(arrays), prefix)}
+
+
+@lru_cache(maxsize=256)
+def _names(names: tuple[str, ...], prefix: str) -> tuple[tuple[str, str], ...]:
+    """Return the names of one kind, and what follows the prefix: the same in every step."""
+    return tuple((name, name.removeprefix(prefix)) for name in names if name.startswith(prefix))
 
 
 def _write(array: Tensor, new: Tensor, rows: Tensor | None) -> None:

@@ -274,7 +274,7 @@ class Engine:
         Returns:
             Whether another tier was chosen.
         """
-        if self.choice is None or self.choice.tier != "traced":
+        if self.choice is None or self.choice.tier != "traced" or not self._compiled.waits:
             return False
         seconds = dict(self.choice.seconds)
         try:

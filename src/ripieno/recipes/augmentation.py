@@ -104,6 +104,8 @@ def augment(x: Tensor, keys: Tensor, strengths: Mapping[str, Tensor]) -> Tensor:
     Returns:
         A tensor of the same shape and dtype; ``x`` itself where there are no strengths.
     """
+    if not strengths:
+        return x
     keys = keys.to(x.device)
     with torch.no_grad():
         if "flip" in strengths or "crop_padding" in strengths:

@@ -3,12 +3,13 @@
 from ripieno.population.answering import StackedAnswers, stack_answers
 from ripieno.population.deciding import TierName, check_tier, deciding_names
 from ripieno.population.graphs import Function
+from ripieno.population.hooks import Hooks, Turn
 from ripieno.population.memory import keep_freed_memory
 from ripieno.population.open_modules import OpenModules
 from ripieno.population.open_stack import OpenStack
 from ripieno.population.optimizers import FAMILIES, Optimizer
 from ripieno.population.runner import PopulationRunner
-from ripieno.population.stepped import Hooks, SteppedStack, Turn
+from ripieno.population.stepped import SteppedStack
 from ripieno.population.tuning import Tuner
 
 __all__ = [

@@ -193,15 +193,14 @@ class Group:
             stream=self._seed if self._inputs.streamed else None,
         ).to(self._place)
         plan = batches(torch.arange(order.shape[1], device=self._place), self._model, rows[0].knobs)
-        keys = images = step_keys(rows, len(plan), device=self._place)
+        drawn = partial(step_keys, rows, len(plan), device=self._place)
+        keys = drawn()
         stronger = augmentation_strengths([row.knobs for row in rows], self._shape, self._place)
-        if stronger:
-            purpose = draws.Purpose.AUGMENTATION
-            images = step_keys(rows, len(plan), purpose=purpose, device=self._place)
+        images = drawn(purpose=draws.Purpose.AUGMENTATION) if stronger else keys
         scheduled = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
         rates = scheduled.to(self._place)
-        drawn = {"keys": keys, "rates": rates, **self._mixing(len(plan))}
-        steps = {name: numbers.transpose(0, 1).contiguous() for name, numbers in drawn.items()}
+        told = {"keys": keys, "rates": rates, **self._mixing(len(plan))}
+        steps = {name: numbers.transpose(0, 1).contiguous() for name, numbers in told.items()}
         statistics = fresh_statistics(members, self._place)
         arrays = {**self._stack.arrays, **statistics}
         readers = self._inputs.members([row.fold for row in rows])
@@ -235,12 +234,12 @@ class Group:
             scores = self._scores(kept, [row.fold for row in rows], stop)
             if scores is None:
                 return False
-        told = {name: array.cpu() for name, array in statistics.items()}
+        numbers = {name: array.cpu() for name, array in statistics.items()}
         stored = cache(partial(kept.to, torch.device("cpu")))
         for number, row in enumerate(rows):
             own = None if scores is None else scores[number]
             self._finish(
-                number, row, told, scores=own, rates=scheduled[number], kept=kept, stored=stored
+                number, row, numbers, scores=own, rates=scheduled[number], kept=kept, stored=stored
             )
         return True
 

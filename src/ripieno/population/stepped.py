@@ -6,14 +6,15 @@ optimizers and schedules stay those of the runner.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from ripieno.population.alike import alike
+from ripieno.population.hooks import Hooks, Objective, Turn
 from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.leaves import Kernels
@@ -52,7 +53,7 @@ from ripieno.recipes import (
 )
 from ripieno.space import Config
 
-__all__ = ["Hooks", "SteppedStack", "Turn"]
+__all__ = ["SteppedStack", "Ways"]
 
 _ROWS = 256
 """Rows at a time, where nothing is trained."""
@@ -60,46 +61,23 @@ _OFTEN = 10
 """Turns of one shape, from which on one is recorded."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Turn:
-    """One batch of every member, and where the training stands.
+@dataclass(slots=True, eq=False)
+class Ways:
+    """How the steps of stacks are computed whose configs are equal.
 
     Args:
-        batch: What a step is given; see ``Batch``.
-        rows: Numbers of the training rows in it, int64, ``(members, batch)``.
-        step: Steps taken before this one, over all epochs.
-        steps: Steps an epoch.
+        step: Runs the forward of all members at once.
+        loop: Runs it one member after the other.
+        one_by_one: Whether that is needed; None while nobody knows.
+        recorded: Recordings by the objective and the shapes of the batch.
+        seen: How often each of these came.
     """
 
-    batch: Batch
-    rows: Tensor
-    step: int
-    steps: int
-
-
-Objective = Callable[[Tensor, Turn], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What is different from plain training.
-
-    Args:
-        objective: From outputs ``(members, batch, outputs)`` and the turn to what each member
-            minimizes, ``(members,)``; its sum is differentiated, so that what is detached in
-            it holds still. None for the config's own loss.
-        steady: Whether the objective is the same operations on the turn's tensors at every
-            turn, and on others that do not change: it is then recorded, and no longer called.
-        rates: Learning rates of a turn, float64, ``(members,)``; None for the schedule's.
-        change: Another turn in place of one: other inputs.
-        after_step: Called after each step.
-    """
-
-    objective: Objective | None = None
-    steady: bool = False
-    rates: Callable[[Turn], Tensor] | None = None
-    change: Callable[[Turn], Turn] | None = None
-    after_step: Callable[[Turn], None] | None = None
+    step: StackedStep
+    loop: LoopStep
+    one_by_one: bool | None = None
+    recorded: dict[object, RecordedStep | None] = field(default_factory=dict)
+    seen: Counter[object] = field(default_factory=Counter)
 
 
 class SteppedStack:
@@ -118,6 +96,8 @@ class SteppedStack:
         states: What members go on from, optimizers included; None starts anew.
         together: Whether all members see the first one's rows at the same time, as they must
             where the objective reads more than one of them.
+        like: A stack that was trained before, of the same recipe, data and configs: what was
+            recorded of it serves this one too.
 
     Raises:
         RecipeError: The members are no rows of one stack, or mix examples; or the data are
@@ -134,7 +114,9 @@ class SteppedStack:
         trials: Sequence[int] | None = None,
         states: Sequence[State] | None = None,
         together: bool = False,
+        like: "SteppedStack | None" = None,
     ) -> None:
+        self.configs = tuple(configs)
         self.recipe, self.data = complete(recipe, data), data
         self.knobs = alike(
             self.recipe,
@@ -160,15 +142,16 @@ class SteppedStack:
         self._stack = stack.flat()
         self._rules = Rules(loss=chosen_loss(self.recipe, configs[0]), uses=uses)
         layout = self._stack.layout
-        template = Template(models[0], Kernels(measure=False))
-        self._step = StackedStep(template, layout, self._rules)
-        self._loop = LoopStep.of(models[0], layout, self._rules)
+        self.ways: Ways
+        if like is not None and like.configs == self.configs:
+            self.ways = like.ways
+        else:
+            template = Template(models[0], Kernels(measure=False))
+            step = StackedStep(template, layout, self._rules)
+            self.ways = Ways(step, LoopStep.of(models[0], layout, self._rules))
         self._strengths = augmentation_strengths(self.knobs, data.shape)
         self._arrays = {**self._stack.arrays, **fresh_statistics(len(configs))}
         self._readers = [self.seeds[0]] * self.members if together else self.seeds
-        self._one_by_one: bool | None = None
-        self._recorded: dict[object, RecordedStep | None] = {}
-        self._seen: Counter[object] = Counter()
 
     @property
     def members(self) -> int:
@@ -223,6 +206,16 @@ class SteppedStack:
             losses, counts = losses * own, counts * own
         return losses.sum(-1) / counts.sum(-1)
 
+    def weighted(self, outputs: Tensor, turn: Turn) -> Tensor:
+        """Return the mean of each member's losses times their weights, ``(members,)``.
+
+        Args:
+            outputs: Shape ``(members, batch, outputs)``.
+            turn: The turn; its batch holds ``weights``, ``(members, batch)``.
+        """
+        own = turn.batch["weights"]
+        return self.losses(outputs, turn, own) * own.mean(-1).to(outputs.dtype)
+
     def input_gradients(self, turn: Turn) -> Tensor:
         """Return the gradient of each member's loss in its inputs, of their shape."""
         with torch.enable_grad():
@@ -261,12 +254,13 @@ class SteppedStack:
                 for member, own in enumerate(self._readers)
             ]
         )  # fmt: skip
-        plan = batches(torch.arange(order.shape[1]), self._step.template.module, self.knobs[0])
+        plan = batches(torch.arange(order.shape[1]), self.ways.step.template.module, self.knobs[0])
         steps, purpose = len(plan), draws.Purpose.AUGMENTATION
-        keys = torch.stack([draws.step_keys(s, epoch, steps) for s in self.seeds])
-        images = torch.stack(
-            [draws.step_keys(s, epoch, steps, purpose=purpose) for s in self._readers]
-        )
+        keys = images = torch.stack([draws.step_keys(s, epoch, steps) for s in self.seeds])
+        rates, active = self._scheduled(epoch, steps), torch.ones(self.members, dtype=torch.bool)
+        if self._strengths:
+            own = [draws.step_keys(s, epoch, steps, purpose=purpose) for s in self._readers]
+            images = torch.stack(own)
         readers = self._inputs.members([0] * self.members)
         fed = self._inputs.batches(order, plan, readers=readers, key=0)
         for number, (x, y) in enumerate(fed):
@@ -278,17 +272,19 @@ class SteppedStack:
                 "x": augment(x, images[:, number], self._strengths),
                 "y": y,
                 "keys": keys[:, number].contiguous(),
-                "rates": self._scheduled(step, steps),
-                "active": torch.ones(self.members, dtype=torch.bool),
+                "rates": rates[number],
+                "active": active,
             }
             yield Turn(batch, order[:, plan[number]], step, steps)
 
-    def _scheduled(self, step: int, steps: int) -> Tensor:
-        epochs = self.recipe.epochs
+    def _scheduled(self, epoch: int, steps: int) -> Tensor:
+        """Return the learning rates of an epoch by the schedule, float64, ``(steps, members)``."""
+        epochs, first = self.recipe.epochs, epoch * steps
         rates = [
-            own.lr * learning_rate_factor(step, steps, epochs=epochs, knobs=own)
-            for own in self.knobs
-        ]
+            [own.lr * learning_rate_factor(step, steps, epochs=epochs, knobs=own)
+             for own in self.knobs]
+            for step in range(first, first + steps)
+        ]  # fmt: skip
         return torch.tensor(rates, dtype=torch.float64)
 
     def _take(self, turn: Turn, hooks: Hooks) -> None:
@@ -304,11 +300,11 @@ class SteppedStack:
         """Return what a turn says, from a recording where it was taken often."""
         x, y = turn.batch["x"], turn.batch["y"]
         kind = (hooks.objective, x.shape, x.stride(), y.shape, y.stride())
-        self._seen[kind] += 1
+        self.ways.seen[kind] += 1
         steady = hooks.steady or hooks.objective is None
-        if self._seen[kind] == _OFTEN and steady and self._one_by_one is False:
-            self._recorded[kind] = self._recording(turn, hooks)
-        step = self._recorded.get(kind)
+        if self.ways.seen[kind] == _OFTEN and steady and self.ways.one_by_one is False:
+            self.ways.recorded[kind] = self._recording(turn, hooks)
+        step = self.ways.recorded.get(kind)
         if step is None:
             return self._find(self._arrays, turn, hooks.objective)
         return step.find(self._arrays, {**turn.batch, "rows": turn.rows})
@@ -319,7 +315,7 @@ class SteppedStack:
             return self._find(arrays, own, hooks.objective)
 
         try:
-            batch, module = {**turn.batch, "rows": turn.rows}, self._step.template.module
+            batch, module = {**turn.batch, "rows": turn.rows}, self.ways.step.template.module
             return RecordedStep.of(find, self._arrays, batch, module=module)
         except Exception as error:  # noqa: BLE001 - an objective may look at numbers
             raise_out_of_memory(error)
@@ -347,11 +343,11 @@ class SteppedStack:
         self, tensors: Mapping[str, Tensor], batch: Batch, *, training: bool = True
     ) -> Tensor:
         """Return all members' outputs; one after the other where they cannot be stacked."""
-        if self._one_by_one is None:
-            self._one_by_one = not self._can_be_stacked(batch)
-        if self._one_by_one:
+        if self.ways.one_by_one is None:
+            self.ways.one_by_one = not self._can_be_stacked(batch)
+        if self.ways.one_by_one:
             return self._in_turn(tensors, batch, training=training)
-        return self._step.template.forward(
+        return self.ways.step.template.forward(
             tensors,
             batch["x"],
             members=self.members,
@@ -369,12 +365,12 @@ class SteppedStack:
             "x": batch["x"].detach()[:, : min(size, 8)],
         }  # fmt: skip
         arrays, some = few(self._arrays, tried, rules=self._rules)
-        module = self._loop.module
-        if is_direct(self._step, module, arrays=arrays, batch=some):
+        module = self.ways.loop.module
+        if is_direct(self.ways.step, module, arrays=arrays, batch=some):
             return True
-        self._step.template.direct = False
+        self.ways.step.template.direct = False
         try:
-            stacked = self._step.outputs(arrays, some)
+            stacked = self.ways.step.outputs(arrays, some)
             load_row(module.train(), arrays, 0)
             with torch.no_grad(), DropoutMode(some["keys"][0]):
                 own = module(some["x"][0])
@@ -384,7 +380,7 @@ class SteppedStack:
         return bool(torch.allclose(stacked[0], own, rtol=1e-3, atol=1e-3 * float(own.abs().max())))
 
     def _in_turn(self, tensors: Mapping[str, Tensor], batch: Batch, *, training: bool) -> Tensor:
-        module, found = self._loop.module.train(training), []
+        module, found = self.ways.loop.module.train(training), []
         for member in range(self.members):
             load_row(module, self._arrays, member)  # its dropout rates; tensors are given below
             own = {name: tensor[member] for name, tensor in tensors.items()}

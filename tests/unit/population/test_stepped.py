@@ -85,6 +85,43 @@ def test_plain_training_equals_the_trainer(data, name, sampled):
     torch.testing.assert_close(stack.outputs(x)[1], module.eval()(x.double()))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_what_was_recorded_of_a_stack_serves_an_equal_one(data, name):
+    recipe = Recipe(MODELS[name], epochs=12, dtype="float64")
+
+    def trained(seed, like=None):
+        stack = SteppedStack(recipe, data, CONFIGS, seed=seed, like=like)
+        stack.train(12, Hooks(objective=objective, steady=True))
+        return stack
+
+    def objective(outputs, turn):
+        calls.append(turn)
+        return (outputs - turn.batch["y"].unsqueeze(-1)).square().mean((1, 2))
+
+    calls = []
+    first = trained(0)
+    recorded = len(calls)
+    second = trained(1, like=first)
+    again = len(calls) - recorded
+    assert again == (recorded if name == "recurrent" else 0)
+    own = trained(1)
+    for key, tensor in own.state(1).model.items():
+        torch.testing.assert_close(second.state(1).model[key], tensor, rtol=0, atol=1e-10)
+        assert (
+            name == "recurrent"
+            or key.endswith("tracked")
+            or (not torch.equal(first.state(1).model[key], tensor))
+        )
+
+
+def test_recordings_of_other_configs_do_not_serve(data):
+    recipe = Recipe(MODELS["dense"], epochs=2)
+    first = SteppedStack(recipe, data, CONFIGS)
+    assert SteppedStack(recipe, data, CONFIGS[:1], like=first).ways is not first.ways
+    assert SteppedStack(recipe, data, CONFIGS[::-1], like=first).ways is not first.ways
+    assert SteppedStack(recipe, data, CONFIGS, seed=1, like=first).ways is first.ways
+
+
 def test_weights_of_examples_weigh_their_losses(data):
     stack = SteppedStack(Recipe(model=MODELS["dense"], epochs=1), data, CONFIGS[1:])
     seen = []

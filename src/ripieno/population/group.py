@@ -389,6 +389,7 @@ class Group:
         key = (self._name, layout.optimizer, rules)
         if key not in self._engines:
             # One model after another in the layout of the trainer; stacks have their own.
-            model = arrange(self._recipe, copy.deepcopy(model), self._place)
+            example = self._inputs.example
+            model = arrange(self._recipe, copy.deepcopy(model), self._place, example=example)
             self._engines[key] = Engine(model, layout, rules, tier=self._tier)
         return self._engines[key]

@@ -1,5 +1,7 @@
 """From a config to a module: the user's own constructor under the trial's own seed."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -59,14 +61,38 @@ def build_model(
     return module.train()
 
 
-def arrange(recipe: Recipe, module: nn.Module, device: torch.device) -> nn.Module:
+def arrange(
+    recipe: Recipe, module: nn.Module, device: torch.device, *, example: Tensor
+) -> nn.Module:
     """Move a module to a device, in place, and lay its filters out as its recipe says.
 
     Convolutions then write their maps in the same layout, whatever that of their input is. It
     is one for the caches of a CPU: what GPUs compute in float32 they compute channels first.
+
+    Args:
+        recipe: What the module was built by.
+        module: The module, on the CPU.
+        device: Where it is wanted.
+        example: A few rows of features, on the CPU.
     """
     if device.type != "cpu":
         return module.to(device)
-    if recipe.channels_last:
+    wanted = recipe.channels_last
+    if wanted or (wanted is None and _runs_channels_last(module, example)):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
+
+
+def _runs_channels_last(module: nn.Module, example: Tensor) -> bool:
+    """Say whether a module has convolutions of images, and takes their maps in that layout."""
+    if not any(isinstance(part, nn.Conv2d) for part in module.modules()):
+        return False
+    try:
+        # A copy is tried: a forward may change what a module holds.
+        tried = copy.deepcopy(module).eval()
+        tried.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            tried(example)
+    except Exception:  # noqa: BLE001 - where it runs in no layout, its first step will say so
+        return False
+    return True

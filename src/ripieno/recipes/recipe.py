@@ -57,8 +57,9 @@ class Recipe:
             ``"balanced"``. A hyperparameter of the name goes before it.
         channels_last: Whether a model that is trained alone keeps images as height, width,
             channels in memory: the same numbers up to rounding, and faster for most networks
-            of convolutions. Such a model may not take a ``view`` of its maps (``flatten`` and
-            ``reshape`` it may).
+            of convolutions. None: where there are convolutions of images, and the model runs
+            so (one that takes a ``view`` of its maps does not, one that takes ``flatten`` or
+            ``reshape`` does).
 
     Raises:
         RecipeError: A field or a knob in the space has an impossible value.
@@ -76,7 +77,7 @@ class Recipe:
     optimizers: Mapping[str, OptimizerFactory] = field(default_factory=dict)
     class_weights: Weights | None = None
     pos_weight: Weights | None = None
-    channels_last: bool = False
+    channels_last: bool | None = None
 
     @property
     def measured(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ class ModelTraining:
         features = None
         if self._inputs:
             features = take_features(made, self._knobs, self._inputs, device=self._near)
-        self.module = arrange(self._recipe, made, self._device)
+        self.module = arrange(self._recipe, made, self._device, example=example)
         if features is not None:
             self._x, self._validation_x = features[0].to(self._dtype), features[1]
         own: dict[str, Any] = {"config": self._order.config, "own": self._recipe.optimizers}

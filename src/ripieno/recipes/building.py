@@ -78,7 +78,9 @@ def arrange(
     if device.type != "cpu":
         return module.to(device)
     wanted = recipe.channels_last
-    if wanted or (wanted is None and _runs_channels_last(module, example)):
+    if wanted is None:
+        wanted = _runs_channels_last(module, example.to(getattr(torch, recipe.dtype)))
+    if wanted:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -16,7 +17,15 @@ from ripieno.ensembles import (
     Temperature,
     Vector,
 )
-from ripieno.recipes import State, build_model, mean_predictions, predict, split_state
+from ripieno.recipes import (
+    State,
+    arrange,
+    as_tensor,
+    build_model,
+    mean_predictions,
+    predict,
+    split_state,
+)
 from ripieno.records import ArtifactStore, Trial
 from ripieno.study.jobs import TuneJob
 
@@ -32,11 +41,11 @@ def load_models(job: TuneJob, trial: Trial, artifacts: ArtifactStore) -> tuple[n
     assert trial.state is not None  # noqa: S101 - what makes it part of the library
     arrays, _ = artifacts.read(trial.state)
     stored = State.from_arrays(arrays, epoch=trial.epochs)
-    models = []
+    models, example = [], as_tensor(job.data.train.x[:2])
     for state in split_state(stored, len(job.data.parts) * job.seeds):
         module = build_model(job.recipe, trial.config, seed=0)
         state.load_into(module)
-        models.append(module.eval())
+        models.append(arrange(job.recipe, module.eval(), torch.device("cpu"), example=example))
     return tuple(models)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ripieno.ensembles.combination import Combiner, fit_combiner
@@ -11,7 +12,7 @@ from ripieno.ensembles.combiners import CombinerName, make_combiner
 from ripieno.ensembles.ensemble import Ensemble
 from ripieno.ensembles.rules import Rule, SoftRule
 from ripieno.errors import EnsembleError
-from ripieno.recipes import Data, Recipe, as_tensor, build_model
+from ripieno.recipes import Data, Recipe, arrange, as_tensor, build_model
 from ripieno.space import Config
 
 __all__ = ["Member", "assemble", "combined", "members_of", "module_of"]
@@ -37,7 +38,7 @@ def module_of(recipe: Recipe, data: Data, member: Member) -> nn.Module:
     example = as_tensor(data.train.x[:2])
     module = build_model(recipe, member.config, seed=0, example=example)
     module.load_state_dict(dict(member.model))
-    return module.eval()
+    return arrange(recipe, module.eval(), torch.device("cpu"), example=example)
 
 
 def assemble(

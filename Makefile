@@ -46,6 +46,7 @@ benchmarks: $(VENV)/.ready  ## side by side with the peers; writes benchmarks/re
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/large_study.py
 	$(BIN)/python benchmarks/hypergradient.py
+	$(BIN)/python benchmarks/refine.py
 	$(BIN)/python benchmarks/pbt.py
 	$(BIN)/python benchmarks/multi_fidelity.py
 

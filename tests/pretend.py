@@ -119,6 +119,10 @@ def _empty_strided(size, stride, *, dtype=None, layout=None, device=None, pin_me
     return Pretend(torch.empty_strided(size, stride, dtype=dtype))
 
 
+def _zeros(size, *, dtype=None, layout=None, device=None, pin_memory=None):
+    return Pretend(torch.zeros(size, dtype=dtype))
+
+
 def _counted(*ends, dtype=None, layout=None, device=None, pin_memory=None):
     return Pretend(torch.arange(*ends, dtype=dtype))
 
@@ -141,6 +145,8 @@ def device():
         library.impl("empty_strided", _empty_strided, "PrivateUse1")
         for name in ("arange", "arange.start", "arange.start_step"):
             library.impl(name, _counted, "PrivateUse1")
+        # What has no gradient in the second derivative of an operation.
+        library.impl("_efficientzerotensor", _zeros, "PrivateUse1")
         library.impl("_copy_from", _copy_from, "PrivateUse1")
         _kept.append(library)  # what is registered lives as long as it does
     before = torch.__future__.get_swap_module_params_on_conversion()

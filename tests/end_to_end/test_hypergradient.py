@@ -12,6 +12,13 @@ def test_trials_tune_themselves_and_the_best_of_them_is_refined(ripieno):
     assert "validation tuned" not in shown
     more = ripieno.json("resume", "study", "--refine", "1")
     assert more["trials"] == 3
+    (told,) = more["refined"]
+    assert told["trial"] == 2
+    assert told["gain"] == told["before"] - told["after"]
+    assert {"lr", "weight_decay"} >= set(told["changed"])
+    said = ripieno("show", "study").stdout
+    assert "refined by gradient: " in said
+    assert f" {told['origin']} " in said.split("refined by gradient")[1]
     new = ripieno.json("show", "study", "--trial", "2")
     assert new["refined_from"] in {0, 1}
     assert new["metrics"]["tuned_lr"] != new["config"]["lr"]

@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import nn
 
+from ripieno.errors import RecipeError
 from ripieno.hypergradient import Implicit, KnobTuner, Tuning, tune_online
 from ripieno.ledger import MemoryArtifacts
 from ripieno.population import PopulationRunner
-from ripieno.recipes import Data, Recipe, State, TrainerRunner
+from ripieno.recipes import Data, Recipe, State, TrainerRunner, complete
+from ripieno.recipes.tunable import refuse_alone
 from ripieno.records import Config, Order, OutcomeStatus, tuned_of
 
 EPOCHS = 5
@@ -162,8 +164,10 @@ def test_what_cannot_tune_itself_says_why(data):
     assert "the weight decay of 'adamw' is no part of the loss" in refused(
         made, config(optimizer="adamw")
     )
-    assert "the loss does not read 'label_smoothing'" in refused(made, config(loss="focal"))
-    assert "has no stacked form" in refused(made, config(optimizer="torch.optim.Adamax"))
-    assert "trained alone" in refused(runner(data, tier="loop"), config())
-    assert "trained alone" in refused(TrainerRunner(recipe, data), config())
-    assert "trained alone" in refused(PopulationRunner(recipe, data), config())
+    assert "the loss 'focal' does not read 'label_smoothing'" in refused(made, config(loss="focal"))
+    assert "the runner has no tuner" in refused(TrainerRunner(recipe, data), config())
+    assert "the runner has no tuner" in refused(PopulationRunner(recipe, data), config())
+    free = config(optimizer="prodigy", decoupled_weight_decay=False)
+    assert "answers with other weights" in refused(made, free)
+    with pytest.raises(RecipeError, match="2 devices train a model together"):
+        refuse_alone(complete(recipe, data), config(), tuner=KnobTuner(), devices=2)

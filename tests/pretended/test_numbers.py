@@ -17,6 +17,7 @@ from torch import nn
 
 import pretend
 import ripieno as rp
+from ripieno.hypergradient import KnobTuner
 from ripieno.ledger import MemoryArtifacts
 from ripieno.population import PopulationRunner
 from ripieno.recipes import Data, Device, FineTuned, Recipe, State, TrainerRunner, fine_tune
@@ -153,6 +154,24 @@ def test_a_stack_has_the_numbers_of_the_cpu(case, tier, data, device):
     recipe = Recipe(cnn, epochs=EPOCHS, dtype="float64")
     found = compare(stacked(tier), recipe, data, device, atol=1e-9, wanted=orders(**CASES[case]))
     assert all(outcome.notes.startswith(f"3 rows; {tier}: ") for outcome in found)
+
+
+TUNED = {
+    "hypergradient": "class_weights+label_smoothing+weight_decay_per_layer+rotation+mixup+"
+    "input_noise+l1+lr",
+    "optimizer": "adam",
+    "lr": 0.01,
+    "color_jitter": 0.2,
+}
+
+
+@pytest.mark.parametrize("make", [trainer, stacked("traced"), stacked("vmap")],
+                         ids=["trainer", "traced", "vmap"])  # fmt: skip
+def test_knobs_that_tune_themselves_have_the_numbers_of_the_cpu(make, data, device):
+    recipe = Recipe(cnn, epochs=3, dtype="float64")
+    wanted = orders(0, 3, **TUNED)
+    found = compare(make, recipe, data, device, atol=1e-9, wanted=wanted, tuner=KnobTuner())
+    assert all(outcome.metrics[-1]["tuned_rotation"] != 5.0 for outcome in found)
 
 
 def test_what_cannot_be_stacked_is_trained_in_the_loop_tier(data, device):

@@ -13,12 +13,13 @@ from rich.table import Table
 from ripieno.records import (
     Metrics,
     Objective,
+    Refined,
     Trial,
     is_tuned,
     ranked,
     spread_name,
     spread_of,
-    tuned_of,
+    tuned_spans,
 )
 from ripieno.reports import trained
 from ripieno.study import BestTrial, Combined, EnsembleResult, Results, Study
@@ -59,6 +60,7 @@ def print_results(results: Results, *, as_json: bool, metrics: Sequence[str] = (
         out.print(_front(results, metrics))
         if len(results.front) > _MOST_OF_FRONT:
             out.print(f"and {len(results.front) - _MOST_OF_FRONT} more, which --json has too")
+    _say_refined(results.refined)
     if results.ensemble is not None:
         _say_gains(results.ensemble)
     if results.out is not None:
@@ -167,6 +169,23 @@ def _front(results: Results, metrics: Sequence[str]) -> Table:
     return table
 
 
+def _say_refined(refined: Sequence[Refined]) -> None:
+    """Say which trials others were refined into, and what each gained; nothing of none."""
+    if not refined:
+        return
+    better = sum((one.gain or 0.0) > 0 for one in refined)
+    metric = refined[0].metric
+    heads = ("trial", "from", f"{metric}\nbefore", f"{metric}\nafter", "better by", "changed")
+    table = Table(*heads, box=None, pad_edge=False)
+    for one in refined:
+        numbers = (math.nan if v is None else v for v in (one.before, one.after, one.gain))
+        changed = (f"{n} {_short(was)} → {_short(now)}" for n, (was, now) in one.changed.items())
+        table.add_row(str(one.trial), str(one.origin), *map(_digits, numbers), ", ".join(changed))
+    out = console()
+    out.print(f"refined by gradient: {better} of {len(refined)} better than before")
+    out.print(table)
+
+
 def _models(results: Results) -> str:
     """Say what a trial is where it is several models."""
     counts = (("folds", results.folds), ("seeds", results.seeds))
@@ -203,16 +222,17 @@ def _trained(trial: Trial) -> str:
 
 def _chosen(best: BestTrial) -> str:
     """Say which config is the best, and what of it has tuned itself."""
-    tuned = tuned_of(best.validation)
+    tuned = tuned_spans(best.validation)
     became = f"\ntuned while it trained: {_config(tuned)}" if tuned else ""
     return f"best config: {_config(best.config)}{became}"
 
 
 def _config(config: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in config.items()
-    )
+    return ", ".join(f"{name}={_short(value)}" for name, value in config.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _gain(gain: Mapping[str, float], part: str = "test") -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ripieno.hypergradient.implicit import Implicit
 from ripieno.hypergradient.problem import Method, Problem
-from ripieno.hypergradient.strengths import TUNABLES
+from ripieno.hypergradient.strengths import BY_NAME
 from ripieno.hypergradient.trees import Loss, Tensors
 
 __all__ = ["KnobTuner"]
@@ -15,7 +15,7 @@ __all__ = ["KnobTuner"]
 
 @dataclass(frozen=True, slots=True)
 class KnobTuner:
-    """A :class:`~ripieno.population.Tuner` for :class:`~ripieno.population.PopulationRunner`.
+    """A :class:`~ripieno.recipes.Tuner` for :class:`~ripieno.population.PopulationRunner`.
 
     Args:
         method: How hypergradients are computed.
@@ -27,10 +27,10 @@ class KnobTuner:
         """Return the knobs after they have moved, each in the space in which it is free.
 
         Args:
-            first: Where they began, ``(members,)`` by name.
+            first: Where they began, ``(members,)`` or ``(members, numbers)`` by name.
             moved: How far they have moved, of that shape.
         """
-        kinds = {name: TUNABLES[name].starting(start) for name, start in first.items()}
+        kinds = {name: BY_NAME[name].starting(start) for name, start in first.items()}
         return {n: kind.from_free(kind.to_free(first[n]) + moved[n]) for n, kind in kinds.items()}
 
     def slopes(
@@ -42,7 +42,7 @@ class KnobTuner:
             train_loss: Of ``(params, moved)``, ``(members,)``.
             validation_loss: Of the same.
             params: The parameters; left unchanged.
-            moved: How far each knob has moved, ``(members,)`` by name.
+            moved: How far each knob has moved.
 
         Raises:
             HypergradientError: A knob does not enter the training loss.

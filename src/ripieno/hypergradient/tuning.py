@@ -17,11 +17,11 @@ from ripieno.errors import HypergradientError
 from ripieno.hypergradient.bilevel import Bilevel
 from ripieno.hypergradient.implicit import Implicit
 from ripieno.hypergradient.problem import Method
-from ripieno.hypergradient.strengths import TUNABLES, DecayGroups, Per
+from ripieno.hypergradient.strengths import TUNABLES
 from ripieno.hypergradient.trees import Tensors, leaves, slopes
 from ripieno.hypergradient.tunables import Tunable
 from ripieno.population import OpenStack
-from ripieno.recipes import Data, RateRule, Recipe, State
+from ripieno.recipes import Data, DecayGroups, Per, RateRule, Recipe, State
 from ripieno.records import Config, Metrics
 
 __all__ = ["Tuned", "Tuning", "tune_online"]

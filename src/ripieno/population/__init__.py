@@ -10,7 +10,6 @@ from ripieno.population.open_stack import OpenStack
 from ripieno.population.optimizers import FAMILIES, Optimizer
 from ripieno.population.runner import PopulationRunner
 from ripieno.population.stepped import SteppedStack
-from ripieno.population.tuning import Tuner
 
 __all__ = [
     "FAMILIES",
@@ -23,7 +22,6 @@ __all__ = [
     "StackedAnswers",
     "SteppedStack",
     "TierName",
-    "Tuner",
     "Turn",
     "check_tier",
     "deciding_names",

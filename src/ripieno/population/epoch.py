@@ -1,14 +1,30 @@
 """What is known of an epoch of all rows before it begins: orders, rates, and what is mixed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ripieno.recipes import Judging, Knobs, draws, learning_rate_factor, plan_mixing
+from ripieno.recipes import (
+    Judging,
+    Knobs,
+    draws,
+    learning_rate_factor,
+    plan_mixing,
+    share_growth,
+)
 
-__all__ = ["Planned", "generator_seeds", "learning_rates", "orders", "planned", "step_keys"]
+__all__ = [
+    "Planned",
+    "generator_seeds",
+    "growths",
+    "learning_rates",
+    "orders",
+    "planned",
+    "step_keys",
+]
 
 
 class Planned(Protocol):
@@ -115,7 +131,12 @@ def step_keys(
 
 
 def planned(
-    rows: Sequence[Planned], steps: int, *, shape: tuple[int, ...], device: torch.device
+    rows: Sequence[Planned],
+    steps: int,
+    *,
+    shape: tuple[int, ...],
+    device: torch.device,
+    mixup: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return how examples are mixed in an epoch, each ``(members, steps, ...)``.
 
@@ -124,10 +145,37 @@ def planned(
         steps: Steps of the epoch.
         shape: Shape of one example.
         device: Where they are wanted.
+        mixup: Each row's knob where it tunes itself, ``(members,)``; None for the config's.
     """
-    plans = [plan_mixing(r.seed, r.epoch, steps, knobs=r.knobs, shape=shape) for r in rows]
+    chosen = _knobs(rows, mixup)
+    plans = [
+        plan_mixing(r.seed, r.epoch, steps, knobs=own, shape=shape)
+        for r, own in zip(rows, chosen, strict=True)
+    ]
     return {
         "mix/share": torch.stack([plan.share for plan in plans]).to(device),
         "mix/blend": torch.stack([plan.blend for plan in plans]).to(device),
         "mix/box": torch.stack([plan.box for plan in plans]).to(device),
     }
+
+
+def growths(
+    rows: Sequence[Planned], steps: int, *, shape: tuple[int, ...], mixup: Tensor
+) -> Tensor:
+    """Return how the shares of :func:`planned` grow with ``mixup``, float64, ``(members, steps)``.
+
+    Args:
+        rows: The rows.
+        steps: Steps of the epoch.
+        shape: Shape of one example.
+        mixup: Each row's knob, ``(members,)``.
+    """
+    chosen = zip(rows, _knobs(rows, mixup), strict=True)
+    found = [share_growth(r.seed, r.epoch, steps, knobs=own, shape=shape) for r, own in chosen]
+    return torch.stack(found).to(mixup.device)
+
+
+def _knobs(rows: Sequence[Planned], mixup: Tensor | None) -> list[Knobs]:
+    if mixup is None:
+        return [row.knobs for row in rows]
+    return [replace(r.knobs, mixup=own) for r, own in zip(rows, mixup.tolist(), strict=True)]

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ripieno.population.changes import Changes
 from ripieno.population.choice import RatherAloneError
 from ripieno.population.deciding import TierName
-from ripieno.population.epoch import generator_seeds, learning_rates, orders, planned, step_keys
-from ripieno.population.hyper import hyperparameters, stacked_optimizer, used
+from ripieno.population.epoch import generator_seeds, learning_rates, orders, step_keys
+from ripieno.population.hyper import hyperparameters, stacked_optimizer, tuned_hyper, used
 from ripieno.population.inputs import Inputs
 from ripieno.population.losses import stacked_options
 from ripieno.population.online import tuned_numbers
@@ -25,18 +26,17 @@ from ripieno.population.rows import Row, fall_together, finished
 from ripieno.population.stack import Layout, Stack
 from ripieno.population.step import Batch, Rules, fresh_statistics
 from ripieno.population.tiers import Engine
-from ripieno.population.tuning import Tuner, tuning_of
+from ripieno.population.tuning import tuning_of
 from ripieno.population.width import Probe
 from ripieno.recipes import (
     Data,
     Device,
     Recipe,
     State,
+    Tuner,
     arrange,
-    augment,
     augmentation_strengths,
     batches,
-    bilevel_names,
     build_model,
     chosen_loss,
     complete,
@@ -141,7 +141,8 @@ class Group:
         readers = inputs.members([row.fold])
         x, y = next(inputs.batches(first.unsqueeze(0), [first], readers=readers, key=0))
         x = x.unsqueeze(0) if inputs.streamed and not self._shared else x
-        mixing = {name: numbers[:1, 0].contiguous() for name, numbers in self._mixing(1).items()}
+        planned = self._changes(1).mixing
+        mixing = {name: numbers[:1, 0].contiguous() for name, numbers in planned.items()}
         # Features of a frozen backbone may have taken the place of the inputs.
         self._inputs = Inputs(self._data, getattr(torch, self._recipe.dtype), self._device)
         engine = self._find_engine(models[0], stack.layout)
@@ -193,13 +194,10 @@ class Group:
             stream=self._seed if self._inputs.streamed else None,
         ).to(self._place)
         plan = batches(torch.arange(order.shape[1], device=self._place), self._model, rows[0].knobs)
-        drawn = partial(step_keys, rows, len(plan), device=self._place)
-        keys = drawn()
-        stronger = augmentation_strengths([row.knobs for row in rows], self._shape, self._place)
-        images = drawn(purpose=draws.Purpose.AUGMENTATION) if stronger else keys
+        keys = step_keys(rows, len(plan), device=self._place)
+        changes = self._changes(len(plan), mixup=self._stack.arrays.get("hyper/mixup"))
         scheduled = learning_rates(rows, len(plan), epochs=self._recipe.epochs)
-        rates = scheduled.to(self._place)
-        told = {"keys": keys, "rates": rates, **self._mixing(len(plan))}
+        told = {"keys": keys, "rates": scheduled.to(self._place), **changes.mixing}
         steps = {name: numbers.transpose(0, 1).contiguous() for name, numbers in told.items()}
         statistics = fresh_statistics(members, self._place)
         arrays = {**self._stack.arrays, **statistics}
@@ -213,8 +211,9 @@ class Group:
             x, y = next(batches_read)
             if self._inputs.streamed and not self._shared:
                 x = x.expand(members, *x.shape)
+            drawn = changes.at(step, x, arrays)
             batch = {
-                "x": augment(x, images[:, step], stronger),
+                "x": drawn.inputs(),
                 "y": y,
                 "active": active,
                 **{name: numbers[step] for name, numbers in steps.items()},
@@ -228,7 +227,8 @@ class Group:
                 arrays = {**self._stack.arrays, **statistics}
             self._engine.step(arrays, batch, generator_seeds=partial(generator_seeds, rows, step))
             if self._tuning is not None:
-                self._tuning.after(arrays, batch, step=(step, len(plan)), rows=rows)
+                place = (step, len(plan))
+                self._tuning.after(arrays, batch, step=place, rows=rows, drawn=drawn)
         kept, scores = self._stack.copy(), None
         if self._is_measured():
             scores = self._scores(kept, [row.fold for row in rows], stop)
@@ -318,7 +318,7 @@ class Group:
                 "train_loss": loss_sum / float(statistics["statistic/weight_sum"][number]),
                 **measured,
                 "learning_rate": float(rates[-1]),
-                **tuned_numbers(kept, number),
+                **tuned_numbers(kept, number, labels=self._data.classes),
             }
         )
         row.held = partial(
@@ -351,12 +351,14 @@ class Group:
         scores = torch.cat([part[number] for part in self._parts(stack, folds)]).cpu().numpy()
         return self._inputs.predictions(self._inputs.measured(scores, folds[number])[0])
 
-    def _mixing(self, steps: int) -> dict[str, Tensor]:
+    def _changes(self, steps: int, *, mixup: Tensor | None = None) -> Changes:
+        """Draw what changes the batches of an epoch."""
+        shapes = (self._shape, tuple(self._inputs.example.shape[1:]))
         # Asked of all rows: the step's rules stay when those that mix are done.
-        if not self._uses() & {"mixup", "cutmix"}:
-            return {}
-        shape = tuple(self._inputs.example.shape[1:])
-        return planned(self._going, steps, shape=shape, device=self._place)
+        mixes = bool(self._uses() & {"mixup", "cutmix"})
+        return Changes.of(
+            self._going, steps, shapes=shapes, mixes=mixes, mixup=mixup, device=self._place
+        )
 
     def _take_features(self, models: Sequence[nn.Module]) -> None:
         """Train on the features of a frozen backbone, where all rows can."""
@@ -377,8 +379,7 @@ class Group:
         """Return every row's hyperparameters by name, ``(members, ...)``."""
         knobs = [row.knobs for row in self.rows]
         hyper = {**hyperparameters(self._model, knobs, self._uses()), **self._options}
-        tuned = bilevel_names(knobs[0].hypergradient)
-        return {**hyper, **{f"first_{name}": hyper[name].clone() for name in tuned}}
+        return {**hyper, **tuned_hyper(self._model, knobs, hyper)}
 
     def _uses(self) -> frozenset[str]:
         return used([row.knobs for row in self.rows]) | set(self._options)

@@ -1,6 +1,7 @@
 """From the knobs of all rows to one stacked optimizer and one tensor a hyperparameter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from ripieno.population.optimizers import FAMILIES, SGD, Muon, Optimizer
 from ripieno.recipes import (
+    BILEVEL,
     LOSS_OPTIONS,
     Knobs,
     bilevel_names,
@@ -16,9 +18,10 @@ from ripieno.recipes import (
     rate_rule,
     rate_scale,
     rate_scales,
+    tuned_groups,
 )
 
-__all__ = ["common", "hyperparameters", "stacked_optimizer", "used"]
+__all__ = ["common", "hyperparameters", "stacked_optimizer", "tuned_hyper", "used"]
 
 _STRENGTHS = (
     "l1",
@@ -55,7 +58,7 @@ def stacked_optimizer(model: nn.Module, knobs: Sequence[Knobs]) -> Optimizer:
         model: Any row's model.
         knobs: Each row's knobs.
     """
-    first = knobs[0]
+    first, knobs = knobs[0], _without_groups(knobs)
     family = FAMILIES[first.optimizer]
     wanted = {"momentum", "weight_decay"} & set(family.defaults)
     uses = frozenset(name for name in wanted if any(getattr(own, name) > 0 for own in knobs))
@@ -86,6 +89,7 @@ def hyperparameters(
         knobs: Each row's knobs.
         uses: What :func:`used` returned.
     """
+    knobs = _without_groups(knobs)
     numbers = {
         name: [float(getattr(own, name, default)) for own in knobs]
         for name, default in FAMILIES[knobs[0].optimizer].defaults.items()
@@ -98,3 +102,34 @@ def hyperparameters(
         for depth in set(depths(model).values()):
             numbers[f"rate_scale_{depth}"] = [rate_scale(own, depth) for own in knobs]
     return {n: torch.tensor(values, dtype=torch.float64) for n, values in numbers.items()}
+
+
+def tuned_hyper(
+    model: nn.Module, knobs: Sequence[Knobs], hyper: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return what tunes itself on the validation part, and where it begins, as ``first_<name>``.
+
+    Args:
+        model: Any row's model.
+        knobs: Each row's knobs.
+        hyper: What :func:`hyperparameters` returned, and the options of the losses.
+    """
+    found: dict[str, Tensor] = {}
+    names = bilevel_names(knobs[0].hypergradient)
+    groups = tuned_groups(names, [n for n, p in model.named_parameters() if p.requires_grad])
+    for name in names:
+        numbers = hyper.get(name)
+        if numbers is None:
+            chosen = [float(getattr(own, BILEVEL[name])) for own in knobs]
+            numbers = torch.tensor(chosen, dtype=torch.float64)
+        if groups is not None and name == groups[0]:
+            numbers = numbers.unsqueeze(1).repeat(1, len(groups[1].names))
+        found |= {name: numbers, f"first_{name}": numbers.clone()}
+    return found
+
+
+def _without_groups(knobs: Sequence[Knobs]) -> list[Knobs]:
+    """Leave the optimizers without a weight decay where each group of parameters has its own."""
+    if tuned_groups(bilevel_names(knobs[0].hypergradient), ()) is None:
+        return list(knobs)
+    return [replace(own, weight_decay=0.0) for own in knobs]

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ripieno.errors import RecipeError
 from ripieno.recipes import (
     Coding,
     Data,
@@ -16,15 +15,16 @@ from ripieno.recipes import (
     Stream,
     TaskName,
     as_features,
-    draws,
     feed,
     first_rows,
+    in_memory,
     pieces,
+    tuning_rows,
 )
 
 __all__ = ["Inputs"]
 
-_VALIDATION_ROWS = 256
+_PIECE = 256
 
 
 class Inputs:
@@ -157,13 +157,13 @@ class Inputs:
             its last row, which :meth:`measured` drops.
         """
         if self.shared:
-            parts = pieces(self._validation[0], _VALIDATION_ROWS)
+            parts = pieces(self._validation[0], _PIECE)
             yield from (part.to(self._place, self._dtype) for part in parts)
             return
         held = [x for x in self._validation if isinstance(x, Tensor)]
         longest = max(map(len, held))
-        for begin in range(0, longest, _VALIDATION_ROWS):
-            rows = torch.arange(begin, min(begin + _VALIDATION_ROWS, longest))
+        for begin in range(0, longest, _PIECE):
+            rows = torch.arange(begin, min(begin + _PIECE, longest))
             own = [x[rows.clamp(max=len(x) - 1).to(x.device)].to(self._place) for x in held]
             yield torch.stack([own[fold] for fold in folds])
 
@@ -178,17 +178,11 @@ class Inputs:
             RecipeError: The validation part is a stream.
         """
         found = []
-        most = min(_VALIDATION_ROWS, *map(len, self.targets))
+        least = min(map(len, self.targets))
         for key, fold in zip(keys, folds, strict=True):
             x, (y, coding) = self._validation[fold], (self.targets[fold], self._codings[fold])
-            if not isinstance(x, Tensor):
-                raise RecipeError(
-                    "the validation part is a stream, of which no rows are drawn.",
-                    where="the training hyperparameter 'hypergradient'",
-                    fix="load the data into memory, or tune the learning rate alone.",
-                )
-            few = len(y) <= _VALIDATION_ROWS
-            rows = torch.arange(most) if few else draws.bits(key, (most,)) % len(y)
+            rows = tuning_rows(key, len(y), least=least)
+            x = in_memory(x)
             taken = x[rows.to(x.device)].to(self._place, self._dtype)
             found.append((taken, self._encoded(y[rows.numpy()], coding)))
         return torch.stack([x for x, _ in found]), torch.stack([y for _, y in found])

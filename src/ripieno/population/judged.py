@@ -6,12 +6,9 @@ from torch import Tensor
 
 from ripieno.population.losses import stacked_loss
 from ripieno.population.step import StackedStep, named
-from ripieno.recipes import LOSS_OPTIONS
+from ripieno.recipes import LOSS_OPTIONS, TRAINING_OPTIONS
 
 __all__ = ["judged_losses"]
-
-_TRAINING_ONLY = frozenset({"label_smoothing", "class_weights", "pos_weight", "focal_gamma"})
-"""Options of losses that are no part of what a model is judged by."""
 
 
 def judged_losses(
@@ -43,7 +40,8 @@ def judged_losses(
         training=False,
         shared=shared,
     )
-    names = (step.rules.uses & LOSS_OPTIONS) - _TRAINING_ONLY
-    options = {name: arrays[f"hyper/{name}"] for name in names}
+    names = (step.rules.uses & LOSS_OPTIONS) - TRAINING_OPTIONS
+    # A knob that tunes itself must not move what it is judged by.
+    options = {n: arrays.get(f"hyper/first_{n}", arrays[f"hyper/{n}"]) for n in names}
     losses, weights = stacked_loss(step.rules.loss)(outputs, y, **options)
     return losses.sum(-1) / weights.sum(-1)

@@ -10,48 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ripieno.errors import RecipeError
-from ripieno.recipes import LOSSES, LossFunction, find_loss
+from ripieno.recipes import LOSSES, LossFunction, find_loss, smooth_cross_entropy
 
-__all__ = ["STACKED_LOSSES", "check_outputs", "cross_entropy", "stacked_loss", "stacked_options"]
-
-
-def cross_entropy(
-    logits: Tensor,
-    y: Tensor,
-    *,
-    label_smoothing: Tensor | None = None,
-    class_weights: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return the weighted loss and the weight of every example of every row.
-
-    Args:
-        logits: Shape ``(members, batch, classes)``.
-        y: int64 classes, shape ``(members, batch)``.
-        label_smoothing: Share of the target that goes to all classes alike, ``(members,)``.
-        class_weights: Shape ``(members, classes)``; None weighs all classes alike.
-
-    Returns:
-        Losses and weights, both of shape ``(members, batch)``.
-
-    Source: Szegedy et al., "Rethinking the Inception architecture", CVPR 2016 (smoothing).
-    """
-    # Classes before the batch, which is how a linear leaf leaves its output in memory.
-    logs = torch.log_softmax(logits.mT, dim=1)
-    losses = -logs.gather(1, y.unsqueeze(1)).squeeze(1)
-    weights = torch.ones_like(losses)
-    if class_weights is not None:
-        scale = class_weights.to(logits.dtype)
-        weights = scale.gather(-1, y)
-        losses = losses * weights
-        logs = logs * scale.unsqueeze(2)
-    if label_smoothing is not None:
-        share = label_smoothing.to(logits.dtype).unsqueeze(-1)
-        losses = (1 - share) * losses - share * logs.mean(1)
-    return losses, weights
+__all__ = ["STACKED_LOSSES", "check_outputs", "stacked_loss", "stacked_options"]
 
 
 STACKED_LOSSES: Mapping[str, Callable[..., tuple[Tensor, Tensor]]] = MappingProxyType(
-    {**LOSSES, "cross_entropy": cross_entropy}
+    {**LOSSES, "cross_entropy": smooth_cross_entropy}
 )
 """Losses by the names of :data:`ripieno.recipes.LOSSES`, of outputs with a member axis."""
 

@@ -1,6 +1,6 @@
 """Learning rates that tune themselves, for all rows of a stack; see ``recipes.online_rate``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -67,14 +67,29 @@ def follow_rates(
     return {**batch, "active": batch["active"] & ~fallen, "rates": after["online_rate"]}
 
 
-def tuned_numbers(stack: Stack, row: int) -> dict[str, float]:
-    """Return what has tuned itself in a row, by the names of metrics."""
-    arrays, optimizer, found = stack.arrays, stack.layout.optimizer, {}
-    if optimizer.online is not None:
-        found["learning_rate"] = arrays["row/online_rate"]
-        found[tuned_name("lr")] = arrays["hyper/lr"] * arrays["row/online_factor"]
-    found |= {tuned_name(name): arrays[f"hyper/{name}"] for name in optimizer.tuned}
-    return {name: float(values[row]) for name, values in found.items()}
+def tuned_numbers(stack: Stack, row: int, *, labels: Sequence[object]) -> dict[str, float]:
+    """Return what has tuned itself in a row, by the names of metrics.
+
+    Args:
+        stack: The stack.
+        row: Which row.
+        labels: The classes or labels of the data, for what is one number for each of them.
+    """
+    arrays, layout, found = stack.arrays, stack.layout, {}
+    if layout.optimizer.online is not None:
+        factor = float(arrays["row/online_factor"][row])
+        found["learning_rate"] = float(arrays["row/online_rate"][row])
+        found[tuned_name("lr")] = float(arrays["hyper/lr"][row]) * factor
+    for name in layout.optimizer.tuned:
+        value = arrays[f"hyper/{name}"][row]
+        of_groups = layout.decays is not None and layout.decays[0] == name
+        parts = layout.decays[1].names if layout.decays is not None and of_groups else labels
+        if value.ndim == 0:
+            found[tuned_name(name)] = float(value)
+        else:
+            pairs = zip(parts, value.tolist(), strict=True)
+            found |= {tuned_name(name, part): number for part, number in pairs}
+    return found
 
 
 def _along(arrays: Mapping[str, Tensor], found: "Found") -> tuple[Tensor, Tensor]:

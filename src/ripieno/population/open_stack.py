@@ -23,6 +23,7 @@ from ripieno.population.stack import Stack
 from ripieno.population.step import Batch, Found, Rules, StackedStep, apply, fresh_statistics
 from ripieno.population.template import Template
 from ripieno.recipes import (
+    SMOOTH,
     Data,
     RateRule,
     Recipe,
@@ -31,6 +32,7 @@ from ripieno.recipes import (
     augmentation_strengths,
     batches,
     build_model,
+    check_augmentation,
     chosen_loss,
     complete,
     draws,
@@ -98,11 +100,13 @@ class OpenStack:
         self._stack = Stack.of(models, optimizer, hyper).flat()
         self._rules = Rules(
             loss=chosen_loss(self.recipe, self.configs[0]),
-            uses=uses | (tuned - {_OUTSIDE}),
+            uses=uses | (tuned - {_OUTSIDE, *SMOOTH}),
         )
         layout = self._stack.layout
         self._step = StackedStep(Template(models[0], Kernels()), layout, self._rules)
         self._strengths = augmentation_strengths(self.knobs, data.shape)
+        self._late = tuned & set(SMOOTH)
+        check_augmentation(self._late, data.shape, where="what is to be tuned")
         self._statistics = fresh_statistics(len(configs))
         self._arrays = {**self._stack.arrays, **self._statistics}
 
@@ -127,7 +131,11 @@ class OpenStack:
         return self._statistics["statistic/alive"]
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch; ``rates`` holds what the schedule makes of each ``lr``."""
+        """Yield the batches of an epoch; ``rates`` holds what the schedule makes of each ``lr``.
+
+        Where an augmentation is tuned, images are changed in :meth:`losses`; ``images`` holds
+        what that depends on.
+        """
         orders = [
             draws.epoch_order(own, epoch, rows=self._inputs.rows(0), size=self.recipe.epoch_rows)
             for own in self.seeds
@@ -150,7 +158,8 @@ class OpenStack:
                 for own in self.knobs
             ]
             yield {
-                "x": augment(x, images[:, step], self._strengths),
+                "x": x if self._late else augment(x, images[:, step], self._strengths),
+                "images": images[:, step],
                 "y": y,
                 "keys": keys[:, step].contiguous(),
                 "rates": torch.tensor(factors, dtype=torch.float64),
@@ -169,6 +178,10 @@ class OpenStack:
         """
         tensors = {**self._stack.named("model/"), **params}
         arrays = {**self._arrays, **{f"hyper/{name}": value for name, value in hyper.items()}}
+        if self._late:
+            own = {name: hyper[name] for name in self._late}
+            x = augment(batch["x"], batch["images"], {**self._strengths, **own})
+            batch = {**batch, "x": x}
         return self._step.losses(tensors, arrays, batch)
 
     def validation_losses(self, params: Numbers, rows: Tensor) -> Tensor:

@@ -25,7 +25,6 @@ from ripieno.population.rows import Row
 from ripieno.population.signature import signature
 from ripieno.population.tiers import Engine
 from ripieno.population.trials import is_reached, joined, rows_of
-from ripieno.population.tuning import Tuner
 from ripieno.population.width import Widths, most_rows
 from ripieno.recipes import (
     Data,
@@ -33,6 +32,7 @@ from ripieno.recipes import (
     Recipe,
     State,
     TrainerRunner,
+    Tuner,
     alone,
     as_tensor,
     augmentation_strengths,
@@ -117,8 +117,9 @@ class PopulationRunner:
         self._samples, self._measures = samples or {}, measures
         self._target, self._tuner = target, tuner
         self._trainer = TrainerRunner(
-            self.recipe, data, seed, seeds, target, samples=self._samples, device=self.device
-        )
+            self.recipe, data, seed, seeds, target, samples=self._samples, tuner=tuner,
+            device=self.device,
+        )  # fmt: skip
         self._groups: dict[str, str] = {}
         self._rather_alone: dict[str, str] = {}
         self._lone_steps: Counter[str] = Counter()

@@ -3,7 +3,8 @@
 ========================  ==========================================================
 ``model/<name>``          a parameter or buffer of the module, ``(members, ...)``
 ``optimizer/<name>/<s>``  what the optimizer keeps for a parameter, ``(members, ...)``
-``row/<slot>``            what the optimizer keeps for a row, ``(members,)``
+``row/<slot>``            what is kept for a row, ``(members,)``; of knobs that tune themselves
+                          and are several numbers ``(members, numbers)``
 ``steps``                 steps that the optimizer has taken, int64, ``(members,)``
 ``number/<path>``         dropout rates, momenta of batch norms and slopes of leaky ReLUs,
                           float64, ``(members,)``
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from ripieno.errors import RecipeError
 from ripieno.population.optimizers import Optimizer
 from ripieno.population.signature import difference, row_numbers
-from ripieno.recipes import State, depths, unit_axes
+from ripieno.recipes import DecayGroups, State, depths, tuned_groups, unit_axes
 
 __all__ = ["Layout", "Stack", "arrays_apart"]
 
@@ -46,6 +47,8 @@ class Layout:
         optimizer: The optimizer of all rows.
         units: The axis that counts the units of each weight that leads into units.
         depths: Distance from the head of each parameter of a backbone.
+        decays: What tunes weight decays of several groups of parameters, by its name, and the
+            groups; None where there is one for all.
     """
 
     trained: tuple[str, ...]
@@ -54,6 +57,7 @@ class Layout:
     optimizer: Optimizer
     units: Mapping[str, int] = field(default_factory=dict)
     depths: Mapping[str, int] = field(default_factory=dict)
+    decays: tuple[str, DecayGroups] | None = None
 
     @classmethod
     def of(cls, model: nn.Module, optimizer: Optimizer) -> Self:
@@ -65,13 +69,15 @@ class Layout:
         ]:
             first.setdefault(id(tensor), name)
         state = model.state_dict(keep_vars=True)
+        trained = tuple(name for name, p in model.named_parameters() if p.requires_grad)
         return cls(
-            trained=tuple(name for name, p in model.named_parameters() if p.requires_grad),
+            trained=trained,
             buffers=tuple(name for name, _ in model.named_buffers()),
             saved={name: first[id(tensor)] for name, tensor in state.items()},
             optimizer=optimizer,
             units=unit_axes(model),
             depths=depths(model),
+            decays=tuned_groups(optimizer.tuned, trained),
         )
 
 
@@ -269,7 +275,7 @@ class Stack:
     def _kept_by(self, row: int, name: str) -> frozenset[str]:
         """Name what ``torch.optim`` would keep for a parameter of this row."""
         optimizer, momentum = self.layout.optimizer, self.arrays.get(f"{_HYPER}momentum")
-        names = {*optimizer.kept_for(name), *optimizer.row_slots, *optimizer.row_numbers}
+        names = {*optimizer.kept_for(name), *optimizer.row_names}
         # Not muon's, which torch keeps without a momentum too.
         if "momentum_buffer" in optimizer.slots and (momentum is None or momentum[row] == 0):
             names.discard("momentum_buffer")
@@ -281,7 +287,7 @@ class Stack:
         for slot in sorted(slots):
             if slot == "step":
                 found[slot] = self.arrays["steps"][row].to(torch.get_default_dtype())
-            elif slot in optimizer.row_slots or slot in optimizer.row_numbers:
+            elif slot in optimizer.row_names:
                 found[slot] = self.arrays[_ROW + slot][row].clone()
             else:
                 found[slot] = self.arrays[f"{_OPTIMIZER}{name}/{slot}"][row].clone()
@@ -296,6 +302,8 @@ class Stack:
             fresh[_ROW + slot] = torch.full((members,), value, device=device)
         for slot, value in optimizer.row_numbers.items():
             fresh[_ROW + slot] = torch.full((members,), value, dtype=torch.float64, device=device)
+        for slot, knob in optimizer.tuned_slots.items():
+            fresh[_ROW + slot] = torch.zeros_like(hyper[f"first_{knob}"])
         first = optimizer.first(hyper)
         for name in self.layout.trained:
             parameter = self.arrays[_MODEL + name]

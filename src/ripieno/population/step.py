@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ripieno.population.altering import alter_inputs, alter_losses
+from ripieno.population.decays import decayed
 from ripieno.population.losses import check_outputs, stacked_loss
 from ripieno.population.online import follow_rates
 from ripieno.population.optimizers import (
@@ -255,11 +256,7 @@ def apply(
     whole = "flat/model" in arrays and not found.present and "rate_scales" not in rules.uses
     whole = whole and len(found.gradients) == len(layout.trained)
     view = _whole(arrays, found, layout) if whole else _single(arrays, found, layout)
-    gradients = view.gradients
-    if "gradient_clip_value" in rules.uses:
-        gradients = clip_values(gradients, arrays["hyper/gradient_clip_value"])
-    if "gradient_clip" in rules.uses and gradients:
-        gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
+    gradients = _changed(arrays, view, layout=layout, uses=rules.uses)
     if gradients is not view.gradients:
         view = replace(view, gradients=gradients)
     hyper = {**named(arrays, "hyper/"), "lr": batch["rates"]}
@@ -353,6 +350,20 @@ def _whole(arrays: Mapping[str, Tensor], found: Found, layout: Layout) -> _View:
         gradients={"": gradients},
         slots={"": {slot: arrays[f"flat/{slot}"] for slot in layout.optimizer.slots}},
     )
+
+
+def _changed(
+    arrays: Mapping[str, Tensor], view: "_View", *, layout: Layout, uses: frozenset[str]
+) -> Mapping[str, Tensor]:
+    """Return the gradients clipped, then with the weight decays that groups have of their own."""
+    gradients = view.gradients
+    if "gradient_clip_value" in uses:
+        gradients = clip_values(gradients, arrays["hyper/gradient_clip_value"])
+    if "gradient_clip" in uses and gradients:
+        gradients, _ = clip(gradients, arrays["hyper/gradient_clip"])
+    if layout.decays is not None:
+        gradients = decayed(arrays, gradients, view.parameters, layout=layout)
+    return gradients
 
 
 def named(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ Source: Lorraine, Vicol and Duvenaud, "Optimizing millions of hyperparameters by
 differentiation", AISTATS 2020, Algorithm 1.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,50 +17,14 @@ import torch
 from torch import Tensor
 
 from ripieno.errors import RecipeError
+from ripieno.population.changes import Drawn
 from ripieno.population.inputs import Inputs
 from ripieno.population.judged import judged_losses
 from ripieno.population.optimizers import FAMILIES, decay_penalty
 from ripieno.population.step import Batch, StackedStep, named
-from ripieno.recipes import draws
+from ripieno.recipes import TUNED_EVERY, TUNED_STEP, TUNED_WARMUP, Tuner, TunerLoss, draws
 
-__all__ = ["KnobTuning", "Tuner", "tuning_of"]
-
-Loss = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]
-"""A loss of parameters and of how far the knobs have moved, ``(members,)``."""
-
-_EVERY = 5
-_STEP_SIZE = 0.1
-_WARMUP_EPOCHS = 1
-"""Steps of training for one of the knobs, the size of that one, and epochs before the first."""
-
-
-class Tuner(Protocol):
-    """Computes hypergradients. It lies in a room above this one, and is given to the runner."""
-
-    def values(self, first: Mapping[str, Tensor], moved: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the knobs after they have moved.
-
-        Args:
-            first: Where they began, ``(members,)`` by name.
-            moved: How far they have moved, of that shape.
-        """
-
-    def slopes(
-        self,
-        train_loss: Loss,
-        validation_loss: Loss,
-        *,
-        params: Mapping[str, Tensor],
-        moved: Mapping[str, Tensor],
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Return each row's gradients by what has moved, and the rows where they are none.
-
-        Args:
-            train_loss: What parameters minimize.
-            validation_loss: What the knobs minimize.
-            params: The parameters; left unchanged.
-            moved: How far each knob has moved.
-        """
+__all__ = ["KnobTuning", "tuning_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +59,7 @@ class KnobTuning:
         *,
         step: tuple[int, int],
         rows: Sequence["Tuned"],
+        drawn: Drawn,
     ) -> None:
         """Move the knobs after a step of training, where it is their turn.
 
@@ -103,40 +68,45 @@ class KnobTuning:
             batch: The batch of that step.
             step: Its number in the epoch, and how many there are.
             rows: The rows.
+            drawn: The batch before it was changed.
         """
         number, steps = step
-        warm = [row.epoch >= _WARMUP_EPOCHS for row in rows]
+        warm = [row.epoch >= TUNED_WARMUP for row in rows]
         ready = torch.tensor(warm, device=batch["active"].device)
-        if (number + 1) % min(_EVERY, steps) or not bool(ready.any()):
+        if (number + 1) % min(TUNED_EVERY, steps) or not bool(ready.any()):
             return
         purpose = draws.Purpose.TUNING
         keys = draws.key_tensor(*(draws.fold(r.seed, purpose, r.epoch, number) for r in rows))
-        drawn = self.inputs.drawn(keys.reshape(len(rows)), [row.fold for row in rows])
+        judged = self.inputs.drawn(keys.reshape(len(rows)), [row.fold for row in rows])
         moved = self._moved(arrays)
         slopes, useless = self.tuner.slopes(
-            self._train_loss(arrays, batch),
-            self._validation_loss(arrays, *drawn),
+            self._train_loss(arrays, batch, drawn),
+            self._validation_loss(arrays, *judged),
             params={n: arrays[f"model/{n}"] for n in self.step.layout.trained},
             moved=moved,
         )
-        finite = torch.stack([torch.isfinite(slope) for slope in slopes.values()]).all(0)
-        self._move(arrays, slopes, ready & batch["active"] & ~useless & finite)
+        finite = [torch.isfinite(s).reshape(len(rows), -1).all(1) for s in slopes.values()]
+        usable = torch.stack(finite).all(0) & ~useless
+        self._move(arrays, slopes, ready & batch["active"] & usable)
         self.settle(arrays)
 
-    def _train_loss(self, arrays: Mapping[str, Tensor], batch: Batch) -> Loss:
-        first = self._first(arrays)
+    def _train_loss(self, arrays: Mapping[str, Tensor], batch: Batch, drawn: Drawn) -> TunerLoss:
+        first, decays = self._first(arrays), self.step.layout.decays
 
         def loss(params: dict[str, Tensor], moved: dict[str, Tensor]) -> Tensor:
             values = self.tuner.values(first, moved)
             own = {**arrays, **{f"hyper/{name}": value for name, value in values.items()}}
-            objective, _ = self.step.losses({**named(arrays, "model/"), **params}, own, batch)
+            changed = drawn.under(values, batch)
+            objective, _ = self.step.losses({**named(arrays, "model/"), **params}, own, changed)
             if "weight_decay" in values:
                 objective = objective + decay_penalty(params, values["weight_decay"])
+            if decays is not None:
+                objective = objective + decays[1].penalty(params, values[decays[0]])
             return objective
 
         return loss
 
-    def _validation_loss(self, arrays: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Loss:
+    def _validation_loss(self, arrays: Mapping[str, Tensor], x: Tensor, y: Tensor) -> TunerLoss:
         return lambda params, _: judged_losses(self.step, params, arrays, x=x, y=y)
 
     def _move(
@@ -151,13 +121,13 @@ class KnobTuning:
         }
         new, new_slots, _ = FAMILIES["adam"](uses=frozenset()).step(
             moved, {n: slopes[n] for n in self.names}, slots=slots, row_slots={},
-            steps=taken, hyper={"lr": torch.full_like(taken, _STEP_SIZE)},
+            steps=taken, hyper={"lr": torch.full_like(taken, TUNED_STEP)},
         )  # fmt: skip
         for name in self.names:
             pairs = [(moved[name], new[name])]
             pairs += [(slots[name][slot], new_slots[name][slot]) for slot in kinds]
             for array, value in pairs:
-                torch.where(rows, value, array, out=array)
+                torch.where(rows.view(-1, *[1] * (array.ndim - 1)), value, array, out=array)
         taken.add_(rows)
 
     def _first(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:

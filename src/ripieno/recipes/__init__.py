@@ -4,8 +4,10 @@ from ripieno.recipes import draws
 from ripieno.recipes.architecture import ARCHITECTURE, Architecture, Setting
 from ripieno.recipes.augmentation import (
     AUGMENTATIONS,
+    SMOOTH,
     augment,
     augmentation_strengths,
+    check_augmentation,
 )
 from ripieno.recipes.backbone import (
     FineTuned,
@@ -15,13 +17,14 @@ from ripieno.recipes.backbone import (
     take_features,
     takes_features,
 )
-from ripieno.recipes.bilevel_knobs import STARTS, bilevel_names
+from ripieno.recipes.bilevel_knobs import BILEVEL, STARTS, bilevel_names
 from ripieno.recipes.building import arrange, build_model
 from ripieno.recipes.cnn import CnnFactory, cnn
 from ripieno.recipes.completing import complete
 from ripieno.recipes.convolutions import check_images
 from ripieno.recipes.costs import COSTS, CostRunner, costs
 from ripieno.recipes.data import Data, Split
+from ripieno.recipes.decay_groups import DecayGroups, Per, tuned_groups
 from ripieno.recipes.devices import (
     Device,
     check_device,
@@ -46,10 +49,17 @@ from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
 from ripieno.recipes.layers import Residual, model_space
 from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import from_frame, load, read
-from ripieno.recipes.loss_options import balanced_pos_weight, chosen_loss, loss_options
+from ripieno.recipes.loss_functions import smooth_cross_entropy
+from ripieno.recipes.loss_options import (
+    WEIGHED_TASKS,
+    balanced_pos_weight,
+    chosen_loss,
+    loss_options,
+)
 from ripieno.recipes.losses import (
     LOSS_OPTIONS,
     LOSSES,
+    TRAINING_OPTIONS,
     Loss,
     LossFunction,
     balanced_weights,
@@ -67,6 +77,7 @@ from ripieno.recipes.mixing import (
     mixes,
     partners,
     plan_mixing,
+    share_growth,
     take,
 )
 from ripieno.recipes.mlp import MlpFactory, mlp
@@ -113,11 +124,22 @@ from ripieno.recipes.together import hidden_matrices
 from ripieno.recipes.trainer import TrainerRunner
 from ripieno.recipes.training import batches
 from ripieno.recipes.tunable import is_tunable
+from ripieno.recipes.tuner import (
+    TUNED_EVERY,
+    TUNED_STEP,
+    TUNED_WARMUP,
+    Tuner,
+    TunerLoss,
+    in_memory,
+    tuned_slots,
+    tuning_rows,
+)
 from ripieno.recipes.watch import Watch
 
 __all__ = [
     "ARCHITECTURE",
     "AUGMENTATIONS",
+    "BILEVEL",
     "COSTS",
     "KNOBS",
     "LOSSES",
@@ -127,14 +149,21 @@ __all__ = [
     "OPTIMIZERS",
     "PREVIOUS",
     "SCHEDULES",
+    "SMOOTH",
     "STARTS",
     "TASKS",
+    "TRAINING_OPTIONS",
+    "TUNED_EVERY",
+    "TUNED_STEP",
+    "TUNED_WARMUP",
+    "WEIGHED_TASKS",
     "Architecture",
     "CheckedFactory",
     "CnnFactory",
     "Coding",
     "CostRunner",
     "Data",
+    "DecayGroups",
     "Device",
     "DropoutMode",
     "Duplicates",
@@ -153,6 +182,7 @@ __all__ = [
     "MlpFactory",
     "ModelFactory",
     "NumericTransform",
+    "Per",
     "Preprocess",
     "RateRule",
     "Reading",
@@ -168,6 +198,8 @@ __all__ = [
     "Table",
     "TaskName",
     "TrainerRunner",
+    "Tuner",
+    "TunerLoss",
     "Watch",
     "activation_gain",
     "add_noise",
@@ -184,6 +216,7 @@ __all__ = [
     "bilevel_names",
     "build_model",
     "build_optimizer",
+    "check_augmentation",
     "check_device",
     "check_images",
     "check_logits",
@@ -213,6 +246,7 @@ __all__ = [
     "hidden_matrices",
     "image_size",
     "in_equal_epochs",
+    "in_memory",
     "initialize",
     "is_out_of_memory",
     "is_tunable",
@@ -249,6 +283,8 @@ __all__ = [
     "resnet",
     "restricted",
     "seed_generators",
+    "share_growth",
+    "smooth_cross_entropy",
     "split_state",
     "state_slots",
     "synchronize",
@@ -256,6 +292,9 @@ __all__ = [
     "take_features",
     "take_up",
     "takes_features",
+    "tuned_groups",
+    "tuned_slots",
+    "tuning_rows",
     "unit_axes",
     "witnessed",
 ]

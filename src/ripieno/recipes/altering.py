@@ -1,7 +1,7 @@
 """What the trainer does to the batches of one model in one epoch; see ``mixing``."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -32,7 +32,7 @@ class Altering:
         steps: How each step is mixed; None for not at all.
     """
 
-    noise: float = 0.0
+    noise: float | Tensor = 0.0
     boxes: bool = False
     steps: Mixing | None = None
 
@@ -61,6 +61,20 @@ class Altering:
         if mixes(knobs):
             plan = plan_mixing(seed, epoch, steps, knobs=knobs, shape=shape).to(device)
         return cls(knobs.input_noise, knobs.cutmix > 0.0, plan)
+
+    def moved(self, knobs: Mapping[str, Tensor], growth: Tensor | None) -> Self:
+        """Return the same as a smooth function of knobs.
+
+        Args:
+            knobs: What tunes itself, by name, each of no axes.
+            growth: How the shares grow with ``mixup``, ``(steps,)``; they were drawn with the
+                knob as it was, so that only the slope is wanted. None where it stays.
+        """
+        noise, steps = knobs.get("input_noise", self.noise), self.steps
+        if growth is not None and steps is not None:
+            move = growth * (knobs["mixup"] - knobs["mixup"].detach())
+            steps = replace(steps, share=steps.share + move, blend=steps.blend + move)
+        return replace(self, noise=noise, steps=steps)
 
     def inputs(self, x: Tensor, step: int, key: Tensor) -> Tensor:
         """Return what the model sees of a batch.

@@ -26,10 +26,13 @@ from ripieno.errors import RecipeError
 from ripieno.recipes import draws
 from ripieno.recipes.knobs import Knobs
 
-__all__ = ["AUGMENTATIONS", "augment", "augmentation_strengths", "check_augmentation"]
+__all__ = ["AUGMENTATIONS", "SMOOTH", "augment", "augmentation_strengths", "check_augmentation"]
 
 AUGMENTATIONS = ("flip", "crop_padding", "rotation", "color_jitter", "cutout")
 """The knobs that change images, in the order in which they do it."""
+
+SMOOTH = ("rotation", "color_jitter")
+"""Those in whose strength what comes out is smooth."""
 
 _SATURATED_CHANNELS = 3
 
@@ -99,7 +102,8 @@ def augment(x: Tensor, keys: Tensor, strengths: Mapping[str, Tensor]) -> Tensor:
         x: ``(members, batch, channels, height, width)``; left unchanged.
         keys: Each row's key of this step (``draws.step_keys`` for
             ``Purpose.AUGMENTATION``), int64, ``(members,)``.
-        strengths: What :func:`augmentation_strengths` returned.
+        strengths: What :func:`augmentation_strengths` returned. A graph goes through those of
+            :data:`SMOOTH`, which only scale what is drawn.
 
     Returns:
         A tensor of the same shape and dtype; ``x`` itself where there are no strengths.
@@ -107,14 +111,13 @@ def augment(x: Tensor, keys: Tensor, strengths: Mapping[str, Tensor]) -> Tensor:
     if not strengths:
         return x
     keys = keys.to(x.device)
-    with torch.no_grad():
-        if "flip" in strengths or "crop_padding" in strengths:
-            x = _move(x, keys, strengths)
-        for name, function in _FUNCTIONS.items():
-            if name in strengths:
-                strength = strengths[name].to(x.device)
-                changed = function(x, keys, strength)
-                x = torch.where(_like_images(strength > 0), changed, x)
+    if "flip" in strengths or "crop_padding" in strengths:
+        x = _move(x, keys, strengths)
+    for name, function in _FUNCTIONS.items():
+        if name in strengths:
+            strength = strengths[name].to(x.device)
+            changed = function(x, keys, strength)
+            x = torch.where(_like_images(strength > 0), changed, x)
     return x
 
 

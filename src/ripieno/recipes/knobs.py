@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ripieno.errors import RecipeError
-from ripieno.recipes.bilevel_knobs import started
+from ripieno.recipes.bilevel_knobs import BILEVEL, hypergradient_fault, started
 from ripieno.space import Value
 
 __all__ = ["KNOBS", "Knob", "Knobs", "check_knob", "closest", "read_knobs"]
@@ -223,11 +223,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             "off",
             "lr",
             "lr_additive",
-            "weight_decay",
-            "l1",
-            "label_smoothing",
-            "focal_gamma",
-            "input_noise",
+            *BILEVEL,
             joined=True,
         ),
         "hypergradient_strength": _knob(
@@ -376,11 +372,13 @@ def check_knob(name: str, value: Value, *, optimizers: Collection[str] = ()) -> 
         RecipeError: The value is not allowed.
     """
     knob = KNOBS.get(name)
-    if knob is None or knob.allows(value) or (name == "optimizer" and value in optimizers):
+    fault = hypergradient_fault(value) if name == "hypergradient" else ""
+    allowed = knob is None or knob.allows(value) or (name == "optimizer" and value in optimizers)
+    if knob is None or (allowed and not fault):
         return
     choices = (*knob.choices, *(optimizers if name == "optimizer" else ()))
     raise RecipeError(
-        f"{name!r} cannot be {value!r}.",
+        f"{name!r} cannot be {value!r}{fault and ': '}{fault}.",
         where=f"the training hyperparameter {name!r}: {knob.meaning}",
         fix=f"use {knob.allowed}.{closest(value, choices)}",
     )

@@ -9,9 +9,52 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["binary_cross_entropy", "focal", "huber", "l1", "mse", "quantile"]
+__all__ = [
+    "binary_cross_entropy",
+    "focal",
+    "huber",
+    "l1",
+    "mse",
+    "quantile",
+    "smooth_cross_entropy",
+]
 
 Option = float | Tensor
+
+
+def smooth_cross_entropy(
+    logits: Tensor,
+    y: Tensor,
+    *,
+    label_smoothing: Tensor | None = None,
+    class_weights: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the weighted cross entropy and the weight of every example, smooth in both options.
+
+    Args:
+        logits: Shape ``(..., batch, classes)``.
+        y: int64 classes, shape ``(..., batch)``.
+        label_smoothing: Share of the target that goes to all classes alike, ``(...)``.
+        class_weights: Shape ``(..., classes)``; None weighs all classes alike.
+
+    Returns:
+        Losses and weights, both of shape ``(..., batch)``.
+
+    Source: Szegedy et al., "Rethinking the Inception architecture", CVPR 2016 (smoothing).
+    """
+    # Classes before the batch, which is how a linear leaf leaves its output in memory.
+    logs = torch.log_softmax(logits.mT, dim=-2)
+    losses = -logs.gather(-2, y.unsqueeze(-2)).squeeze(-2)
+    weights = torch.ones_like(losses)
+    if class_weights is not None:
+        scale = class_weights.to(logits.dtype)
+        weights = scale.gather(-1, y)
+        losses = losses * weights
+        logs = logs * scale.unsqueeze(-1)
+    if label_smoothing is not None:
+        share = label_smoothing.to(logits.dtype).unsqueeze(-1)
+        losses = (1 - share) * losses - share * logs.mean(-2)
+    return losses, weights
 
 
 def focal(

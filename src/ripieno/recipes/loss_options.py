@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import RecipeError
-from ripieno.recipes.bilevel_knobs import started
+from ripieno.recipes.bilevel_knobs import bilevel_names, started
 from ripieno.recipes.data import Data
 from ripieno.recipes.knobs import KNOBS, check_knob, closest
 from ripieno.recipes.losses import LossFunction, balanced_weights, find_loss
@@ -22,6 +22,8 @@ WEIGHED_TASKS: Mapping[str, TaskName] = MappingProxyType(
     {"class_weights": "classification", "pos_weight": "multilabel"}
 )
 """The options that are weights, one an output, and the task that each is for."""
+
+_LEAST_TUNED = 1e-6
 
 
 def chosen_loss(recipe: Recipe, config: Mapping[str, Value]) -> str | LossFunction:
@@ -56,13 +58,27 @@ def loss_options(
             check_knob(option, value)
             found[option] = float(value or 0.0)
             continue
+        tuned = option in bilevel_names(str(config.get("hypergradient", "off")))
         if WEIGHED_TASKS[option] != data.task:
+            if tuned:
+                _refuse_task(option, data)
             continue
         given: Weights | None = getattr(recipe, option)
         chosen = _choice(option, given, config)
-        if chosen is not None:
-            found[option] = _weights(option, chosen, data)
+        if chosen is not None or tuned:
+            weights = np.ones(data.outputs) if chosen is None else _weights(option, chosen, data)
+            # No step leads away from zero, which a class without rows has.
+            found[option] = np.maximum(weights, _LEAST_TUNED) if tuned else weights
     return found
+
+
+def _refuse_task(option: str, data: Data) -> None:
+    raise RecipeError(
+        f"{option!r} cannot tune itself: it is for a {WEIGHED_TASKS[option]}, and this is a "
+        f"{data.task}.",
+        where=f"{data.name}, the training hyperparameter 'hypergradient'",
+        fix="leave it out.",
+    )
 
 
 def balanced_pos_weight(y: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -16,12 +16,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ripieno.errors import RecipeError
-from ripieno.recipes.loss_functions import binary_cross_entropy, focal, huber, l1, mse, quantile
+from ripieno.recipes.loss_functions import (
+    binary_cross_entropy,
+    focal,
+    huber,
+    l1,
+    mse,
+    quantile,
+    smooth_cross_entropy,
+)
 from ripieno.recipes.tasks import TaskName
 
 __all__ = [
     "LOSSES",
     "LOSS_OPTIONS",
+    "TRAINING_OPTIONS",
     "Loss",
     "LossFunction",
     "balanced_weights",
@@ -39,7 +48,7 @@ def cross_entropy(
     logits: Tensor,
     y: Tensor,
     *,
-    label_smoothing: float = 0.0,
+    label_smoothing: float | Tensor = 0.0,
     class_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss and the weight of every example.
@@ -47,7 +56,8 @@ def cross_entropy(
     Args:
         logits: Shape ``(batch, classes)``.
         y: int64 classes, shape ``(batch,)``.
-        label_smoothing: Share of the target that goes to all classes alike.
+        label_smoothing: Share of the target that goes to all classes alike; as a tensor of no
+            axes the loss is smooth in it, and in the weights.
         class_weights: Shape ``(classes,)``; None weighs all classes alike.
 
     Returns:
@@ -55,6 +65,10 @@ def cross_entropy(
 
     Source: Szegedy et al., "Rethinking the Inception architecture", CVPR 2016 (smoothing).
     """
+    if isinstance(label_smoothing, Tensor):
+        return smooth_cross_entropy(
+            logits, y, label_smoothing=label_smoothing, class_weights=class_weights
+        )
     losses = F.cross_entropy(
         logits, y, class_weights, reduction="none", label_smoothing=label_smoothing
     )
@@ -173,3 +187,6 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 
 LOSS_OPTIONS = frozenset(option for loss in LOSSES.values() for option in loss.options)
 """The hyperparameters that some loss reads."""
+
+TRAINING_OPTIONS = frozenset({"label_smoothing", "class_weights", "pos_weight", "focal_gamma"})
+"""Those that are no part of what a model is judged by while its knobs tune themselves."""

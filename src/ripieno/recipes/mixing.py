@@ -12,7 +12,7 @@ ICCV 2019.
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,11 +32,14 @@ __all__ = [
     "mixes",
     "partners",
     "plan_mixing",
+    "share_growth",
     "take",
 ]
 
 _PARTNER_LAYER, _NOISE_LAYER = 1 << 24, (1 << 24) + 1
 """Numbers that no dropout call of a step reaches."""
+_NEAR = 1e-4
+"""Half the distance of two knobs whose difference is a derivative, as a share of the knob."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,24 @@ def plan_mixing(
             area = (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2]) / (height * width)
             share = np.where(boxes, 1.0 - area, share)
     return Mixing(torch.from_numpy(share), torch.from_numpy(blend), torch.from_numpy(box))
+
+
+def share_growth(
+    seed: int, epoch: int, steps: int, *, knobs: Knobs, shape: tuple[int, ...]
+) -> Tensor:
+    """Return how the shares of :func:`plan_mixing` grow with the knob ``mixup``, ``(steps,)``.
+
+    The draws stay: a share is the quantile of Beta(mixup, mixup) at its draw, and this is its
+    derivative by the parameter, a central difference. Where a step pastes a box it is zero.
+    """
+    near = _NEAR * knobs.mixup
+    beside = [
+        plan_mixing(
+            seed, epoch, steps, knobs=replace(knobs, mixup=knobs.mixup + move), shape=shape
+        ).share
+        for move in (-near, near)
+    ]
+    return (beside[1] - beside[0]) / (2 * near)
 
 
 def partners(key: Tensor, batch: int) -> Tensor:

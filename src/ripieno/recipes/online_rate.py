@@ -120,7 +120,7 @@ class OnlineRate:
         self._old: list[tuple[Tensor, Tensor]] = []
         states = [own for own in optimizer.state.values() if PREVIOUS in own]
         self._kept = {
-            name: states[0][name].reshape(1) if states else torch.tensor([first]).double()
+            name: states[0][name].reshape(1).cpu() if states else torch.tensor([first]).double()
             for name, first in ONLINE.items()
         }
 
@@ -155,13 +155,14 @@ class OnlineRate:
         previous = [state.get(p, {}).get(PREVIOUS, p) for p in trained]
         grads = [p.grad for p in trained if p.grad is not None]
         rows = [[t.unsqueeze(0) for t in each] for each in (grads, trained, previous)]
+        product, lengths = along_steps(*rows)
         self._kept, fallen = next_rates(
             self._rule,
             self._kept,
             losses=_one(loss),
             lr=_one(self._lr),
             scheduled=_one(scheduled),
-            found=along_steps(*rows),
+            found=(product.cpu(), lengths.cpu()),
         )
         if not bool(fallen):
             kept = [p for p in self._parameters() if p.grad is not None or p in state]

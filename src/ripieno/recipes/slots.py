@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ripieno.errors import RecipeError
+from ripieno.recipes.bilevel_knobs import bilevel_names
 from ripieno.recipes.knobs import Knobs
 from ripieno.recipes.online_rate import ONLINE, PREVIOUS, rate_rule
 from ripieno.recipes.optimizers import (
@@ -17,6 +18,7 @@ from ripieno.recipes.optimizers import (
     put_in_mode,
     state_slots,
 )
+from ripieno.recipes.tuner import tuned_slots
 from ripieno.space import Value
 
 __all__ = ["kept_slots"]
@@ -47,6 +49,8 @@ def kept_slots(
     """
     trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
     online = {} if rate_rule(knobs) is None else dict.fromkeys((PREVIOUS, *ONLINE), Tensor)
+    tuned = tuned_slots(bilevel_names(knobs.hypergradient))
+    online |= dict.fromkeys([*tuned, "tuned_steps"], Tensor) if tuned else {}
     if knobs.optimizer in OPTIMIZERS and knobs.optimizer not in own and knobs.optimizer != "muon":
         known: dict[str, type] = dict.fromkeys(sorted(state_slots(knobs)), Tensor)
         return {name: known | online for name, _ in trained}

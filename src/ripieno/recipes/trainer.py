@@ -25,6 +25,7 @@ from ripieno.recipes.ranks import Ranks
 from ripieno.recipes.recipe import Recipe
 from ripieno.recipes.replicas import Replica, Replicated, Training, in_equal_epochs, replicas_of
 from ripieno.recipes.training import ModelTraining
+from ripieno.recipes.tuner import Tuner
 from ripieno.records import (
     ArtifactStore,
     Metrics,
@@ -57,6 +58,7 @@ class TrainerRunner:
             repeats allowed. A trial that is absent sees all.
         ranks: The processes that train each model together, this one among them.
         device: Where models are trained. What is stored lies on the CPU in any case.
+        tuner: Computes hypergradients, for trials that tune their knobs on the validation part.
 
     Raises:
         RecipeError: The recipe is for another task than the data.
@@ -70,6 +72,7 @@ class TrainerRunner:
     samples: Mapping[int, Tensor] = field(default_factory=dict)
     ranks: Ranks = field(default_factory=Ranks)
     device: Device = field(default_factory=Device, compare=False)
+    tuner: Tuner | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", complete(self.recipe, self.data))
@@ -200,4 +203,6 @@ class TrainerRunner:
             stop=stop,
             ranks=self.ranks,
             device=self.device,
+            tuner=self.tuner,
+            judged_rows=min(len(part.validation) for part in self.data.parts),
         )

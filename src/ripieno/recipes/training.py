@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 from ripieno.errors import RecipeError
 from ripieno.recipes import draws
 from ripieno.recipes.altering import Altering
-from ripieno.recipes.augmentation import augment, augmentation_strengths
+from ripieno.recipes.augmentation import SMOOTH, augment, augmentation_strengths
 from ripieno.recipes.backbone import rate_scales, take_features
 from ripieno.recipes.batch_norm import BatchNormMode
+from ripieno.recipes.bilevel_knobs import bilevel_names
 from ripieno.recipes.building import arrange, build_model
 from ripieno.recipes.data import Data
 from ripieno.recipes.devices import Device, seed_generators, synchronize
@@ -28,6 +30,14 @@ from ripieno.recipes.knobs import Knobs, read_knobs
 from ripieno.recipes.loss_options import chosen_loss, loss_options
 from ripieno.recipes.losses import find_loss
 from ripieno.recipes.metrics import measure_scores
+from ripieno.recipes.mixing import share_growth
+from ripieno.recipes.model_tuning import (
+    ModelBatch,
+    ModelLosses,
+    ModelTuning,
+    first_knobs,
+    judged_rows,
+)
 from ripieno.recipes.online_rate import OnlineRate, rate_rule
 from ripieno.recipes.optimizers import build_optimizer, put_in_mode
 from ripieno.recipes.prediction import PIECE, check_logits, predict_scores
@@ -39,6 +49,7 @@ from ripieno.recipes.schedules import learning_rate_factor
 from ripieno.recipes.slots import kept_slots
 from ripieno.recipes.state import State
 from ripieno.recipes.tunable import refuse_alone
+from ripieno.recipes.tuner import Tuner, in_memory
 from ripieno.records import Order, tuned_name
 
 __all__ = ["ModelTraining", "batches"]
@@ -59,6 +70,8 @@ class ModelTraining:
         stop: Says whether the study is stopping.
         ranks: The processes that train it together, this one among them.
         device: Where.
+        tuner: Computes hypergradients, where knobs tune themselves on the validation part.
+        judged_rows: The fewest validation rows of any fold.
     """
 
     def __init__(
@@ -73,8 +86,11 @@ class ModelTraining:
         stop: Callable[[], bool],
         ranks: Ranks,
         device: Device,
+        tuner: Tuner | None = None,
+        judged_rows: int = 0,
     ) -> None:
         self._recipe = recipe
+        self._tuner, self._judged_rows, self._labels = tuner, judged_rows, data.classes
         self._order = order
         self._sample = sample
         self._stop = stop
@@ -105,7 +121,7 @@ class ModelTraining:
 
     def start(self, stored: State | None) -> None:
         """Build the model and its optimizer, and load the stored state into them."""
-        refuse_alone(self._recipe, self._order.config)
+        refuse_alone(self._recipe, self._order.config, tuner=self._tuner, devices=self._ranks.size)
         example = first_rows(self._x, 2, self._dtype).cpu()
         with self._naming_the_batch(example):
             made = build_model(self._recipe, self._order.config, self._seed, example=example)
@@ -117,6 +133,10 @@ class ModelTraining:
             self._x, self._validation_x = features[0].to(self._dtype), features[1]
         own: dict[str, Any] = {"config": self._order.config, "own": self._recipe.optimizers}
         scales = rate_scales(self.module, self._knobs)
+        first, groups = first_knobs(self.module, self._knobs, self._options)
+        # A weight decay that tunes itself is no longer the optimizer's.
+        if any(name.startswith("weight_decay") for name in first):
+            self._knobs = replace(self._knobs, weight_decay=0.0)
         self.optimizer = build_optimizer(self.module, self._knobs, **own, scales=scales)
         if stored is not None:
             slots = kept_slots(self.module, self._knobs, **own)
@@ -124,6 +144,12 @@ class ModelTraining:
         rule = rate_rule(self._knobs)
         self._online = None if rule is None else OnlineRate(rule, self.optimizer, lr=self._knobs.lr)
         self._forward = self._ranks.forward(self.module, self._knobs)
+        self._tuning: ModelTuning | None = None
+        if self._tuner is not None and first:
+            self._tuning = ModelTuning(
+                self._tuner, self.optimizer, first=first, groups=groups, labels=self._labels
+            )
+            self._settle(self._tuning)
 
     def seconds(self) -> float:
         """Return what a step takes, the best of a few; the model is spoilt by them."""
@@ -150,7 +176,7 @@ class ModelTraining:
         )
         chunks = batches(order.to(self._near), self.module, self._knobs)
         keys = draws.step_keys(self._seed, epoch, len(chunks)).to(self._near)
-        altering = self._altering(epoch, len(chunks))
+        altering, growth = self._altering(epoch, len(chunks)), self._growth(epoch, len(chunks))
         purpose = draws.Purpose.AUGMENTATION
         images = draws.step_keys(self._seed, epoch, len(chunks), purpose=purpose).to(self._near)
         loss_sum = weight_sum = rate = 0.0
@@ -182,6 +208,13 @@ class ModelTraining:
                 )
             loss_sum += losses
             weight_sum += weights
+            tuning = self._tuning
+            if tuning is not None and tuning.is_due(epoch, step=step, steps=len(chunks)):
+                image = images[step : step + 1]
+                y = self._y[rows]
+                batch = ModelBatch(given, y, step, keys[step], image, altering, growth)
+                self._tune(tuning, batch, epoch=epoch)
+                altering = replace(altering, noise=self._knobs.input_noise)
         self._seed_generator(epoch, len(chunks))
         put_in_mode(self.optimizer, training=False)
         self._ranks.settle(self.module)
@@ -197,6 +230,8 @@ class ModelTraining:
             "learning_rate": rate,
             **self._tuned(),
         }
+        if self._tuning is not None:
+            self._tuning.remember()
         state = State.of(self.module, self.optimizer, epoch=epoch + 1)
         return Finished(metrics, state, self._coding.predictions(scores))
 
@@ -227,6 +262,8 @@ class ModelTraining:
             self._set_rate(self._online.rate)
         clip_gradient(self.module, self._knobs)
         decay_weights(self.optimizer, self._knobs)
+        if self._tuning is not None:
+            self._tuning.decay(self.module)
         self.optimizer.step()
         if self._online is not None:
             self._online.remember()
@@ -239,9 +276,45 @@ class ModelTraining:
 
     def _tuned(self) -> dict[str, float]:
         """Return what has tuned itself, as it is after an epoch."""
-        return (
-            {} if self._online is None else {tuned_name("lr"): self._knobs.lr * self._online.factor}
-        )
+        rate = None if self._online is None else self._knobs.lr * self._online.factor
+        return {
+            **({} if rate is None else {tuned_name("lr"): rate}),
+            **({} if self._tuning is None else self._tuning.metrics),
+        }
+
+    def _settle(self, tuning: ModelTuning) -> None:
+        """Train with the knobs as they are now."""
+        values = tuning.values
+        plain = {n: float(v) for n, v in values.items() if v.ndim == 0 and n != "weight_decay"}
+        self._knobs = replace(self._knobs, **plain)  # type: ignore[arg-type]
+        for name in set(values) & set(self._loss.options):
+            value = values[name]
+            own = value.to(self._device, self._dtype) if value.ndim else float(value)
+            self._options[name] = own
+        for name in set(values) & set(SMOOTH):
+            self._strengths[name] = values[name].reshape(1).to(self._near)
+        self._forward = self._ranks.forward(self.module, self._knobs)
+
+    def _tune(self, tuning: ModelTuning, batch: ModelBatch, *, epoch: int) -> None:
+        losses = ModelLosses(
+            self.module, self._loss, self._options, self._strengths,
+            l1=self._knobs.l1, groups=tuning.groups, device=self._device,
+        )  # fmt: skip
+        place = {"epoch": epoch, "step": batch.step, "least": self._judged_rows}
+        rows = judged_rows(self._seed, rows=len(self._validation_y), **place)
+        held = in_memory(self._validation_x)
+        x = held[rows.to(held.device)].to(self._dtype)
+        y = self._coding.encode(self._validation_y[rows.numpy()], self._dtype)
+        tuning.move(losses, batch, (x, y))
+        self._settle(tuning)
+
+    def _growth(self, epoch: int, steps: int) -> Tensor | None:
+        """Return how the shares of an epoch grow with ``mixup`` where that tunes itself."""
+        if "mixup" not in bilevel_names(self._knobs.hypergradient):
+            return None
+        shape = tuple(self._x.shape[1:])
+        found = share_growth(self._seed, epoch, steps, knobs=self._knobs, shape=shape)
+        return found.to(self._near)
 
     @contextmanager
     def _on_share(self, share: Share, key: Tensor) -> Iterator[None]:

@@ -10,9 +10,10 @@ from ripieno.records.order import Order
 from ripieno.records.outcome import Metrics, Outcome, OutcomeStatus
 from ripieno.records.protocols import Arrays, ArtifactStore, Runner
 from ripieno.records.ranking import crowding, front, fronts, hypervolume, ranked
+from ripieno.records.refined import Refined, refined_trials
 from ripieno.records.spread import spread_name, spread_of
 from ripieno.records.trial import Trial, TrialStatus
-from ripieno.records.tuned import is_tuned, tuned_name, tuned_of
+from ripieno.records.tuned import is_tuned, tuned_name, tuned_of, tuned_spans
 from ripieno.space import Config
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Order",
     "Outcome",
     "OutcomeStatus",
+    "Refined",
     "Runner",
     "Target",
     "Trial",
@@ -45,9 +47,11 @@ __all__ = [
     "hypervolume",
     "is_tuned",
     "ranked",
+    "refined_trials",
     "say_epochs",
     "spread_name",
     "spread_of",
     "tuned_name",
     "tuned_of",
+    "tuned_spans",
 ]

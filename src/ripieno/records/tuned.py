@@ -2,14 +2,20 @@
 
 from ripieno.records.outcome import Metrics
 
-__all__ = ["is_tuned", "tuned_name", "tuned_of"]
+__all__ = ["is_tuned", "tuned_name", "tuned_of", "tuned_spans"]
 
 _PREFIX = "tuned_"
+_PART = "["
 
 
-def tuned_name(knob: str) -> str:
-    """Return the name under which a row of metrics holds what a knob has become."""
-    return _PREFIX + knob
+def tuned_name(knob: str, part: object = None) -> str:
+    """Return the name under which a row of metrics holds what a knob has become.
+
+    Args:
+        knob: Its name.
+        part: The class, label or layer that the number is for, of a knob that is several.
+    """
+    return _PREFIX + knob + ("" if part is None else f"{_PART}{part}]")
 
 
 def is_tuned(metric: str) -> bool:
@@ -18,5 +24,19 @@ def is_tuned(metric: str) -> bool:
 
 
 def tuned_of(metrics: Metrics) -> dict[str, float]:
-    """Return the knobs that have tuned themselves, as they were at the end of the epoch."""
+    """Return the knobs that have tuned themselves, as they were at the end of the epoch.
+
+    A knob that is several numbers has an entry for each: ``class_weights[cat]``.
+    """
     return {n.removeprefix(_PREFIX): value for n, value in metrics.items() if is_tuned(n)}
+
+
+def tuned_spans(metrics: Metrics) -> dict[str, str]:
+    """Return the same in short, by knob: ``0.012``, of several numbers ``0.4..2.1``."""
+    found: dict[str, list[float]] = {}
+    for name, value in tuned_of(metrics).items():
+        found.setdefault(name.partition(_PART)[0], []).append(value)
+    return {
+        knob: "..".join(dict.fromkeys(f"{end:.3g}" for end in (min(values), max(values))))
+        for knob, values in found.items()
+    }

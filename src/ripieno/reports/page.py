@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from ripieno.errors import ReportError
-from ripieno.records import is_tuned
+from ripieno.records import is_tuned, tuned_name, tuned_spans
 from ripieno.reports import figures
 from ripieno.reports.figures import style
 from ripieno.reports.summary import Answers, Selection, Summary, last_value, lost
@@ -100,6 +100,7 @@ def _render(summary: Summary) -> str:
         findings=findings(summary),
         sections=[section for section in _sections(summary) if section.panels],
         table=_table(summary),
+        refined=_refined(summary),
         training=_training(summary),
         facts=_facts(summary),
         plotly=get_plotlyjs(),
@@ -261,19 +262,23 @@ def _table(summary: Summary) -> dict[str, Any]:
     shown = best_first[:_ROWS]
     named = summary.goal.metrics if summary.goal is not None else (summary.objective.metric,)
     reported = [name for trial in shown for name in trial.metrics if name != "learning_rate"]
-    named = tuple(dict.fromkeys([*named, *filter(is_tuned, reported)]))
-    metrics = list(dict.fromkeys([*named, *reported]))[1 : max(5, len(named))]
+    reported = [name for name in reported if not is_tuned(name)]
+    spans = [{tuned_name(k): v for k, v in tuned_spans(t.metrics).items()} for t in shown]
+    tuned = dict.fromkeys(name for each in spans for name in each)
+    most = max(5, len(named) + len(tuned)) - len(tuned)
+    metrics = list(dict.fromkeys([*named, *reported]))[1:most]
     names = [name for name in summary.space if any(name in t.config for t in shown)]
     measured = (summary.objective.metric, *metrics)
     columns: list[tuple[str, Sequence[object]]] = [
         ("trial", [str(trial.id) for trial in shown]),
         *((name, [trial.metrics.get(name, _ABSENT) for trial in shown]) for name in measured),
+        *((name, [each.get(name, _ABSENT) for each in spans]) for name in tuned),
         ("epochs", [trial.epochs for trial in shown]),
         ("seconds", [trial.seconds for trial in shown]),
         *((name, [trial.config.get(name, _ABSENT) for trial in shown]) for name in names),
     ]
     if not summary.has_epochs:
-        del columns[1 + len(measured)]
+        del columns[1 + len(measured) + len(tuned)]
     cells = [[style.number(value) for value in values] for _, values in columns]
     return {
         "heads": [style.words(head) for head, _ in columns],
@@ -281,6 +286,23 @@ def _table(summary: Summary) -> dict[str, Any]:
         "of": len(best_first),
         "selected": set(summary.ensemble.trials) if summary.ensemble else set(),
     }
+
+
+def _refined(summary: Summary) -> dict[str, Any]:
+    """Return what came of refining trials as text: the metric, and a row for each."""
+    rows = [
+        (
+            str(one.trial),
+            str(one.origin),
+            *(style.number(_ABSENT if v is None else v) for v in (one.before, one.after, one.gain)),
+            ", ".join(
+                f"{name} {style.number(was)} → {style.number(became)}"
+                for name, (was, became) in one.changed.items()
+            ),
+        )
+        for one in summary.refined
+    ]
+    return {"metric": style.words(summary.objective.metric), "rows": rows}
 
 
 def _training(summary: Summary) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ripieno.errors import ReportError
-from ripieno.records import Goal, Metrics, Objective, Trial, TrialStatus
+from ripieno.records import Goal, Metrics, Objective, Refined, Trial, TrialStatus
 from ripieno.records import ranked as by_goal
 from ripieno.space import Space
 
@@ -143,6 +143,7 @@ class Summary:
         fit_metric: The metric that is the training loss, measured on validation rows; None
             where the loss is none of the metrics, and the two cannot be compared.
         goal: All metrics and limits, where there is more than the objective.
+        refined: The trials that others were refined into by gradient.
     """
 
     title: str
@@ -163,6 +164,7 @@ class Summary:
     range_test: "diagnostics.RangeTest | None" = None
     fit_metric: str | None = "log_loss"
     goal: Goal | None = None
+    refined: tuple[Refined, ...] = ()
 
     @cached_property
     def epochs(self) -> int:

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from ripieno.errors import StudyError
 from ripieno.records import Goal, Limit, Trial, front
+from ripieno.reports import trainings
 from ripieno.study.folder import Folder
-from ripieno.study.results import FrontTrial, Results
-from ripieno.study.settings import Settings
+from ripieno.study.results import BestTrial, EnsembleResult, FrontTrial, Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["best_of", "front_of", "front_results", "stored_results", "table_of"]
+    from ripieno.study.study import Study
+
+__all__ = ["best_of", "found_of", "front_of", "stored_results", "table_of"]
 
 
 def best_of(trials: Sequence[Trial], goal: Goal) -> Trial:
@@ -68,12 +70,34 @@ def _none_keeps(limits: Sequence[Limit], count: int) -> StudyError:
     )
 
 
-def front_results(trials: Sequence[Trial], settings: Settings) -> list[FrontTrial]:
-    """Return the front for the results; nothing for a study after one metric."""
-    if not settings.further:
-        return []
-    found = front_of(trials, settings.goal)
-    return [FrontTrial(t.id, dict(t.config), dict(t.metrics)) for t in found]
+def found_of(
+    study: "Study", *, seconds: float, best: BestTrial | None, ensemble: EnsembleResult | None
+) -> Results:
+    """Return the numbers of a study beside what was measured on the test part.
+
+    Args:
+        study: The study.
+        seconds: Wall time of its search.
+        best: Its best trial.
+        ensemble: Its ensemble.
+    """
+    trials, settings = study.trials, study.settings
+    on_front = front_of(trials, settings.goal) if settings.further else ()
+    return Results(
+        trials=len(trials),
+        epochs=sum(len(trial.history) for trial in trials),
+        seconds=round(seconds, 3),
+        best=best,
+        ensemble=ensemble,
+        out=str(study.folder.path) if study.folder else None,
+        finished=study.finished,
+        folds=settings.folds,
+        seeds=settings.seeds,
+        training=list(trainings(trials)),
+        searcher=settings.searcher_in_words,
+        front=[FrontTrial(t.id, dict(t.config), dict(t.metrics)) for t in on_front],
+        refined=list(study.refined),
+    )
 
 
 def stored_results(folder: Folder | None, trials: Sequence[Trial]) -> Results | None:

@@ -56,8 +56,9 @@ class TuneJob:
         if settings.tier is None or settings.devices > 1:
             ending = settings.ending
             trainer = TrainerRunner(
-                self.recipe, self.data, settings.seed, self.seeds, ending, device=device
-            )
+                self.recipe, self.data, settings.seed, self.seeds, ending, device=device,
+                tuner=KnobTuner(),
+            )  # fmt: skip
             return trainer if settings.devices == 1 else TogetherRunner(trainer, settings.devices)
         return PopulationRunner(
             self.recipe,

@@ -8,7 +8,7 @@ from statistics import median
 from ripieno.errors import HypergradientError, RecipeError, RipienoWarning, StudyError
 from ripieno.hypergradient import TUNABLES, Tuned, Tuning, tune_online
 from ripieno.population import deciding_names
-from ripieno.recipes import bilevel_names, decouples, read_knobs
+from ripieno.recipes import WEIGHED_TASKS, bilevel_names, decouples, read_knobs
 from ripieno.records import Change, Trial, ranked, tuned_of
 from ripieno.space import Config, Float, Space
 from ripieno.study.jobs import Job, TuneJob
@@ -54,8 +54,7 @@ class Refinement:
             raise StudyError(
                 "no trial can be tuned by gradient.",
                 where="; ".join(reasons) or f"{len(trials)} trials, none of them with a value",
-                fix="search lr, weight_decay, l1, label_smoothing, focal_gamma or input_noise as "
-                "rp.Float, on arrays without folds.",
+                fix=f"search {', '.join(_searchable())} as rp.Float, on arrays without folds.",
             )
         if reasons:
             warnings.warn(f"not refined: {'; '.join(reasons)}", RipienoWarning, stacklevel=3)
@@ -64,7 +63,7 @@ class Refinement:
     def names(self, configs: Iterable[Config]) -> tuple[str, ...]:
         """Return the knobs that are searched, that all configs have and that can be tuned."""
         configs = list(configs)
-        able = [name for name in ("lr", *TUNABLES) if isinstance(self.space.get(name), Float)]
+        able = [name for name in _searchable() if isinstance(self.space.get(name), Float)]
         if any(decouples(read_knobs(config)) for config in configs):
             able = [name for name in able if name != "weight_decay"]
         return tuple(name for name in able if all(name in config for config in configs))
@@ -117,6 +116,11 @@ class Refinement:
             value = median(by_epoch) if name == "lr" else by_epoch[-1]
             values[name] = _within(domain, value)
         return self.space.config(values)
+
+
+def _searchable() -> list[str]:
+    """Return the knobs that a gradient tunes and that a space can hold as a number."""
+    return ["lr", *(name for name in TUNABLES if name not in WEIGHED_TASKS)]
 
 
 def _within(domain: Float, value: float) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
-from ripieno.records import check_fields
+from ripieno.records import Refined, check_fields
 from ripieno.reports import Training
 
 __all__ = ["BestTrial", "EnsembleResult", "FrontTrial", "Results"]
@@ -92,6 +92,7 @@ class Results:
             results that were stored before they said it.
         front: The trials that nothing dominates, the best by the first metric first; empty
             for a search after one metric.
+        refined: The trials that came of ``Study.refine``, and what each gained.
     """
 
     trials: int
@@ -106,6 +107,7 @@ class Results:
     training: list[Training] = field(default_factory=list)
     searcher: str | None = None
     front: list[FrontTrial] = field(default_factory=list)
+    refined: list[Refined] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON-able values."""
@@ -126,6 +128,7 @@ class Results:
                 "ensemble": EnsembleResult(**ensemble) if ensemble else None,
                 "training": [Training(**one) for one in values.get("training", ())],
                 "front": [FrontTrial(**one) for one in values.get("front", ())],
+                "refined": [Refined(**one) for one in values.get("refined", ())],
             }
             read = cls(**{**values, **parts})
             check_fields(read)

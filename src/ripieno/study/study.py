@@ -11,15 +11,22 @@ from ripieno.executors import Crew
 from ripieno.hypergradient import Tuning
 from ripieno.ledger import Ledger
 from ripieno.loop import StopReason
-from ripieno.records import ArtifactStore, Trial, ancestry, config_by_epoch
-from ripieno.reports import trainings, write_page
+from ripieno.records import (
+    ArtifactStore,
+    Refined,
+    Trial,
+    ancestry,
+    config_by_epoch,
+    refined_trials,
+)
+from ripieno.reports import write_page
 from ripieno.space import Config, Space
 from ripieno.study.changing import ConfigInput, WarmStart
 from ripieno.study.course import Course
 from ripieno.study.diagnosing import diagnose_study
 from ripieno.study.disk import Disk, read_size
 from ripieno.study.evaluation import Chosen, Evaluation, evaluate
-from ripieno.study.finding import best_of, front_of, front_results, stored_results, table_of
+from ripieno.study.finding import best_of, found_of, front_of, stored_results, table_of
 from ripieno.study.folder import Folder, report_path, write_whole
 from ripieno.study.jobs import Job, TuneJob
 from ripieno.study.library import Choices, check_combinable, library_of
@@ -257,6 +264,11 @@ class Study:
         """Return the number of the trial that a trial was refined from; None if it was not."""
         return origin_of(trial, self._ledger.changes)
 
+    @property
+    def refined(self) -> tuple[Refined, ...]:
+        """The trials that came of :meth:`refine`, and what each gained beside its origin."""
+        return refined_trials(self.trials, self._ledger.changes, self.settings.objective)
+
     def ensemble(
         self,
         method: CombinerName | Combiner | None = None,
@@ -296,20 +308,8 @@ class Study:
         if stored is not None:
             return stored
         best, ensemble = self._measured()
-        results = Results(
-            trials=len(self.trials),
-            epochs=sum(len(trial.history) for trial in self.trials),
-            seconds=round(self._ledger.clock, 3),
-            best=best,
-            ensemble=ensemble.result if ensemble else None,
-            out=str(self.folder.path) if self.folder else None,
-            finished=self.finished,
-            folds=self.settings.folds,
-            seeds=self.settings.seeds,
-            training=list(trainings(self.trials)),
-            searcher=self.settings.searcher_in_words,
-            front=front_results(self.trials, self.settings),
-        )
+        measured = ensemble.result if ensemble else None
+        results = found_of(self, seconds=self._ledger.clock, best=best, ensemble=measured)
         if self.folder is not None and self._job is not None:
             write_whole(self.folder.results, json.dumps(results.to_dict(), indent=2))
         return results

@@ -41,6 +41,7 @@ def summarize(study: "Study", results: Results, evaluation: Evaluation | None) -
         **diagnosed(study),
         fit_metric=_fit_metric(study),
         goal=None if settings.goal.is_plain else settings.goal,
+        refined=study.refined,
         data=_data(study),
         environment={
             "Ripieno": version("ripieno"),

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from ripieno.population.losses import STACKED_LOSSES, cross_entropy
+from ripieno.population.losses import STACKED_LOSSES
 from ripieno.recipes import LOSSES
+from ripieno.recipes import smooth_cross_entropy as cross_entropy
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -43,10 +43,26 @@ def test_the_best_become_trials_that_say_where_they_come_from(tmp_path):
         assert {n for n in before if before[n] != trial.config[n]} <= {"lr", "weight_decay"}
         assert before != trial.config
     origins = [study.origin(trial) for trial in study.trials]
+    told = study.refined
+    assert [(one.trial, one.origin) for one in told] == [(t.id, study.origin(t)) for t in new]
+    for one in told:
+        before, after = (study.trials[number] for number in (one.origin, one.trial))
+        assert (one.before, one.after) == (before.metrics["log_loss"], after.metrics["log_loss"])
+        assert one.gain == one.before - one.after
+        pairs = {n: [before.config[n], after.config[n]] for n in one.changed}
+        assert one.changed == pairs
+        assert set(pairs) <= {"lr", "weight_decay"}
+    results = study.finish()
+    assert results.refined == list(told)
+    page = (tmp_path / "s" / "report.html").read_text()
+    assert "Refined by gradient" in page
+    assert f'<tr><th scope="row">{told[0].trial}</th><td>{told[0].origin}</td>' in page
     study.close()
     with rp.open(tmp_path / "s", model=RECIPE, data=DIGITS) as again:
         assert again.finished
         assert [again.origin(trial) for trial in again.trials] == origins
+        assert again.refined == told
+        assert again.results() == results
 
 
 def test_what_is_tried_is_what_one_run_of_all_gave(tmp_path):

@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from ripieno.recipes import ONLINE, PREVIOUS, RateRule
+from ripieno.recipes import ONLINE, PREVIOUS, RateRule, tuned_slots
 
 __all__ = [
     "Numbers",
@@ -112,10 +112,18 @@ class Optimizer(ABC):
     @property
     def row_numbers(self) -> Mapping[str, float]:
         """What is stored for a row beside the optimizer's own, float64, and its first value."""
-        of_knobs = [f"tuned_{n}{kind}" for n in self.tuned for kind in ("", "_mean", "_square")]
-        counted = ["tuned_steps"] if self.tuned else []
         of_rate = {} if self.online is None else ONLINE
-        return {**of_rate, **dict.fromkeys([*of_knobs, *counted], 0.0)}
+        return {**of_rate, **({"tuned_steps": 0.0} if self.tuned else {})}
+
+    @property
+    def tuned_slots(self) -> Mapping[str, str]:
+        """What is stored of each knob that tunes itself, and the knob, whose shape it has."""
+        return tuned_slots(self.tuned)
+
+    @property
+    def row_names(self) -> frozenset[str]:
+        """Names of all that is stored for a row."""
+        return frozenset({*self.row_slots, *self.row_numbers, *self.tuned_slots})
 
     def counts_for(self, name: str) -> bool:  # noqa: ARG002 - for those that differ
         """Say whether torch keeps the number of the step with this parameter."""

@@ -1,6 +1,7 @@
 """Trainings whose knobs tune themselves, for the tests of stacks and of models alone."""
 
 import numpy as np
+import pytest
 from torch import nn
 
 from ripieno.ledger import MemoryArtifacts
@@ -65,9 +66,9 @@ def case(name):
     return recipe, data, Config({**base, **values})
 
 
-def train(runner, configs, *ends, trials=None):
+def train(runner, configs, *ends, trials=None, store=None):
     """Train in orders that end at the given epochs; return rows of metrics, and arrays."""
-    store, start = MemoryArtifacts(), 0
+    store, start = store or MemoryArtifacts(), 0
     numbers = range(len(configs)) if trials is None else trials
     keys, rows = dict.fromkeys(numbers), {n: [] for n in numbers}
     for end in ends:
@@ -81,3 +82,13 @@ def train(runner, configs, *ends, trials=None):
             rows[outcome.order.trial] += outcome.metrics
         start = end
     return [(rows[n], store.read(keys[n])[0]) for n in numbers]
+
+
+def alike(found, others, *, rtol=1e-9):
+    """Check what two trainings gave: stacks choose kernels by the clock, which round otherwise."""
+    (rows, arrays), (wanted, theirs) = found, others
+    for row, other in zip(rows, wanted, strict=True):
+        assert row == pytest.approx(dict(other), rel=rtol)
+    assert set(arrays) == set(theirs)
+    for name in arrays:
+        np.testing.assert_allclose(arrays[name], theirs[name], rtol=rtol, atol=1e-12, err_msg=name)

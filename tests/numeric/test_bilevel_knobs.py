@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from knob_cases import CASES, EPOCHS, case, mlp, table, train
+from knob_cases import CASES, EPOCHS, alike, case, mlp, table, train
 from ripieno.errors import RecipeError
 from ripieno.hypergradient import KnobTuner, Tuning, Unrolled, tune_online
 from ripieno.ledger import MemoryArtifacts
@@ -94,11 +94,8 @@ def test_orders_end_and_go_on_and_rows_are_alone_in_every_tier(name, more, tier)
     runner = PopulationRunner(recipe, data, 3, tier=tier, tuner=KnobTuner())
     whole = train(runner, configs, EPOCHS)
     parts = train(runner, configs, 1, 3, EPOCHS)
-    for (rows, arrays), (others, theirs) in zip(whole, parts, strict=True):
-        assert rows == others
-        assert set(arrays) == set(theirs)
-        for key, array in arrays.items():
-            assert array.tobytes() == theirs[key].tobytes(), key
+    for found, others in zip(whole, parts, strict=True):
+        alike(found, others)
     alone = train(runner, configs[1:], EPOCHS, trials=[1])
     assert alone[0][0][-1] == pytest.approx(dict(whole[1][0][-1]), rel=1e-7)
     first, last = tuned_of(whole[0][0][0]), tuned_of(whole[0][0][-1])

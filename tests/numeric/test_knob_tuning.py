@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from knob_cases import alike, train
 from ripieno.errors import RecipeError
 from ripieno.hypergradient import Implicit, KnobTuner, Tuning, tune_online
 from ripieno.ledger import MemoryArtifacts
@@ -38,24 +39,6 @@ def config(**values):
 def runner(data, *, seeds=1, **options):
     recipe = Recipe(model, epochs=EPOCHS, dtype="float64")
     return PopulationRunner(recipe, data, 3, seeds=seeds, tuner=KnobTuner(), **options)
-
-
-def train(runner, configs, *ends, trials=None, store=None):
-    """Train in orders that end at the given epochs; return rows of metrics, and arrays."""
-    store, start = store or MemoryArtifacts(), 0
-    numbers = range(len(configs)) if trials is None else trials
-    keys, rows = dict.fromkeys(numbers), {n: [] for n in numbers}
-    for end in ends:
-        orders = [
-            Order(n, own, start, end, state=keys[n])
-            for n, own in zip(numbers, configs, strict=True)
-        ]
-        for outcome in runner.run(orders, store, lambda: False):
-            assert outcome.status is OutcomeStatus.DONE, outcome.error
-            keys[outcome.order.trial] = outcome.state
-            rows[outcome.order.trial] += outcome.metrics
-        start = end
-    return [(rows[n], store.read(keys[n])[0]) for n in numbers]
 
 
 def test_the_slope_is_that_of_a_ridge_regression():
@@ -109,11 +92,8 @@ def test_orders_end_and_go_on_and_rows_are_alone_in_every_tier(data, tier):
     configs = [config(lr=lr, hypergradient=names, schedule="cosine") for lr in (0.003, 0.03)]
     whole = train(runner(data, tier=tier), configs, EPOCHS)
     parts = train(runner(data, tier=tier), configs, 1, 3, EPOCHS)
-    for (rows, arrays), (others, theirs) in zip(whole, parts, strict=True):
-        assert rows == others
-        assert set(arrays) == set(theirs)
-        for name, array in arrays.items():
-            assert array.tobytes() == theirs[name].tobytes(), name
+    for found, others in zip(whole, parts, strict=True):
+        alike(found, others)
     alone = train(runner(data, tier=tier), configs[1:], EPOCHS, trials=[1])
     assert alone[0][0][-1] == pytest.approx(dict(whole[1][0][-1]), rel=1e-7)
     first, last = whole[0][0][0], whole[0][0][-1]

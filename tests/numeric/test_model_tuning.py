@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from knob_cases import CASES, EPOCHS, case, table, train
+from knob_cases import CASES, EPOCHS, alike, case, table, train
 from ripieno.hypergradient import KnobTuner
 from ripieno.population import PopulationRunner
 from ripieno.recipes import Data, Recipe, TrainerRunner
@@ -26,15 +26,6 @@ def beside(name, **values):
     recipe, data, config = case(name)
     names = "+".join(filter(None, [config["hypergradient"], BESIDE.get(name)]))
     return recipe, data, Config({**config, "hypergradient": names, "schedule": "cosine", **values})
-
-
-def alike(found, others, *, rtol=1e-9):
-    (rows, arrays), (wanted, theirs) = found, others
-    for row, other in zip(rows, wanted, strict=True):
-        assert row == pytest.approx(dict(other), rel=rtol)
-    assert set(arrays) == set(theirs)
-    for name in arrays:
-        np.testing.assert_allclose(arrays[name], theirs[name], rtol=rtol, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("tier", ["auto", "vmap"])

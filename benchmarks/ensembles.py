@@ -12,8 +12,9 @@ is left out, and the results say so. Fashion-MNIST is read from ``RIPIENO_DATA``
 
 Both sides of a task run one after the other in one process of one thread, after a short training
 of each. Compared is the processor's time, which other work on the machine leaves as it is but for
-the caches; the seconds of the clock stand beside it. Runs are kept one by one in ``results/ensembles.partial.jsonl``; called again, it does
-what is missing, the cheap networks first.
+the caches; the seconds of the clock stand beside it. Runs are kept one by one in
+``results/ensembles.partial.jsonl``; called again, it does what is missing, the cheap networks
+first.
 """
 
 import argparse
@@ -206,8 +207,8 @@ def run_cell(task: tuple[str, int]) -> Cell:
     if not _ready:
         _ready.append(tasks(tiny=False))
         warm = tasks(tiny=True)["digits mlp 2 voting"]
-        for side in _sides().values():
-            side(warm, 0)
+        for run in _sides().values():
+            run(warm, 0)
         # torch's first optimizer imports its compiler, which takes a second or two.
         torch.optim.Adam(Network(warm.network, warm.data.shape).parameters())
     own = _ready[0][name]

@@ -1,7 +1,6 @@
 """One driver of a study under chaos: ``python driver.py FOLDER STORAGE WORKERS PAUSE``.
 
-Whatever it trains is said, line by line, into the pipe RIPIENO_CHAOS_LOG, with the system's
-monotonic clock, which all processes of a machine share. RIPIENO_CHAOS_CLOCK lets the wall clock
+Whatever it trains is said into the pipe RIPIENO_CHAOS_LOG. RIPIENO_CHAOS_CLOCK lets the wall clock
 jump about, RIPIENO_CHAOS_SLOW lets a file take long to be in its place, and with
 RIPIENO_CHAOS_FULL no file grows beyond so many bytes.
 """
@@ -13,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from diary import say
+
 import ripieno as rp
 from ripieno.errors import RipienoError
 
@@ -22,23 +23,13 @@ LOG = Path(os.environ["RIPIENO_CHAOS_LOG"])
 def objective(config, report):
     saved = report.load()
     loss = float(saved["loss"]) if saved else 2.0
+    say(LOG, "begins", config, report.start)
     for epoch in range(report.start + 1, report.epochs + 1):
-        say("trains", config, epoch)
         time.sleep(PAUSE)
         loss = loss * 0.8 + 0.1 * (config["x"] - 0.3) ** 2
         report.save(epoch=epoch, loss=loss, ballast=[0.0] * 500)
-        say("trained", config, epoch)
+        say(LOG, "trained", config, epoch)
         report(epoch=epoch, loss=loss)
-
-
-def say(what, config, epoch):
-    line = (
-        f"{time.clock_gettime(time.CLOCK_MONOTONIC)} {os.getpid()} {what} {config['x']} {epoch}\n"
-    )
-    # One short write into a pipe is whole, however many write.
-    pipe = os.open(LOG, os.O_WRONLY)
-    os.write(pipe, line.encode())
-    os.close(pipe)
 
 
 def disturb():

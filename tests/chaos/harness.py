@@ -5,24 +5,21 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import ripieno as rp
+from chaos.diary import Diary
 from ripieno.records import Outcome, OutcomeStatus
 from ripieno.study.folder import Folder
 
-__all__ = ["Chaos", "table"]
+__all__ = ["Chaos", "check_record", "table"]
 
 DRIVER = Path(__file__).with_name("driver.py")
 SILENCE_SECONDS = 4.0
-_OVERLAP_SECONDS = 1.5
-"""A process that was frozen trains on until it hears that it was given up: no longer than this."""
 
 
 @dataclass
@@ -50,15 +47,7 @@ class Chaos:
 
     def __post_init__(self):
         self.dice = random.Random(self.seed)
-        self.log = self.folder.with_suffix(".pipe")
-        os.mkfifo(self.log)
-        self.lines = []
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        # Opened for both, so that it does not end while nobody writes.
-        with open(os.open(self.log, os.O_RDWR)) as pipe:  # noqa: PTH123 - a descriptor
-            self.lines.extend(iter(pipe.readline, "the end\n"))
+        self.diary = Diary(self.folder.with_suffix(".pipe"))
 
     def run(self, faults, *, seconds):
         """Disturb the study so many times, then let it finish."""
@@ -78,13 +67,12 @@ class Chaos:
         for process in list(self.running):
             process.wait(60)
             self._hear(process)
-        with self.log.open("w") as pipe:
-            pipe.write("the end\n")
+        self.diary.close()
 
     def _start(self, **more):
         environment = {
             **os.environ,
-            "RIPIENO_CHAOS_LOG": str(self.log),
+            "RIPIENO_CHAOS_LOG": str(self.diary.pipe),
             "RIPIENO_SILENCE_SECONDS": str(SILENCE_SECONDS),
             **more,
         }
@@ -168,40 +156,25 @@ class Chaos:
         Args:
             expected: The table of the same study, undisturbed.
         """
-        with rp.open(self.folder, read_only=True) as study:
-            for trial in study.trials:
-                arrays, facts = study.artifacts.read(trial.state)
-                assert facts["epoch"] == trial.epochs
-                assert float(arrays["loss"]) == trial.history[-1]["loss"]
-        ledger = Folder(self.folder).open_ledger()
-        events = list(ledger.events())
-        assert ledger.open_orders() == []
-        ledger.close()
-        outcomes = [event for event in events if isinstance(event, Outcome)]
-        assert 2 * len(outcomes) == len(events)
-        assert {outcome.status for outcome in outcomes} == {OutcomeStatus.DONE}
+        check_record(self.folder)
         assert table(self.folder) == expected
-        assert self.overlaps() == []
+        assert self.diary.overlaps() == []
 
-    def overlaps(self):
-        """Return the epochs of a trial that two processes were training at one time."""
-        begun, spans = {}, defaultdict(list)
-        for line in self.lines:
-            at, pid, what, x, epoch = line.split()
-            key = int(pid), x
-            if what == "trains":
-                begun[key] = float(at), int(epoch)
-            elif key in begun:
-                first, number = begun.pop(key)
-                spans[x].append((first, float(at), int(pid), number))
-        found = []
-        for x, all_spans in spans.items():
-            ordered = sorted(all_spans)
-            for before, after in pairwise(ordered):
-                together = min(before[1], after[1]) - after[0]
-                if before[2] != after[2] and together > _OVERLAP_SECONDS:
-                    found.append((x, before, after))
-        return found
+
+def check_record(folder):
+    """See that each order of a study has one outcome, and each state is what was written."""
+    with rp.open(folder, read_only=True) as study:
+        for trial in study.trials:
+            arrays, facts = study.artifacts.read(trial.state)
+            assert facts["epoch"] == trial.epochs
+            assert float(arrays["loss"]) == trial.history[-1]["loss"]
+    ledger = Folder(folder).open_ledger()
+    events = list(ledger.events())
+    assert ledger.open_orders() == []
+    ledger.close()
+    outcomes = [event for event in events if isinstance(event, Outcome)]
+    assert 2 * len(outcomes) == len(events)
+    assert {outcome.status for outcome in outcomes} == {OutcomeStatus.DONE}
 
 
 def workers_of(pid):

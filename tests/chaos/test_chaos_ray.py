@@ -17,24 +17,26 @@ import pytest
 
 import ray_cluster
 import ripieno as rp
-from chaos.harness import table
+from chaos.diary import Diary, say
+from chaos.harness import check_record, table
 
 FAULTS = int(os.environ.get("RIPIENO_CHAOS_FAULTS", "2"))
 MOST_AT_ONE_STUDY = min(FAULTS, 20)
 PAUSE = 0.03 if FAULTS < 20 else 0.2
 
 
-def objective(config, report):
-    saved = report.load()
-    loss = float(saved["loss"]) if saved else 2.0
-    for epoch in range(report.start + 1, report.epochs + 1):
-        time.sleep(PAUSE)
-        loss = loss * 0.8 + 0.1 * (config["x"] - 0.3) ** 2
-        report.save(epoch=epoch, loss=loss)
-        report(epoch=epoch, loss=loss)
+def search(folder, log, **options):
+    def objective(config, report):
+        saved = report.load()
+        loss = float(saved["loss"]) if saved else 2.0
+        say(log, "begins", config, report.start)
+        for epoch in range(report.start + 1, report.epochs + 1):
+            time.sleep(PAUSE)
+            loss = loss * 0.8 + 0.1 * (config["x"] - 0.3) ** 2
+            report.save(epoch=epoch, loss=loss)
+            say(log, "trained", config, epoch)
+            report(epoch=epoch, loss=loss)
 
-
-def search(folder, **options):
     return rp.search(
         objective, rp.Space(x=rp.Float(0.0, 1.0)), metric="loss", scheduler="hyperband",
         trials=49, epochs=27, seed=3, out=folder, **options,
@@ -72,15 +74,16 @@ def disturb(cluster, is_over, dice):
 @pytest.mark.skipif(not ray_cluster.INSTALLED, reason="Ray is not installed")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux names processes there")
 def test_a_study_survives_its_cluster(tmp_path):
-    search(tmp_path / "calm", workers=1).close()
+    search(tmp_path / "calm", os.devnull, workers=1).close()
     expected = table(tmp_path / "calm")
     done, seed = Counter(), int(os.environ.get("RIPIENO_CHAOS_SEED", "1"))
     while done.total() < FAULTS:
         place, is_over = tmp_path / f"study-{seed}", threading.Event()
+        diary = Diary(tmp_path / f"study-{seed}.pipe")
 
-        def run(place=place, is_over=is_over):
+        def run(place=place, log=diary.pipe, is_over=is_over):
             try:
-                search(place, executor="ray", workers=2).close()
+                search(place, log, executor="ray", workers=2).close()
             finally:
                 is_over.set()
 
@@ -90,6 +93,9 @@ def test_a_study_survives_its_cluster(tmp_path):
             # Here, because a machine can be brought by the main thread alone.
             done += disturb(cluster, is_over, random.Random(seed))
             thread.join()
+        diary.close()
+        check_record(place)
         assert table(place) == expected
+        assert diary.overlaps() == []
         seed += 1
     sys.stdout.write(f"{dict(done)}\n")

@@ -153,18 +153,16 @@ def _stored(tree: Mapping[str, Any]) -> Stored:
             codings = [Coding.from_dict(each) for each in tree.get("codings", [])] or [Coding()]
         case other:
             raise ValueError(f"version {other!r}; this Ripieno reads {_VERSION} to {_OF_RULES}")
-    stored = Stored(
+    return Stored(
         weights=tuple(float(weight) for weight in tree["weights"]),
         classes=plain_classes(tree["classes"], fewest=FEWEST[codings[0].task]),
         preprocesses=tuple(str(text) for text in texts),
         reads=tuple(int(number) for number in reads),
-        facts=tree["facts"],
+        facts=plain_facts(tree["facts"], len(tree["weights"])),
         codings=tuple(each.to_dict() for each in codings),
         rule=_kept(tree.get("rule")),
         calibrator=_kept(tree.get("calibrator")),
     )
-    plain_facts(stored.facts, len(stored.weights))
-    return stored
 
 
 def _kept(part: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -68,12 +68,20 @@ def plain_facts(facts: Mapping[str, Any], members: int) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = json.loads(json.dumps(facts, allow_nan=False))
         shape = [int(axis) for axis in plain["input_shape"]]
-        parts = [(part["id"], part["recipe"], Config(part["config"])) for part in plain["members"]]
+        parts = [_checked(part) for part in plain["members"]]
     except (TypeError, ValueError, KeyError, RecursionError, AttributeError) as error:
         raise _incomplete(f"the facts cannot be used: {error!r}") from error
     if len(parts) != members:
         raise _incomplete(f"the facts tell of {len(parts)} members, and there are {members}")
     return {**plain, "input_shape": shape}
+
+
+def _checked(part: Mapping[str, Any]) -> Config:
+    """Return the config of a member of which all is there that a rebuilding needs."""
+    identity, recipe = part["id"], part["recipe"]
+    if not isinstance(identity, str | int) or not isinstance(recipe, str):
+        raise TypeError(f"{identity!r} or {recipe!r} is no name")
+    return Config(part["config"])
 
 
 def _incomplete(problem: str) -> EnsembleError:

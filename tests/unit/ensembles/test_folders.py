@@ -338,6 +338,19 @@ def test_columns_that_are_no_counts_are_refused(of_columns, value):
         Ensemble.load(of_columns)
 
 
+@pytest.mark.parametrize(("name", "value"), [("recipe", []), ("recipe", None), ("id", {})])
+def test_a_member_whose_names_are_none_is_damage(of_columns, name, value):
+    changed(of_columns, lambda facts: facts["members"][0].update({name: value}))
+    with pytest.raises(ArtifactError, match="is no name"):
+        Ensemble.load(of_columns)
+
+
+@pytest.mark.parametrize("shape", [["3"], [3.0]])
+def test_a_shape_is_read_as_integers(of_columns, shape):
+    changed(of_columns, lambda facts: facts.update(input_shape=shape))
+    assert Ensemble.load(of_columns).facts["input_shape"] == [3]
+
+
 def test_words_are_refused_where_the_members_read_numbers(of_columns):
     with pytest.raises(EnsembleError, match="read numbers as they are"):
         Ensemble.load(of_columns).predict([["a", "b", "c"]])

@@ -50,6 +50,11 @@ class Diary:
             pipe.write("the end\n")
         self._thread.join()
 
+    def begun(self):
+        """Return what each process has begun last: a trial, and after which epoch."""
+        words = (line.split() for line in list(self.lines))
+        return {int(pid): (x, epoch) for _, pid, what, x, epoch in words if what == "begins"}
+
     def overlaps(self):
         """Return the stretches in which two processes were training one trial."""
         found = []

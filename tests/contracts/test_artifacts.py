@@ -1,6 +1,6 @@
 """Every store of arrays keeps the protocol."""
 
-from ripieno.ledger import FileArtifacts, MemoryArtifacts
+from ripieno.ledger import FileArtifacts, MemoryArtifacts, RemoteArtifacts
 from ripieno.testing import ArtifactStoreContract
 
 
@@ -12,3 +12,8 @@ class TestFileArtifacts(ArtifactStoreContract):
 class TestMemoryArtifacts(ArtifactStoreContract):
     def make(self, folder):
         return MemoryArtifacts()
+
+
+class TestRemoteArtifacts(ArtifactStoreContract):
+    def make(self, folder):
+        return RemoteArtifacts(f"file://{folder}")

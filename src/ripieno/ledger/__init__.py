@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ripieno.ledger.artifacts import FileArtifacts, MemoryArtifacts, StoredFile
+from ripieno.ledger.artifacts import FileArtifacts, MemoryArtifacts
+from ripieno.ledger.keys import StoredFile
 from ripieno.ledger.ledger import Ledger
+from ripieno.ledger.remote import RemoteArtifacts
 
 if TYPE_CHECKING:
     from ripieno.ledger.board import Board, Driver, Lead, Lease
@@ -18,6 +20,7 @@ __all__ = [
     "Lease",
     "Ledger",
     "MemoryArtifacts",
+    "RemoteArtifacts",
     "SqlLedger",
     "StoredFile",
     "named",

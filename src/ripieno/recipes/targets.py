@@ -19,6 +19,8 @@ __all__ = ["Coding", "encode_targets", "output_names", "read_targets", "sigmoid"
 
 _NO_DOUBLES = frozenset({"mps"})
 """Kinds of devices that have no float64."""
+_LARGEST = 1e140
+"""Far enough below the largest float that a sum of squares over all rows is one too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def read_targets(y: NDArray[np.generic], *, task: TaskName, where: str) -> NDArr
         column alone always as ``(rows,)``.
 
     Raises:
-        DataError: They are of another kind, or missing somewhere.
+        DataError: They are of another kind, too large, or missing somewhere.
     """
     if task == "classification":
         return splits.as_labels(y, where)
@@ -167,6 +169,13 @@ def read_targets(y: NDArray[np.generic], *, task: TaskName, where: str) -> NDArr
                 fix="give one column a label: 1 where the row has it, 0 where it has not.",
             )
         return columns.astype(np.int64)
+    largest = np.abs(numbers).max()
+    if largest > _LARGEST:
+        raise DataError(
+            f"the targets reach {largest:g}, and errors of that size have no squares.",
+            where=where,
+            fix="mend the rows, or give the targets in a larger unit.",
+        )
     return numbers[:, 0] if numbers.ndim == 2 and numbers.shape[1] == 1 else numbers
 
 

@@ -76,6 +76,7 @@ def test_one_column_of_values_is_a_vector(y):
         ([[1.0, 2.0], [np.inf, 1.0]], "regression", "missing in 1 of 2 rows, first in row 2"),
         ([[0, 1], [2, 1]], "multilabel", "hold 2, and labels are 0 or 1"),
         ([[[0.5]]], "regression", "no numbers"),
+        ([0.0, -1e200, 5.0], "regression", "reach 1e\\+200, and errors of that size have no sq"),
     ],
 )
 def test_what_does_not_suit_the_task_is_refused(y, task, problem):

@@ -13,6 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FOREIGN = {
     "sqlalchemy": {"ledger"},
+    "fsspec": {"ledger"},
     "safetensors": {"ledger", "ensembles", "recipes"},
     "plotly": {"reports"},
     "jinja2": {"reports"},

@@ -1,5 +1,8 @@
 """Every store of arrays keeps the protocol."""
 
+import pytest
+
+from ftp_server import FtpServer
 from ripieno.ledger import FileArtifacts, MemoryArtifacts, RemoteArtifacts
 from ripieno.testing import ArtifactStoreContract
 
@@ -14,6 +17,14 @@ class TestMemoryArtifacts(ArtifactStoreContract):
         return MemoryArtifacts()
 
 
-class TestRemoteArtifacts(ArtifactStoreContract):
+class TestRemoteArtifactsInAFolder(ArtifactStoreContract):
     def make(self, folder):
         return RemoteArtifacts(f"file://{folder}")
+
+
+class TestRemoteArtifactsOnAServer(ArtifactStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path):
+        server = FtpServer(tmp_path)
+        yield RemoteArtifacts(server.url("some/study"))
+        server.stop()

@@ -8,7 +8,7 @@ import typer
 from ripieno.cli.devices_option import Device
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.executor_option import Address, Executor, printing_aside
-from ripieno.cli.storage_option import Disk, Storage
+from ripieno.cli.storage_option import Artifacts, Disk, Storage
 
 __all__ = ["resume"]
 
@@ -68,6 +68,7 @@ def resume(
     executor: Executor = None,
     address: Address = None,
     storage: Storage = None,
+    artifacts: Artifacts = None,
     disk: Disk = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results as one JSON object.")
@@ -82,7 +83,7 @@ def resume(
     from ripieno.cli.output import print_end
     from ripieno.study import open as open_study
 
-    with said_plainly(folder), open_study(folder, storage=storage) as study:
+    with said_plainly(folder), open_study(folder, storage=storage, artifacts=artifacts) as study:
         if space is not None:
             study.change_space(read_space(space))
         if enqueue is not None:

@@ -4,15 +4,24 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Disk", "OrderMinutes", "Storage"]
+__all__ = ["Artifacts", "Disk", "OrderMinutes", "Storage"]
 
 Storage = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
         help="The database that holds the study's record, such as "
-        "postgresql://user@host/database; states stay in the study's folder "
-        "\\[study.db in the folder].",
+        "postgresql://user@host/database \\[study.db in the folder].",
+        show_default=False,
+    ),
+]
+
+Artifacts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="A place of the study's own for states and predictions, such as "
+        "s3://bucket/study \\[artifacts in the folder].",
         show_default=False,
     ),
 ]

@@ -23,7 +23,7 @@ from ripieno.cli.data_options import (
 from ripieno.cli.devices_option import Device, Devices, count_gpus
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.executor_option import Address, Executor, printing_aside
-from ripieno.cli.storage_option import Disk, OrderMinutes, Storage
+from ripieno.cli.storage_option import Artifacts, Disk, OrderMinutes, Storage
 
 __all__ = ["EnsembleName", "SchedulerName", "SearcherName", "tune"]
 
@@ -249,6 +249,7 @@ def tune(
         ),
     ] = None,
     storage: Storage = None,
+    artifacts: Artifacts = None,
     disk: Disk = None,
     order_minutes: OrderMinutes = None,
     overwrite: Annotated[
@@ -330,6 +331,7 @@ def tune(
             seed=seed,
             out=folder,
             storage=storage,
+            artifacts=artifacts,
             disk=disk,
             order_minutes=order_minutes,
             overwrite=overwrite,

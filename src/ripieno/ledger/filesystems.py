@@ -49,7 +49,8 @@ def root_of(url: str) -> str:
         raise _unreadable(url, f"{without_secret(url)!r} is no address of a place for arrays.")
     if protocol in _OF_ONE_PROCESS:
         raise _unreadable(url, f"what lies under {protocol}:// is seen by one process alone.")
-    return str(_kind(protocol, url)._strip_protocol(url)).rstrip("/")
+    kind = _kind(protocol, url)
+    return str(kind._strip_protocol(url)).rstrip("/")  # noqa: SLF001 - what fsspec's own tools use
 
 
 def find_filesystem(url: str) -> Any:
@@ -159,8 +160,9 @@ def _kind(protocol: str, url: str) -> Any:
     try:
         return get_filesystem_class(protocol)
     except ValueError as error:
-        raise _unreadable(url, f"nothing is known of addresses that begin with {protocol}://.") \
-            from error
+        raise _unreadable(
+            url, f"nothing is known of addresses that begin with {protocol}://."
+        ) from error
     except ImportError as error:
         raise ArtifactError(
             f"addresses that begin with {protocol}:// need a package that is not installed: "

@@ -122,7 +122,9 @@ def key_in(name: str) -> tuple[bool, str | None]:
     return key != name and _KEY.fullmatch(key) is not None, key
 
 
-def load(path: Path, key: str, *, where: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
+def load(
+    path: Path, key: str, *, where: str
+) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
     """Return the arrays and facts of a file, after checking that they are what was written.
 
     Raises:
@@ -144,6 +146,11 @@ def load(path: Path, key: str, *, where: str) -> tuple[dict[str, NDArray[np.gene
 
 
 def key_of(name: str, arrays: Arrays, facts: Mapping[str, Any]) -> str:
+    """Return the key of what is stored under a name.
+
+    Raises:
+        ArtifactError: It cannot be a name.
+    """
     if not _NAME.fullmatch(name):
         raise ArtifactError(
             f"{name!r} cannot be the name of an artifact.",
@@ -154,7 +161,11 @@ def key_of(name: str, arrays: Arrays, facts: Mapping[str, Any]) -> str:
 
 
 def plain_arrays(arrays: Arrays) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays in C order, after checking that they are plain numbers."""
+    """Return the arrays in C order.
+
+    Raises:
+        ArtifactError: One holds something else than plain numbers.
+    """
     content = {label: np.asarray(array, order="C") for label, array in arrays.items()}
     for label, array in content.items():
         if not _DTYPE.fullmatch(str(array.dtype)):
@@ -179,6 +190,11 @@ def _digest(arrays: Arrays, facts: Mapping[str, Any]) -> str:
 
 
 def as_json(facts: Mapping[str, Any], name: str) -> str:
+    """Return facts as JSON.
+
+    Raises:
+        ArtifactError: They are none.
+    """
     try:
         return json.dumps(dict(facts))
     except (TypeError, ValueError) as error:
@@ -190,6 +206,7 @@ def as_json(facts: Mapping[str, Any], name: str) -> str:
 
 
 def missing(key: str, where: str) -> ArtifactError:
+    """Return what is said where a key is not there."""
     return ArtifactError(
         f"the artifact {key!r} is missing.",
         where=where,
@@ -205,7 +222,8 @@ def _damaged(key: str, where: str, detail: str) -> ArtifactError:
     )
 
 
-def unwritable(path: Path, error: Exception) -> ArtifactError:
+def unwritable(path: PurePath, error: Exception) -> ArtifactError:
+    """Return what is said where a file of a folder cannot be written."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return ArtifactError(
         f"{path.name!r} cannot be written: {said.rstrip('.')}.",

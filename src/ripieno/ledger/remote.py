@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from ripieno.errors import ArtifactError, RipienoError
+from ripieno.errors import RipienoError
 from ripieno.ledger.filesystems import (
     changed_at,
     find_filesystem,
@@ -103,13 +103,9 @@ class RemoteArtifacts:
         path = self._path(key)
 
         def get(fs: Any) -> bool:
-            try:
+            if found := bool(fs.exists(path)):
                 fs.get_file(path, str(target))
-            except Exception:
-                if fs.exists(path):
-                    raise
-                return False
-            return True
+            return found
 
         if not self._reach("read", get):
             raise missing(key, self.place)

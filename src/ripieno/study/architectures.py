@@ -156,13 +156,14 @@ def _refuse_folder(
     *,
     out: str | Path | None = None,
     storage: str | None = None,
+    artifacts: str | None = None,
     overwrite: bool = False,
     **_: object,
 ) -> None:
     """Refuse a folder that the study could not begin in, unless it is the one that runs there."""
     if out is None or out == IN_MEMORY:
         return
-    folder = Folder(Path(out), storage)
+    folder = Folder(Path(out), storage, artifacts)
     if not (folder.holds_study and is_run(folder.url)):
         folder.refuse_if_taken(overwrite=overwrite)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ripieno.errors import ArtifactError, RipienoError, StudyError
-from ripieno.ledger import FileArtifacts, SqlLedger
+from ripieno.ledger import FileArtifacts, RemoteArtifacts, SqlLedger
 from ripieno.study.folder import Folder
 from ripieno.study.keeping import needed_keys
 from ripieno.study.settings import Settings
@@ -83,7 +83,11 @@ def export_study(path: Path, file: Path) -> Archived:
             ledger.copy_to(Path(scratch, "study.db"))
             snapshot = SqlLedger.open(Path(scratch, "study.db"))
             try:
-                sources = {"study.db": Path(scratch, "study.db"), **_sources(folder, snapshot)}
+                sources = {
+                    "study.db": Path(scratch, "study.db"),
+                    **_arrays(folder, needed_keys(snapshot), Path(scratch)),
+                    **_written(folder),
+                }
                 facts = _facts(snapshot, where=str(folder.path))
             finally:
                 snapshot.close()
@@ -134,15 +138,33 @@ def import_study(file: Path, path: Path) -> Archived:
     return Archived(str(folder.path), str(file), count, size, **facts)
 
 
-def _sources(folder: Folder, ledger: SqlLedger) -> dict[str, Path]:
-    """Return the files of a study by their names in the archive, the record left out."""
-    keys = needed_keys(ledger)
-    names = [f"artifacts/{key}.safetensors" for key in sorted(keys)]
+def _arrays(folder: Folder, keys: set[str], scratch: Path) -> dict[str, Path]:
+    """Return the files of a study's arrays by their names in the archive.
+
+    Args:
+        folder: The study's.
+        keys: What is wanted.
+        scratch: An empty folder for copies of what lies elsewhere.
+    """
+    arrays = folder.open_artifacts()
+    if isinstance(arrays, RemoteArtifacts):
+        for key in keys:
+            arrays.fetch(key, scratch / f"{key}.safetensors")
+    place = scratch if isinstance(arrays, RemoteArtifacts) else folder.artifacts
+    names = (f"{key}.safetensors" for key in sorted(keys))
+    return _known({f"artifacts/{name}": place / name for name in names})
+
+
+def _written(folder: Folder) -> dict[str, Path]:
+    """Return what was written at the end of a search, by its names in the archive."""
     ready = (folder.report, folder.results, folder.diagnosis)
-    written = [path.name for path in ready if path.is_file()]
+    files = {path.name: path for path in ready if path.is_file()}
     ensemble = sorted(folder.ensemble.iterdir()) if folder.ensemble.is_dir() else []
-    names += written + [f"ensemble/{path.name}" for path in ensemble]
-    return {name: folder.path / name for name in names if _KNOWN.fullmatch(name)}
+    return _known({**files, **{f"ensemble/{path.name}": path for path in ensemble}})
+
+
+def _known(files: dict[str, Path]) -> dict[str, Path]:
+    return {name: path for name, path in files.items() if _KNOWN.fullmatch(name)}
 
 
 def _facts(ledger: SqlLedger, *, where: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from ripieno.errors import LedgerError, RipienoWarning, StudyError
-from ripieno.ledger import FileArtifacts, SqlLedger, without_password
+from ripieno.ledger import FileArtifacts, SqlLedger
 from ripieno.records import Change, Goal
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
@@ -26,7 +26,7 @@ from ripieno.study.settings import FurtherMetric, Settings
 from ripieno.study.strategy import Strategy
 from ripieno.study.study import Study
 
-__all__ = ["Wishes", "begin", "further_metrics", "make_strategy", "needs_folder"]
+__all__ = ["Wishes", "begin", "find_folder", "further_metrics", "make_strategy"]
 
 _LOOKS = 25
 _LOOK_SECONDS = 0.2
@@ -112,7 +112,8 @@ def begin(
         return _begun(settings, job, space, strategy=strategy, folder=folder, wishes=wishes)
     except (StudyError, LedgerError):
         # Another process may be beginning the same study just now.
-        for _ in range(_LOOKS if _is_fresh(folder.path) else 0):
+        may_come = _is_fresh(folder.path) or folder.is_everywhere
+        for _ in range(_LOOKS if may_come else 0):
             found = join()
             if isinstance(found, Study):
                 return found
@@ -153,7 +154,7 @@ def _join(
 
     Where there is none, return whether it may yet come: it is being begun, as it seems.
     """
-    if not folder.holds_study:
+    if not (folder.holds_study or folder.is_everywhere):
         return True
     try:
         ledger = folder.open_ledger()
@@ -162,11 +163,13 @@ def _join(
     same = dict(ledger.settings) == json.loads(json.dumps(settings.to_dict()))
     if same and is_run(folder.url):
         _warn_of(wishes, ledger)
+        if folder.is_everywhere:
+            folder.take_part()
         return Study(
             settings=settings,
             space=space,
             ledger=ledger,
-            artifacts=FileArtifacts(folder.artifacts),
+            artifacts=folder.open_artifacts(),
             job=job,
             folder=folder,
             strategy=strategy,
@@ -187,7 +190,8 @@ def _begun(
     wishes: Wishes,
 ) -> Study:
     # Not in memory either way: worker processes must reach what the trials keep.
-    artifacts = folder.artifacts if folder else Path(tempfile.mkdtemp(prefix="ripieno-"))
+    scratch = None if folder else Path(tempfile.mkdtemp(prefix="ripieno-"))
+    artifacts = folder.open_artifacts() if folder else FileArtifacts(str(scratch))
     facts = settings.to_dict()
     ledger = folder.create_ledger(facts) if folder else SqlLedger.create("sqlite://", facts)
     if wishes.changes:
@@ -196,14 +200,14 @@ def _begun(
         settings=settings,
         space=space,
         ledger=ledger,
-        artifacts=FileArtifacts(artifacts),
+        artifacts=artifacts,
         job=job,
         folder=folder,
         strategy=strategy,
     )
-    if folder is None:
+    if scratch is not None:
         # A program may make thousands of such studies: each takes its files along.
-        weakref.finalize(study, shutil.rmtree, artifacts, ignore_errors=True)
+        weakref.finalize(study, shutil.rmtree, scratch, ignore_errors=True)
     return study
 
 
@@ -242,10 +246,21 @@ def further_metrics(goal: Goal, sources: Sequence[str | None]) -> tuple[FurtherM
     return tuple(FurtherMetric(o.metric, o.direction, source) for o, source in pairs)[1:]
 
 
-def needs_folder(storage: str, where: str) -> StudyError:
-    """Return what is said where a study in a database is to have no folder."""
-    return StudyError(
-        f"a study in the database {without_password(storage)!r} needs a folder for its states.",
+def find_folder(
+    path: str | Path | None, storage: str | None, artifacts: str | None, *, where: str
+) -> Folder | None:
+    """Return a study's folder, or None for a study in memory.
+
+    Raises:
+        StudyError: It would be in memory, and its record or its arrays elsewhere.
+    """
+    if path is not None:
+        return Folder(Path(path), storage, artifacts)
+    if storage is None and artifacts is None:
+        return None
+    raise StudyError(
+        "a study whose record or arrays lie elsewhere needs a folder too: for its report and "
+        "its ensemble, and to know where the rest lies.",
         where=where,
-        fix="name a folder (`out=…`), or leave `storage` out.",
+        fix="name a folder (`out=…`), or leave `storage` and `artifacts` out.",
     )

@@ -4,7 +4,7 @@ import re
 import time
 
 from ripieno.errors import DiskLimitError, StudyError
-from ripieno.ledger import FileArtifacts
+from ripieno.ledger import FileArtifacts, RemoteArtifacts
 from ripieno.records import ArtifactStore
 
 __all__ = ["Disk", "read_size"]
@@ -14,6 +14,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _FILES_PER_ORDER = 2
 _MANY_FILES = 1000
+_LONG_SECONDS = 0.1
 _SHARE_OF_TIME = 50
 
 
@@ -29,7 +30,7 @@ class Disk:
         limit_bytes: What they may take; None for no limit.
 
     Raises:
-        StudyError: There is a limit, and the arrays lie in no folder.
+        StudyError: There is a limit, and the arrays lie in memory.
     """
 
     def __init__(self, artifacts: ArtifactStore, limit_bytes: int | None) -> None:
@@ -37,10 +38,10 @@ class Disk:
         self._used = 0
         self._next_look = 0.0
         self.store = artifacts
-        self._files: FileArtifacts | None = None
+        self._files: FileArtifacts | RemoteArtifacts | None = None
         if limit_bytes is None:
             return
-        if not isinstance(artifacts, FileArtifacts):
+        if not isinstance(artifacts, FileArtifacts | RemoteArtifacts):
             raise StudyError(
                 "a limit of disk space needs a study whose arrays lie in a folder.",
                 where=f"disk={limit_bytes}",
@@ -60,9 +61,10 @@ class Disk:
             return False
         sizes = [file.size_bytes for file in self._files.files()]
         self._used = sum(sizes)
-        if len(sizes) > _MANY_FILES:
-            # That takes a while; in between, the store itself holds the hard limit.
-            self._next_look = began + _SHARE_OF_TIME * (time.monotonic() - began)
+        took = time.monotonic() - began
+        if len(sizes) > _MANY_FILES or took > _LONG_SECONDS:
+            # In between, the store itself holds the hard limit.
+            self._next_look = began + _SHARE_OF_TIME * took
         reserve = _FILES_PER_ORDER * (out + 1) * max(sizes, default=0)
         return self._used + reserve > self._limit
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
-from ripieno.ledger import SqlLedger, named, study_of, without_password
+from ripieno.ledger import (
+    FileArtifacts,
+    RemoteArtifacts,
+    SqlLedger,
+    named,
+    study_of,
+    without_password,
+)
 
 __all__ = [
     "DEFAULT_PARENT",
@@ -33,10 +40,13 @@ class Folder:
         path: The folder itself.
         storage: Address of the database that holds the ledger; where absent the one that the
             folder remembers, or else ``study.db`` inside it.
+        arrays: Address of the place of states and predictions; where absent the one that the
+            folder remembers, or else ``artifacts`` inside it.
     """
 
     path: Path
     storage: str | None = None
+    arrays: str | None = None
 
     @property
     def database(self) -> Path:
@@ -46,7 +56,7 @@ class Folder:
     @property
     def url(self) -> str:
         """The ledger's address, as SQLAlchemy writes it."""
-        remembered = self._remembered()
+        remembered = _remembered(self.elsewhere, "storage")
         if self.storage is not None:
             known = remembered and study_of(remembered)
             return named(self.storage, known or self.path.absolute().name)
@@ -64,8 +74,18 @@ class Folder:
 
     @property
     def artifacts(self) -> Path:
-        """Stored states and predictions."""
+        """Stored states and predictions, where they have no other place."""
         return self.path / "artifacts"
+
+    @property
+    def arrays_elsewhere(self) -> Path:
+        """Where the address of arrays outside of the folder is written down."""
+        return self.path / "artifacts.json"
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether record and arrays are said to lie outside: no machine needs this folder."""
+        return self.storage is not None and self.arrays is not None
 
     @property
     def ensemble(self) -> Path:
@@ -102,8 +122,11 @@ class Folder:
         self.refuse_if_taken(overwrite=overwrite)
         if self.holds_study:
             self._clear()
+        if self.arrays is not None:
+            _prepare(self.arrays, overwrite=overwrite)
         try:
-            self.artifacts.mkdir(parents=True, exist_ok=True)
+            place = self.artifacts if self.arrays is None else self.path
+            place.mkdir(parents=True, exist_ok=True)
             if not os.access(self.path, os.W_OK):
                 raise PermissionError(f"no permission to write into {self.path}")
         except OSError as error:
@@ -150,15 +173,17 @@ class Folder:
         try:
             # Before it is claimed: what the folder remembers then is the address itself.
             url = self.url
-            said = "" if self.storage is None else json.dumps({"url": without_password(url)})
+            said = "" if self.storage is None else _address(without_password(url))
             with claim.open("x") as file:
                 claimed = True
                 file.write(said)
+            self._remember_arrays()
             return SqlLedger.create(url, settings)
         except FileExistsError:
             raise self._taken() from None
         except BaseException:
-            for path in (claim, *self.path.glob("study.db-*")) if claimed else ():
+            left = (claim, self.arrays_elsewhere, *self.path.glob("study.db-*"))
+            for path in left if claimed else ():
                 path.unlink(missing_ok=True)
             for path in (self.artifacts, self.path):
                 with suppress(OSError):  # not empty
@@ -175,6 +200,23 @@ class Folder:
         if self.storage is None:
             self.check()
         return SqlLedger.open(self.url)
+
+    def open_artifacts(self) -> FileArtifacts | RemoteArtifacts:
+        """Return the store of the study's arrays.
+
+        Raises:
+            ArtifactError: It lies at an address that cannot be read, or in a folder that
+                cannot be made.
+        """
+        address = self.arrays or _remembered(self.arrays_elsewhere, "artifacts")
+        return FileArtifacts(self.artifacts) if address is None else RemoteArtifacts(address)
+
+    def take_part(self) -> None:
+        """Make this the folder of a study that another machine began, unless it is already."""
+        if not self.holds_study:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._remember_arrays()
+            write_whole(self.elsewhere, _address(without_password(self.url)))
 
     def check(self) -> None:
         """Make sure that the folder holds a study.
@@ -211,27 +253,68 @@ class Folder:
 
     def _clear(self) -> None:
         """Remove what a study wrote, and nothing else that may lie beside it."""
+        if self.arrays_elsewhere.is_file():
+            # Before the record: without that, nobody would know of them.
+            arrays = self.open_artifacts()
+            arrays.discard(arrays.files())
         if self.elsewhere.is_file():
             SqlLedger.remove(self.url)
         for path in (self.artifacts, self.ensemble):
             shutil.rmtree(path, ignore_errors=True)
-        files = (self.elsewhere, self.report, self.results, self.diagnosis, self.architecture)
+        files = (
+            self.elsewhere, self.arrays_elsewhere, self.report, self.results, self.diagnosis,
+            self.architecture,
+        )  # fmt: skip
         for path in (*self.path.glob("study.db*"), *files):
             path.unlink(missing_ok=True)
 
-    def _remembered(self) -> str | None:
-        """Return the address that was written down, or None."""
-        try:
-            found = json.loads(self.elsewhere.read_text())["url"]
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StudyError(
-                f"the address of the study's database cannot be read: {error}.",
-                where=str(self.elsewhere),
-                fix="restore the file from a copy, or name the database with --storage / storage=.",
-            ) from error
-        return str(found)
+    def _remember_arrays(self) -> None:
+        if self.arrays is not None:
+            write_whole(self.arrays_elsewhere, _address(RemoteArtifacts(self.arrays).place))
+
+
+def _address(url: str) -> str:
+    return json.dumps({"url": url})
+
+
+def _remembered(file: Path, option: str) -> str | None:
+    """Return the address that was written down, or None.
+
+    Args:
+        file: Where.
+        option: The option that names it anew.
+    """
+    try:
+        found = json.loads(file.read_text())["url"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudyError(
+            f"an address in the study's folder cannot be read: {error}.",
+            where=str(file),
+            fix=f"restore the file from a copy, or say it with --{option} / {option}=.",
+        ) from error
+    return str(found)
+
+
+def _prepare(address: str, *, overwrite: bool) -> None:
+    """Make sure that a place for arrays can be used, and is this study's alone.
+
+    Raises:
+        StudyError: Arrays of a study lie there and ``overwrite`` is False.
+        ArtifactError: It cannot be reached, or not be written.
+    """
+    arrays = RemoteArtifacts(address)
+    arrays.check()
+    found = arrays.files()
+    if found and not overwrite:
+        raise StudyError(
+            f"arrays of a study lie there already ({len(found)} files).",
+            where=arrays.place,
+            fix="name a place of its own for each study, such as s3://bucket/NAME, or say "
+            "--overwrite / overwrite=True to lose them.",
+        )
+    arrays.discard(found)
 
 
 def remove_study(path: Path) -> list[str]:

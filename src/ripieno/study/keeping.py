@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ripieno.ledger import FileArtifacts, Ledger, StoredFile
+from ripieno.ledger import Ledger, StoredFile
 from ripieno.study.folder import Folder
 
 __all__ = ["Orphans", "collect_orphans", "needed_keys"]
@@ -57,7 +57,7 @@ def collect_orphans(path: Path, *, older_seconds: float, dry_run: bool) -> Orpha
     folder.check()
     # Looked at before the record is, so that what is recorded in between is no orphan.
     until = time.time() - older_seconds
-    artifacts = FileArtifacts(folder.artifacts)
+    artifacts = folder.open_artifacts()
     files = artifacts.files()
     ledger = folder.open_ledger()
     try:

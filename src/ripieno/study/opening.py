@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from ripieno.errors import StudyError
-from ripieno.ledger import FileArtifacts
 from ripieno.recipes import Reading
 from ripieno.schedulers import Scheduler
 from ripieno.searchers import Searcher
@@ -32,6 +31,7 @@ def open(  # noqa: A001 - rp.open, as one says it
     searcher: Searcher | None = None,
     scheduler: Scheduler | None = None,
     storage: str | None = None,
+    artifacts: str | None = None,
     read_only: bool = False,
 ) -> Study:
     """Open a study's folder, to read it or to go on with it.
@@ -50,13 +50,15 @@ def open(  # noqa: A001 - rp.open, as one says it
         scheduler: A fresh scheduler, if it was your own.
         storage: Address of the database, where the one that the folder remembers is not to be
             used: it moved, or needs a password that libpq does not find by itself.
+        artifacts: Address of states and predictions, where the one that the folder remembers
+            is not to be used. With both, the folder may be a new one of this machine.
         read_only: Leave model and data alone; the study can be read, not run.
 
     Raises:
         StudyError: The folder holds no study, or the data are not those it was begun with.
         LedgerError: The study's record cannot be read.
     """
-    folder = Folder(Path(path), storage)
+    folder = Folder(Path(path), storage, artifacts)
     ledger = folder.open_ledger()
     settings = Settings.from_dict(ledger.settings, where=str(folder.path))
     space = space or settings.read_space()
@@ -64,11 +66,13 @@ def open(  # noqa: A001 - rp.open, as one says it
     if settings.kind == "tune" and not read_only:
         job = _find_job(settings, space, model=model, data=data, metric=metric)
         space = (job.recipe.space if job else None) or space
+    if folder.is_everywhere and not read_only:
+        folder.take_part()
     return Study(
         settings=settings,
         space=space,
         ledger=ledger,
-        artifacts=FileArtifacts(folder.artifacts),
+        artifacts=folder.open_artifacts(),
         job=job,
         folder=folder,
         strategy=Strategy(searcher, scheduler),

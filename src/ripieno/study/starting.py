@@ -19,11 +19,11 @@ from ripieno.study.aims import (
     find_aims,
     read_goal,
 )
-from ripieno.study.beginning import Wishes, begin, further_metrics, make_strategy, needs_folder
+from ripieno.study.beginning import Wishes, begin, find_folder, further_metrics, make_strategy
 from ripieno.study.changing import ConfigInput, WarmStart
 from ripieno.study.disk import read_size
 from ripieno.study.fixing import weigh_classes
-from ripieno.study.folder import Folder, new_folder
+from ripieno.study.folder import new_folder
 from ripieno.study.inputs import DataInput, ModelInput, read_data, read_recipe, refuse_said_twice
 from ripieno.study.jobs import SearchJob, TuneJob
 from ripieno.study.judging import check_judging
@@ -86,6 +86,7 @@ def tune(
     warm_best: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
+    artifacts: str | None = None,
     disk: int | str | None = None,
     order_minutes: float | None = None,
     overwrite: bool = False,
@@ -175,8 +176,9 @@ def tune(
         out: The study's folder; a new one under ``ripieno-studies`` where absent. With
             ``":memory:"`` there is none, and what was trained lives as long as the study.
         storage: Where the study is recorded; ``study.db`` in the folder where absent. Such as
-            ``postgresql+psycopg://user@host/database`` (``docs/storage.md``). States and
-            predictions lie in the folder in any case.
+            ``postgresql+psycopg://user@host/database`` (``docs/storage.md``).
+        artifacts: A place of its own for states and predictions; in the folder where absent.
+            Such as ``s3://bucket/study``.
         disk: What states and predictions may take at most, in bytes or as ``"20GB"``. The
             search pauses before that, and goes on with more room (``docs/storage.md``).
         order_minutes: An order, or the stack of orders that it is trained in, that is silent
@@ -256,12 +258,8 @@ def tune(
     )
     wishes = Wishes.read(enqueue, warm_start, warm_best, space=searched, goal=aims.goal)
     strategy = make_strategy(searcher, scheduler, settings, space=searched, wishes=wishes)
-    folder: Folder | None = None
-    if out != IN_MEMORY:
-        path = Path(out) if out is not None else new_folder(read.name).path
-        folder = Folder(path, storage)
-    elif storage is not None:
-        raise needs_folder(storage, f"tune(out={out!r}, storage=…)")
+    path = new_folder(read.name).path if out is None else None if out == IN_MEMORY else out
+    folder = find_folder(path, storage, artifacts, where="tune(…)")
     study = begin(
         settings,
         job=TuneJob(aims.recipe, read, seeds),
@@ -299,6 +297,7 @@ def search(
     warm_best: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
+    artifacts: str | None = None,
     disk: int | str | None = None,
     order_minutes: float | None = None,
     overwrite: bool = False,
@@ -335,6 +334,7 @@ def search(
         warm_best: So many of the best of those are tried here too, first.
         out: The study's folder; in memory where absent.
         storage: Where the study is recorded, as for :func:`tune`.
+        artifacts: Where states lie, as there.
         disk: What the function may keep at most, as for :func:`tune`.
         order_minutes: After how long of silence a call hangs, as for :func:`tune`.
         overwrite: Replace a study that ``out`` holds already.
@@ -377,9 +377,7 @@ def search(
     )
     wishes = Wishes.read(enqueue, warm_start, warm_best, space=space, goal=goal)
     strategy = make_strategy(searcher, scheduler, settings, space=space, wishes=wishes)
-    folder = Folder(Path(out), storage) if out is not None else None
-    if folder is None and storage is not None:
-        raise needs_folder(storage, "search(storage=…)")
+    folder = find_folder(out, storage, artifacts, where="search(…)")
     study = begin(
         settings, job=SearchJob(objective), space=space, strategy=strategy, folder=folder,
         wishes=wishes, overwrite=overwrite,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 
 import numpy as np
 import pytest
@@ -43,11 +44,11 @@ def data(tmp_path_factory):
 def start(tmp_path):
     begun = []
 
-    def start(arguments, **more):
+    def start(arguments, *, folder=tmp_path, **more):
         begun.append(
             subprocess.Popen(
                 [sys.executable, *arguments],
-                cwd=tmp_path,
+                cwd=folder,
                 env={**os.environ, "OMP_NUM_THREADS": "1", **more},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -105,6 +106,62 @@ def test_a_helper_leads_on_when_the_leader_is_stopped(start, tmp_path):
     leader.wait(60)
     out, _ = helper.communicate(timeout=120)
     assert out.split() == ["None", "True"]
+
+
+@pytest.fixture
+def machines(tmp_path, postgres_server):
+    """Two folders, a program, and the addresses of a database and of a place for arrays."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "program.py").write_text(
+            OBJECTIVE.replace('out="study"', 'out="study", storage=STORAGE, artifacts=ARTIFACTS')
+            .replace("import os, time", "import os, sys, time")
+            .replace("def objective", "STORAGE, ARTIFACTS = sys.argv[1:3]\n\ndef objective")
+        )
+    storage = postgres_server.url(f"machines_{uuid.uuid4().hex}")
+    return folders, [storage, f"file://{tmp_path}/place"]
+
+
+def test_machines_that_share_no_folder_work_on_one_study(start, machines, tmp_path):
+    folders, addresses = machines
+    both = [start(["program.py", *addresses], folder=folder) for folder in folders]
+    said = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    (helped, _), led = sorted(
+        (out.split() for out, _ in said), key=lambda words: words[0] == "None"
+    )
+    assert int(helped) > 0
+    assert led == ["None", "True"]
+    tables = []
+    for folder in folders:
+        assert {"storage.json", "artifacts.json"} <= {p.name for p in (folder / "study").iterdir()}
+        with rp.open(folder / "study", read_only=True) as study:
+            states = [study.artifacts.read(trial.state)[0] for trial in study.trials]
+            assert [int(state["seen"]) for state in states] == [t.epochs for t in study.trials]
+            tables.append([(t.id, t.config, t.history) for t in study.trials])
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 49
+
+
+def test_a_machine_goes_on_with_a_study_of_one_that_died(start, machines, tmp_path):
+    folders, (storage, artifacts) = machines
+    first = start(["program.py", storage, artifacts], folder=folders[0])
+    wait_for(tmp_path / "place")
+    time.sleep(2.0)
+    first.kill()
+    first.wait(60)
+    again = start(["program.py", storage, artifacts], folder=folders[1])
+    _, refused = again.communicate(timeout=120)
+    assert "arrays of a study lie there already" in refused
+    code = (
+        f"import ripieno as rp, sys; sys.argv[1:] = ['', '']; from program import objective;"
+        f"s = rp.open('study', objective=objective, storage={storage!r}, artifacts={artifacts!r});"
+        "s.run(workers=1); print(s.helped, s.finished, len(s.trials))"
+    )
+    other = start(["-c", code], folder=folders[1])
+    out, err = other.communicate(timeout=240)
+    assert out.split() == ["None", "True", "49"], err
 
 
 def test_a_study_that_is_opened_while_somebody_leads_is_helped(start, tmp_path):

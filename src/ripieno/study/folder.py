@@ -311,8 +311,8 @@ def _prepare(address: str, *, overwrite: bool) -> None:
         raise StudyError(
             f"arrays of a study lie there already ({len(found)} files).",
             where=arrays.place,
-            fix="name a place of its own for each study, such as s3://bucket/NAME, or say "
-            "--overwrite / overwrite=True to lose them.",
+            fix="go on with that study (`ripieno resume DIR --storage … --artifacts …`), name a "
+            "place of its own for each study, or say --overwrite / overwrite=True to lose them.",
         )
     arrays.discard(found)
 

@@ -54,16 +54,14 @@ def actors():
 
 
 def victim(diary, struck, dice):
-    """Return an actor to kill, and its order, or None.
+    """Return an actor to kill, and its order; None where there is no such.
 
-    An order that two actors were killed at has failed, by rule, and so has a study where three
-    in a row were killed before they began anything: neither is asked for here.
+    By rule an order that two actors died of has failed, so that none is struck twice here, nor
+    an actor of which nobody knows what it was given.
     """
     begun = diary.begun()
-    # Of those that have begun nothing, one until another has begun something.
-    orders = {pid: begun.get(pid, len(begun)) for pid in actors()}
-    free = [pid for pid, order in orders.items() if order not in struck]
-    return (pid := dice.choice(free), orders[pid]) if free else None
+    free = [pid for pid in actors() if pid in begun and begun[pid] not in struck]
+    return (pid := dice.choice(free), begun[pid]) if free else None
 
 
 def disturb(cluster, diary, *, is_over, dice):

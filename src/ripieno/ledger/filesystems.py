@@ -26,7 +26,14 @@ __all__ = [
 
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci"})
 """Object stores: an object is seen when it is complete, and a folder is only a name."""
-_OF_ONE_PROCESS = frozenset({"memory"})
+_NO_PLACES = frozenset(
+    {
+        "async_wrapper", "asyncwrapper", "blockcache", "cached", "dask", "data", "dir", "filecache", "generic",
+        "gist", "git", "github", "http", "https", "jlab", "jupyter", "libarchive", "memory",
+        "pyscript", "reference", "simplecache", "tar", "zip",
+    }
+)  # fmt: skip
+"""What fsspec knows beside places for files: views of others, what is only read, one process."""
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modify", "created")
 _FOR_GOOD = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL}
@@ -47,8 +54,8 @@ def root_of(url: str) -> str:
     protocol, separator, rest = url.partition("://")
     if not separator or not rest.strip("/") or "::" in url:
         raise _unreadable(url, f"{without_secret(url)!r} is no address of a place for arrays.")
-    if protocol in _OF_ONE_PROCESS:
-        raise _unreadable(url, f"what lies under {protocol}:// is seen by one process alone.")
+    if protocol in _NO_PLACES:
+        raise _unreadable(url, f"{protocol}:// is no place that several processes keep files in.")
     kind = _kind(protocol, url)
     return str(kind._strip_protocol(url)).rstrip("/")  # noqa: SLF001 - what fsspec's own tools use
 

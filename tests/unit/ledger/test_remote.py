@@ -167,7 +167,9 @@ def test_a_place_that_works_is_left_as_it_was(serve, tmp_path):
         ("s3:///", "is no address"),
         ("simplecache::file:///tmp/a", "is no address"),
         ("nowhere://ann:secret@host/a", "nothing is known of addresses that begin with nowhere"),
-        ("memory://a", "is seen by one process alone"),
+        ("memory://a", "memory:// is no place that several processes keep files in"),
+        ("reference://a", "reference:// is no place"),
+        ("http://host/a", "http:// is no place"),
     ],
 )
 def test_what_is_no_place_for_arrays_is_refused(url, problem):

@@ -45,10 +45,11 @@ class Diary:
             self.lines.extend(iter(pipe.readline, "the end\n"))
 
     def close(self):
-        """Stop listening, after all that was said before."""
-        with self.pipe.open("w") as pipe:
-            pipe.write("the end\n")
-        self._thread.join()
+        """Stop listening, after all that was said before; safe to call twice."""
+        if self._thread.is_alive():
+            with self.pipe.open("w") as pipe:
+                pipe.write("the end\n")
+            self._thread.join()
 
     def begun(self):
         """Return what each process has begun last: a trial, and after which epoch."""

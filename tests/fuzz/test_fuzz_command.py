@@ -49,6 +49,18 @@ _READ = {
     "--seed": _NUMBERS,
 }  # fmt: skip
 # Those of training are told once more at the end, so that none trains for long.
+_PLACES = _WORDS | st.sampled_from(
+    [
+        "file:///proc/x",
+        "file://",
+        "file://\0",
+        "s3://b/x",
+        "x://y",
+        "ftp://[x",
+        "memory://x",
+        "a::b://c",
+    ]
+)
 _TUNE = {
     **_READ,
     "--scheduler": st.sampled_from(["full", "halving", "hyperband", "asha", "pbt", "median", "x"]),
@@ -58,6 +70,7 @@ _TUNE = {
     "--folds": _FEW, "--seeds": _FEW, "--tier": st.sampled_from(["loop", "leaves", "x"]),
     "--ensemble": st.sampled_from(["greedy", "none", "stacking", "x"]),
     "--objective": st.sampled_from(["metric", "ensemble", "x"]), "--storage": _WORDS,
+    "--artifacts": _PLACES | st.just("ftp://127.0.0.1:1/x"),
     "--disk": _WORDS, "--order-minutes": _NUMBERS, "--overwrite": None, "--json": None,
     "--epoch-rows": _NUMBERS,
     "--out": st.sampled_from(["new", "study", "broken", "mine", "/proc/x"]),
@@ -80,7 +93,7 @@ _COMMANDS = {
     "resume": (
         1,
         {"--trials": _NUMBERS, "--space": _FILES, "--enqueue": _FILES, "--storage": _WORDS,
-         "--refine": _NUMBERS, "--disk": _WORDS, "--json": None},
+         "--artifacts": _PLACES, "--refine": _NUMBERS, "--disk": _WORDS, "--json": None},
     ),
     "tune": (1, _TUNE),
     "doctor": (1, {**_READ, "--out": _FILES, "--json": None}),

@@ -28,9 +28,9 @@ _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss
 """Object stores: an object is seen when it is complete, and a folder is only a name."""
 _NO_PLACES = frozenset(
     {
-        "async_wrapper", "asyncwrapper", "blockcache", "cached", "dask", "data", "dir", "filecache", "generic",
-        "gist", "git", "github", "http", "https", "jlab", "jupyter", "libarchive", "memory",
-        "pyscript", "reference", "simplecache", "tar", "zip",
+        "async_wrapper", "asyncwrapper", "blockcache", "cached", "dask", "data", "dir",
+        "filecache", "generic", "gist", "git", "github", "http", "https", "jlab", "jupyter",
+        "libarchive", "memory", "pyscript", "reference", "simplecache", "tar", "zip",
     }
 )  # fmt: skip
 """What fsspec knows beside places for files: views of others, what is only read, one process."""

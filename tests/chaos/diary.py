@@ -51,10 +51,16 @@ class Diary:
                 pipe.write("the end\n")
             self._thread.join()
 
-    def begun(self):
-        """Return what each process has begun last: a trial, and after which epoch."""
-        words = (line.split() for line in list(self.lines))
-        return {int(pid): (x, epoch) for _, pid, what, x, epoch in words if what == "begins"}
+    def training(self):
+        """Return what each process is in the midst of: a trial, and after which epoch it began."""
+        orders = {}
+        for line in list(self.lines):
+            _, pid, what, x, epoch = line.split()
+            if what == "begins":
+                orders[int(pid)] = x, epoch
+            elif what == "ends":
+                orders.pop(int(pid), None)
+        return orders
 
     def overlaps(self):
         """Return the stretches in which two processes were training one trial."""

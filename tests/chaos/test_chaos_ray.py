@@ -34,7 +34,7 @@ def search(folder, log, **options):
             time.sleep(PAUSE)
             loss = loss * 0.8 + 0.1 * (config["x"] - 0.3) ** 2
             report.save(epoch=epoch, loss=loss)
-            say(log, "trained", config, epoch)
+            say(log, "ends" if epoch == report.epochs else "trained", config, epoch)
             report(epoch=epoch, loss=loss)
 
     return rp.search(
@@ -56,12 +56,12 @@ def actors():
 def victim(diary, struck, dice):
     """Return an actor to kill, and its order; None where there is no such.
 
-    By rule an order that two actors died of has failed, so that none is struck twice here, nor
-    an actor of which nobody knows what it was given.
+    By rule an order that two actors died of has failed. So none is struck twice here, nor an
+    actor that is between two orders, as nobody outside knows which of them it is given.
     """
-    begun = diary.begun()
-    free = [pid for pid in actors() if pid in begun and begun[pid] not in struck]
-    return (pid := dice.choice(free), begun[pid]) if free else None
+    orders = diary.training()
+    free = [pid for pid in actors() if pid in orders and orders[pid] not in struck]
+    return (pid := dice.choice(free), orders[pid]) if free else None
 
 
 def disturb(cluster, diary, *, is_over, dice):

@@ -29,7 +29,13 @@ def test_what_is_said_is_heard(diary):
     diary.close()
     assert [line.split()[2:] for line in diary.lines] == [
         ["begins", "0.5", "3"], ["trained", "0.5", "4"]]  # fmt: skip
-    assert list(diary.begun().values()) == [("0.5", "3")]
+
+
+def test_it_tells_what_is_being_trained(diary):
+    diary.lines += lines((0.0, 1, "begins", 3), (0.5, 2, "begins", 0), (1.0, 1, "trained", 4))
+    assert diary.training() == {1: ("0.5", "3"), 2: ("0.5", "0")}
+    diary.lines += lines((1.5, 1, "ends", 5), (2.0, 2, "begins", 5))
+    assert diary.training() == {2: ("0.5", "5")}
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,29 @@
 """Architectures: what searches find on small images, and many small supernets as one stack.
 
-    python benchmarks/architectures.py [--parts search restarts] [--seeds 3] [--minutes 60]
+    python benchmarks/architectures.py [--parts search restarts] [--seeds 5] [--minutes 60]
     python benchmarks/architectures.py --tiny               # does it run?
 
 ``search``    Every way of searching gives a cell of NAS-Bench-201. It is built as wide as the
               parameters of the default CNN allow and trained from scratch as the CNN is, each
-              with three learning rates of which the validation part chooses. A random cell and
-              plain DARTS, with and without its guard, are there for comparison.
+              with two learning rates of which the validation part chooses. A random cell is there
+              for comparison, also with the mean of each last map as its head and no dropout.
+              What is told is the difference from the CNN on the same rows, with an interval.
 ``restarts``  Sixteen small supernets as the rows of one stack against one after another: seconds
               of a processor for the first epoch, which records the steps, and for a further one;
               and how far their numbers are apart, in float64.
 
-Digits are scikit-learn's; of Fashion-MNIST, 2,000 rows at 7 x 7 pixels, read from
-``RIPIENO_DATA`` (default ``../shared/data``) and left out without it. Runs are kept one by
-one in ``results/architectures.partial.jsonl``; called again, it does what is missing.
+Digits are scikit-learn's, in five folds: seeds 0 to 4 test every row once, and each further five
+once more. Of Fashion-MNIST, each seed has 2,000 other training rows at 14 x 14 pixels and the
+same 4,000 test rows; it is read from ``RIPIENO_DATA`` (default ``../shared/data``) and left out
+without it. Runs are kept one by one in ``results/architectures.partial.jsonl``; called again, it
+does what is missing. How plain DARTS collapses is measured by ``collapse.py``.
 """
 
 import argparse
 import os
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,9 @@ import numpy as np
 import torch
 from cells import Cell, Task, read_cells, run_cells
 from common import RESULTS, circumstances, write_compact
-from plots import Curve, Panel, panels
+from scipy.stats import t as student
+from sklearn.datasets import load_digits
+from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
 import ripieno as rp
@@ -36,7 +41,6 @@ from ripieno.nas import (
     ArchitectureFactory,
     Darts,
     Gdas,
-    Guard,
     cell_space,
     from_cell_string,
     nas,
@@ -47,25 +51,21 @@ from ripieno.nas import (
 from ripieno.recipes import Data, cnn, load
 
 FASHION = Path(os.environ.get("RIPIENO_DATA", "../shared/data")) / "images/fashion_mnist.npz"
+FOLDS = 5
 PARTIAL = RESULTS / "architectures.partial.jsonl"
 SUPERNET = {"batch_size": 64, "lr": 0.1, "alpha_lr": 0.05}
 """An epoch of so few rows is a dozen steps; the papers' rates are meant for thousands."""
-RELAXATIONS = {
-    "beta-DARTS": (Darts(beta=1.0, warmup=0.3), Guard()),
-    "GDAS": (Gdas(warmup=0.5), None),
-    "DARTS": (Darts(beta=0.0), None),
-    "DARTS, guarded": (Darts(beta=0.0), Guard()),
-}
-"""Untrained convolutions look worse than poolings: the weights go first, except in DARTS."""
+RELAXATIONS = {"beta-DARTS": Darts(beta=1.0, warmup=0.3), "GDAS": Gdas(warmup=0.5)}
+"""Untrained convolutions look worse than poolings: the weights go first."""
 TRAINING = ("optimizer", "weight_decay", "batch_size", "schedule")
-RATES = (0.003, 0.01, 0.03)
+RATES = (0.003, 0.01)
 QUIET = {"out": ":memory:", "progress": False, "workers": 1, "ensemble": "none", "tier": "leaves"}
 ROWS, FILTERS = 16, {"2 filters": 2, "4 filters": 4}
 """Of the part ``restarts``."""
-METHODS = ("CNN", "beta-DARTS", "GDAS", "evolution", "random", "DARTS", "DARTS, guarded")
+METHODS = ("CNN", "beta-DARTS", "GDAS", "evolution", "random", "random, mean of maps")
 EPOCHS, SEARCH_EPOCHS = 12, 24
 """Of a training from scratch, and of a supernet."""
-TRIALS, TRIAL_EPOCHS = 8, 4
+TRIALS, TRIAL_EPOCHS = 12, 4
 """Of evolution."""
 
 
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["search", "restarts"])
     parser.add_argument("--problems", nargs="+", default=["digits", "fashion"])
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--tiny", action="store_true", help="a little of everything, not kept")
@@ -101,8 +101,6 @@ def main() -> None:
     path = write_compact("architectures", facts, [*searched, *stacked])
     PARTIAL.unlink(missing_ok=True)
     print(f"written to {path}")
-    if searched:
-        print(f"and {draw(searched)}")
 
 
 def all_tasks(arguments: argparse.Namespace) -> list[Task]:
@@ -139,76 +137,84 @@ def searched_cell(problem: str, method: str, *, seed: int, epochs: int) -> Cell:
     recipe = cnn(data)
     training = recipe.space.default()
     budget = count(recipe.model(training))
-    began = time.process_time()
-    found = None
-    if method in RELAXATIONS:
-        relaxation, guard = RELAXATIONS[method]
-        # One operation an edge a step: it takes more steps until each was trained.
-        batch = {"batch_size": 32} if method == "GDAS" else {}
-        found = search_supernet(
-            space(), data, relaxation, epochs=SEARCH_EPOCHS if epochs > 1 else 1, guard=guard,
-            seed=seed, **{**SUPERNET, **batch},
-        )  # fmt: skip
     cell: Cell = {"problem": problem, "method": method, "seed": seed}
     if method == "CNN":
-        parameters, measured = (
-            budget,
-            trained("cnn", data, dict(training), epochs=epochs, seed=seed),
-        )
+        measured = trained("cnn", data, dict(training), epochs=epochs, seed=seed)
+        return {**cell, "parameters": budget, "budget": budget, **measured}
+    began = time.process_time()
+    space = spaces("average" if "mean" in method else "none")
+    if method in RELAXATIONS:
+        # One operation an edge a step: it takes more steps until each was trained.
+        batch = {"batch_size": 32} if method == "GDAS" else {}
+        chosen = search_supernet(
+            space(4), data, RELAXATIONS[method], seed=seed,
+            epochs=SEARCH_EPOCHS if epochs > 1 else 1, **{**SUPERNET, **batch},
+        ).config  # fmt: skip
     else:
-        chosen = found.config if found else without_gradient(method, data, seed=seed)
-        cell["cell"] = to_cell_string(chosen)
-        cell["search_seconds"] = round(time.process_time() - began, 1)
-        wide, parameters = widest(cell["cell"], data, budget)
-        cell["filters"] = wide["filters"]
-        own = {**wide, **{name: training[name] for name in TRAINING}}
-        measured = trained("nas", data, own, epochs=epochs, seed=seed)
-    if found is not None:
-        cell["skips"] = [epoch.skips for epoch in found.epochs]
-        cell["eigenvalues"] = [float(f"{epoch.eigenvalue:.3g}") for epoch in found.epochs]
-        cell["stopped"] = found.stopped
+        chosen = without_gradient(method, data, space(4), seed=seed)
+    cell["cell"] = to_cell_string(chosen)
+    cell["search_seconds"] = round(time.process_time() - began, 1)
+    wide, parameters = widest(cell["cell"], data, space, budget=budget)
+    cell["filters"] = wide["filters"]
+    # The usual dropout of the recipe, but for the heads of before, which had none.
+    own = {**wide, **usual(data), **({"dropout": 0.0} if "mean" in method else {})}
+    measured = trained("nas", data, own, epochs=epochs, seed=seed)
     return {**cell, "parameters": parameters, "budget": budget, **measured}
 
 
-def space(filters: int = 4) -> rp.Space:
-    """Return the cells that are searched, in a network of two stages."""
-    return cell_space(filters=filters, stages=2)
+def usual(data: Data) -> dict[str, Any]:
+    """Return how a network of cells is trained: as the CNN is, with its own dropout."""
+    training = cnn(data).space.default()
+    own = {name: training[name] for name in TRAINING}
+    return {**own, "dropout": nas(data).space.default()["dropout"]}
+
+
+def spaces(global_pool: str) -> Callable[[int], rp.Space]:
+    """Return what makes the space of cells of so many filters: all else is usual."""
+    return lambda filters: cell_space(filters=filters, stages=2, global_pool=global_pool)
 
 
 def read(problem: str, seed: int) -> Data:
     """Return a problem's data; the seed decides which rows are for what."""
     if problem == "digits":
-        return load("digits", seed=seed)
+        x, y = load_digits(return_X_y=True)
+        x = x.reshape(-1, 8, 8).astype(np.float32)
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed // FOLDS)
+        inside, outside = list(folds.split(x, y))[seed % FOLDS]
+        return Data.from_arrays(
+            x[inside], y[inside], x_test=x[outside], y_test=y[outside], validation_share=0.25,
+            seed=seed, name="digits",
+        )  # fmt: skip
     with np.load(FASHION) as arrays:
         rows = np.random.default_rng(seed).permutation(60_000)[:2_000]
         x, y = pooled(arrays["x_train"][rows]), arrays["y_train"][rows]
-        x_test, y_test = pooled(arrays["x_test"]), arrays["y_test"]
+        x_test, y_test = pooled(arrays["x_test"][:4_000]), arrays["y_test"][:4_000]
     return Data.from_arrays(
-        x, y, x_test=x_test[:4_000], y_test=y_test[:4_000], validation_share=0.25, seed=seed,
-        name="fashion",
-    )  # fmt: skip
+        x, y, x_test=x_test, y_test=y_test, validation_share=0.25, seed=seed, name="fashion"
+    )
 
 
 def pooled(images: np.ndarray) -> np.ndarray:
-    """Return images of a quarter of the height and width: means of 16 pixels."""
-    return images.reshape(len(images), 7, 4, 7, 4).mean((2, 4)).astype(np.float32)
+    """Return images of half the height and width: means of 4 pixels."""
+    return images.reshape(len(images), 14, 2, 14, 2).mean((2, 4)).astype(np.float32)
 
 
-def without_gradient(method: str, data: Data, *, seed: int) -> rp.Config:
+def without_gradient(method: str, data: Data, space: rp.Space, *, seed: int) -> rp.Config:
     """Return a random cell, or the best one that evolution finds with short trainings."""
-    if method == "random":
-        return space().sample(np.random.default_rng(seed), 1)[0]
-    training = cnn(data).space.default()
+    if method != "evolution":
+        return space.sample(np.random.default_rng(seed), 1)[0]
     with rp.tune(
-        "nas", data, nas(data, space()).space, searcher="evolution", scheduler="full",
-        fixed={**{name: training[name] for name in TRAINING}, "lr": RATES[1]}, trials=TRIALS,
-        epochs=TRIAL_EPOCHS, seed=seed, **QUIET,
+        "nas", data, nas(data, space).space, searcher="evolution", scheduler="full",
+        fixed={**usual(data), "lr": RATES[-1]}, trials=TRIALS, epochs=TRIAL_EPOCHS, seed=seed,
+        **QUIET,
     ) as study:  # fmt: skip
         found = study.finish().best.config
-    return space().config({n: v for n, v in found.items() if n.startswith("edge_")})
+    return space.config({n: v for n, v in found.items() if n.startswith("edge_")})
 
 
-def widest(cell: str, data: Data, budget: int) -> tuple[rp.Config, int]:
+def widest(
+    cell: str, data: Data, space: Callable[[int], rp.Space], *, budget: int
+) -> tuple[rp.Config, int]:
     """Return the config of a cell with as many filters as the parameters allow."""
     factory = ArchitectureFactory(data.shape, data.outputs)
     best: tuple[rp.Config, int] | None = None
@@ -231,7 +237,7 @@ def trained(
 ) -> dict[str, float]:
     """Train one config from scratch with each rate; return what the best makes of the test."""
     fixed = {name: value for name, value in config.items() if name != "lr"}
-    searched = None if model == "cnn" else nas(data, space(config["filters"])).space
+    searched = None if model == "cnn" else nas(data, rp.Space(**_constants(config))).space
     with rp.tune(
         model, data, searched, fixed=fixed, enqueue=[{"lr": rate} for rate in RATES],
         scheduler="full", trials=len(RATES), epochs=epochs, seed=seed, **QUIET,
@@ -245,24 +251,53 @@ def trained(
     }
 
 
+def _constants(config: Mapping[str, Any]) -> dict[str, rp.Constant]:
+    """Return the architecture of a config as a space that holds it alone."""
+    return {n: rp.Constant(v) for n, v in config.items() if n not in (*TRAINING, "lr", "dropout")}
+
+
 def summary(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Return means over the seeds and their standard deviations, by problem and method."""
-    found: dict[str, Any] = {}
+    """Return means over the seeds by problem and method, and how far they are from the CNN."""
+    found: dict[str, dict[str, dict[int, Cell]]] = {}
     for cell in cells:
-        found.setdefault(cell["problem"], {}).setdefault(cell["method"], []).append(cell)
+        found.setdefault(cell["problem"], {}).setdefault(cell["method"], {})[cell["seed"]] = cell
     return {
-        problem: {method: _mean(own) for method, own in methods.items()}
+        problem: {method: _told(own, methods.get("CNN", {})) for method, own in methods.items()}
         for problem, methods in found.items()
     }
 
 
-def _mean(cells: Sequence[Cell]) -> dict[str, Any]:
-    told: dict[str, Any] = {"seeds": len(cells)}
+def _told(own: Mapping[int, Cell], base: Mapping[int, Cell]) -> dict[str, Any]:
+    """Return means and deviations over the seeds, and the mean paired differences."""
+    told: dict[str, Any] = {"seeds": len(own)}
+    both = sorted(own.keys() & base.keys())
     for name in ("parameters", "log_loss", "accuracy"):
-        values = [cell[name] for cell in cells]
+        values = [cell[name] for cell in own.values()]
         told[name] = round(statistics.mean(values), 4)
         told[f"{name}_deviation"] = round(statistics.stdev(values), 4) if len(values) > 1 else None
+        if name != "parameters":
+            gaps = [own[seed][name] - base[seed][name] for seed in both]
+            told[f"{name}_beyond_cnn"] = interval(gaps)
     return told
+
+
+def interval(gaps: Sequence[float]) -> dict[str, Any]:
+    """Return the mean of differences on the same rows with its 95 % interval, and the wins.
+
+    Student's, as if the seeds were independent. Their training rows overlap, so that the
+    truth may be somewhat wider.
+    """
+    count_ = len(gaps)
+    mean = statistics.mean(gaps) if gaps else float("nan")
+    if count_ < 2:
+        return {"mean": round(mean, 4), "low": None, "high": None, "below": 0}
+    half = float(student.ppf(0.975, count_ - 1)) * statistics.stdev(gaps) / count_**0.5
+    return {
+        "mean": round(mean, 4),
+        "low": round(mean - half, 4),
+        "high": round(mean + half, 4),
+        "below": sum(gap < 0 for gap in gaps),
+    }
 
 
 def timed(filters: int, *, rows: int, width: int) -> dict[str, float]:
@@ -271,7 +306,8 @@ def timed(filters: int, *, rows: int, width: int) -> dict[str, float]:
     ends: dict[int, list[float]] = {}
     begun = time.process_time()
     search_supernets(
-        space(filters), data, Darts(beta=1.0), restarts=rows, width=width, epochs=2, guard=None,
+        cell_space(filters=filters, stages=2), data, Darts(beta=1.0), restarts=rows, width=width,
+        epochs=2, guard=None,
         report=lambda seed, _: ends.setdefault(seed, []).append(time.process_time()), **SUPERNET,
     )  # fmt: skip
     if width > 1:
@@ -291,8 +327,8 @@ def apart(*, rows: int) -> dict[str, float]:
     torch.set_default_dtype(torch.float64)
     both = [
         search_supernets(
-            space(2), data, Darts(beta=1.0), restarts=rows, width=width, epochs=1, guard=None,
-            **SUPERNET,
+            cell_space(filters=2, stages=2), data, Darts(beta=1.0), restarts=rows, width=width,
+            epochs=1, guard=None, **SUPERNET,
         )
         for width in (rows, 1)
     ]  # fmt: skip
@@ -315,29 +351,6 @@ def ratios(cells: Sequence[Cell]) -> dict[str, Any]:
             whole = [w["first_seconds"] + 49 * w["further_seconds"] for w in (alone, stacked)]
             ways["times_as_fast_over_50_epochs"] = round(whole[0] / whole[1], 2)
     return found
-
-
-def draw(cells: Sequence[Cell]) -> Path:
-    """Draw how the searches by gradient went, epoch by epoch, as means over the seeds."""
-    drawn = []
-    for problem in dict.fromkeys(cell["problem"] for cell in cells):
-        for kind, title in (("skips", "shortcuts"), ("eigenvalues", "eigenvalue")):
-            curves = []
-            for method in ("DARTS", "beta-DARTS", "GDAS"):
-                ways = [c[kind] for c in cells if (c["problem"], c["method"]) == (problem, method)]
-                if not ways:
-                    continue
-                length = min(map(len, ways))
-                y = np.array([way[:length] for way in ways], dtype=float)
-                x = range(1, length + 1)
-                edges = y.mean(0), y.min(0), y.max(0)
-                curves.append(Curve(method, x, *(edge.tolist() for edge in edges)))
-            drawn.append(Panel(f"{problem}: {title}", curves))
-    return panels(
-        RESULTS / "architectures.svg", drawn, title="Supernets along their epochs",
-        caption="means over the seeds, with the whole range", x_axis="epochs", y_axis="",
-        log_y=False,
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ripieno.nas.graphs import graphs_of
 from ripieno.nas.networks import ArchitectureFactory, CellNetwork
 from ripieno.nas.paths import path_encoding
 from ripieno.nas.proxies import PROXIES, jacov, naswot, parameter_count, score, snip, synflow
-from ripieno.nas.recipe import nas
+from ripieno.nas.recipe import nas, suited
 from ripieno.nas.relaxations import RELAXATIONS, Darts, DrNas, Gdas, PcDarts, Relaxation
 from ripieno.nas.restarts import search_supernets
 from ripieno.nas.rows import Restart
@@ -69,6 +69,7 @@ __all__ = [
     "search_supernet",
     "search_supernets",
     "snip",
+    "suited",
     "synflow",
     "to_cell_string",
 ]

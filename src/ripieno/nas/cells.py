@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass
 import torch
 from torch import Tensor, nn
 
+from ripieno.nas.heads import Head, halved
 from ripieno.nas.layouts import Edge, Layout
 from ripieno.nas.operations import FactorizedReduce, Place, convolution
 
@@ -125,6 +126,7 @@ def build_trunk(
     edges: Mapping[str, Mapping[Edge, MakeEdge]],
     shape: tuple[int, ...],
     classes: int,
+    head: Head,
     searching: bool = False,
 ) -> Trunk:
     """Return an untrained network of cells.
@@ -135,6 +137,7 @@ def build_trunk(
         edges: By kind of cell, what makes the module of each edge that there is.
         shape: ``(channels, height, width)`` of one image.
         classes: Number of outputs.
+        head: What makes outputs of the last maps.
         searching: Whether the edges are mixtures: then norms keep no running statistics, and
             those of cells learn no scale and no shift.
     """
@@ -143,8 +146,8 @@ def build_trunk(
     stem = nn.Sequential(nn.Conv2d(shape[0], first, 3, padding=1, bias=False), plan.norm(first))
     layers, last = plan.pairs() if layout.pairs else plan.stages()
     before: list[nn.Module] = [] if layout.pairs else [plan.norm(last), nn.ReLU()]
-    head = [*before, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, classes)]
-    return Trunk(stem, layers, nn.Sequential(*head))
+    behind = head.build(last, halved(shape, plan.halvings), classes)
+    return Trunk(stem, layers, nn.Sequential(*before, *behind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,17 @@ class _Plan:
 
     def at(self, channels: int, stride: int = 1) -> Place:
         return Place(channels, stride, not self.searching, not self.searching)
+
+    @property
+    def halvings(self) -> int:
+        """How often height and width are halved."""
+        return len(self.reductions) if self.layout.pairs else self.numbers["stages"] - 1
+
+    @property
+    def reductions(self) -> set[int]:
+        """Which cells halve, where cells do."""
+        count = self.numbers["cells"]
+        return {count // 3, 2 * count // 3}
 
     def stages(self) -> tuple[list[nn.Module], int]:
         """Return stages of cells with a residual block between them, and the last channels."""
@@ -184,7 +198,7 @@ class _Plan:
         before = now = _STEM * channels
         halved = False  # whether the input before the last one is twice as large
         for number in range(count):
-            reduces = number in {count // 3, 2 * count // 3}
+            reduces = number in self.reductions
             channels *= 2 if reduces else 1
             place = self.at(channels)
             first = FactorizedReduce(before, place) if halved else convolution(before, 1, place)

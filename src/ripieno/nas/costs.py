@@ -19,6 +19,8 @@ from ripieno.space import Config, Space
 __all__ = ["Cost", "front", "limited", "limited_again", "measure_cost", "measure_latency"]
 
 _WRITTEN = re.compile(r"at most (\S+) (parameters|flops|seconds)")
+_FREE = {*KNOBS, "dropout"}
+"""Hyperparameters that change nothing of what a network costs."""
 _ROWS = 32
 _REPEATS = 7
 
@@ -87,7 +89,7 @@ class _Limit:
     seen: dict[Config, float] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, config: Config) -> bool:
-        architecture = Config({n: v for n, v in config.items() if n not in KNOBS})
+        architecture = Config({n: v for n, v in config.items() if n not in _FREE})
         if architecture not in self.seen:
             self.seen[architecture] = self.measure(architecture)
         return self.seen[architecture] <= self.most

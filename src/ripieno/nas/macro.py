@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 
 from ripieno.errors import SpaceError
+from ripieno.nas.heads import Head, halved
 from ripieno.recipes import Residual
 from ripieno.space import Config, Value
 
@@ -49,9 +50,8 @@ class MacroNetwork(nn.Module):
             )
             channels = after
         self.layers = nn.Sequential(*layers)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
-        )
+        head = Head.read(config).build(channels, halved(shape, stage), classes)
+        self.head = nn.Sequential(*head)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return outputs ``(batch, classes)`` for images ``(batch, channels, height, width)``."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ripieno.errors import RecipeError, SpaceError
 from ripieno.nas.cells import MakeEdge, build_trunk
+from ripieno.nas.heads import HEADS, Head
 from ripieno.nas.layouts import CELLS, Chosen, Edge, Layout, layout_of
 from ripieno.nas.macro import MacroNetwork
 from ripieno.nas.operations import operation
@@ -40,7 +41,9 @@ class CellNetwork(nn.Module):
         layout = layout_of(config)
         edges = {kind: _makers(layout, layout.read(config, kind)) for kind in layout.kinds}
         numbers = numbers_of(config, layout)
-        self.trunk = build_trunk(layout, numbers, edges=edges, shape=shape, classes=classes)
+        self.trunk = build_trunk(
+            layout, numbers, edges=edges, shape=shape, classes=classes, head=Head.read(config)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return outputs ``(batch, classes)`` for images ``(batch, channels, height, width)``."""
@@ -98,7 +101,7 @@ class ArchitectureFactory:
 
     def check_names(self, config: Mapping[str, Value]) -> None:
         """Refuse what no space of architectures knows: see ``CheckedFactory``."""
-        known = {"network", "filters", "cells", "stages", *MacroNetwork.names(config)}
+        known = {"network", "filters", "cells", "stages", *HEADS, *MacroNetwork.names(config)}
         known.update(name for layout in CELLS.values() for name in layout.domains())
         for name in config:
             if name not in known and name not in KNOBS:

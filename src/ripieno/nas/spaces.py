@@ -5,32 +5,45 @@ constant, so that a config says all that is needed to build it.
 """
 
 from ripieno.errors import SpaceError
+from ripieno.nas.heads import pool_domain
 from ripieno.nas.layouts import CELLS, Chosen
 from ripieno.space import Categorical, Config, Constant, Domain, Int, Space
 
 __all__ = ["cell_space", "darts_space", "from_cell_string", "macro_space", "to_cell_string"]
 
 
-def cell_space(*, filters: int = 16, cells: int = 1, stages: int = 3) -> Space:
+def cell_space(
+    *,
+    filters: int = 16,
+    cells: int = 1,
+    stages: int = 3,
+    global_pool: str | tuple[str, ...] = "average",
+) -> Space:
     """Return the cells of NAS-Bench-201: six edges of five operations, 15,625 configs.
 
     Args:
         filters: Of the first stage; each further one has twice as many.
         cells: A stage; the benchmark has 5.
         stages: Between two of them a residual block halves height and width.
+        global_pool: What makes one number of each last map: ``average``, as in the benchmark,
+            or ``max``; or ``none``: all its pixels are read. Several are searched, and a
+            supernet has the first one.
 
     Raises:
-        SpaceError: A number is below 1.
+        SpaceError: A number is below 1, or there is no such pooling.
     """
     layout = CELLS["nasbench201"]
     return Space(
         network=Constant(layout.name),
         **_constants(filters=filters, cells=cells, stages=stages),
+        global_pool=pool_domain(global_pool),
         **layout.domains(),
     )
 
 
-def darts_space(*, filters: int = 16, cells: int = 6) -> Space:
+def darts_space(
+    *, filters: int = 16, cells: int = 6, global_pool: str | tuple[str, ...] = "average"
+) -> Space:
     """Return the normal and reduction cells of DARTS: about 10^18 configs.
 
     Each of the four nodes of a cell has two inputs among the nodes before it (as one
@@ -39,9 +52,10 @@ def darts_space(*, filters: int = 16, cells: int = 6) -> Space:
     Args:
         filters: Of each node in the first third of the network.
         cells: In all; two of them are reduction cells, after a third and two thirds.
+        global_pool: As for :func:`cell_space`.
 
     Raises:
-        SpaceError: A number is below 1, or there are fewer than 3 cells.
+        SpaceError: A number is below 1, there are fewer than 3 cells, or no such pooling.
     """
     layout = CELLS["darts"]
     if cells < 3:
@@ -53,6 +67,7 @@ def darts_space(*, filters: int = 16, cells: int = 6) -> Space:
     return Space(
         network=Constant(layout.name),
         **_constants(filters=filters, cells=cells),
+        global_pool=pool_domain(global_pool),
         **layout.domains(),
     )
 
@@ -62,6 +77,7 @@ def macro_space(
     depth: int = 6,
     filters: tuple[int, ...] = (8, 16, 32),
     kernels: tuple[int, ...] = (3, 5, 7),
+    global_pool: str | tuple[str, ...] = "average",
 ) -> Space:
     """Return chains of convolutions: their number, width, kernels, and shortcuts past them.
 
@@ -70,9 +86,10 @@ def macro_space(
         filters: What may be chosen as filters of the first third of the layers; each further
             third has twice as many and half the height and width.
         kernels: What each layer may have as its kernel; odd numbers.
+        global_pool: As for :func:`cell_space`.
 
     Raises:
-        SpaceError: A number is below 1, or a kernel is even.
+        SpaceError: A number is below 1, a kernel is even, or there is no such pooling.
     """
     _constants(depth=depth, **{f"filters_{number}": value for number, value in enumerate(filters)})
     even = [kernel for kernel in kernels if kernel < 1 or kernel % 2 == 0]
@@ -86,6 +103,7 @@ def macro_space(
         "network": Constant("macro"),
         "layers": Int(1, depth, default=max(1, depth // 2)),
         "filters": Categorical(*filters),
+        "global_pool": pool_domain(global_pool),
     }
     for layer in range(1, depth + 1):
         deeper = tuple(range(layer, depth + 1))

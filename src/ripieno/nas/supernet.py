@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ripieno.nas.cells import Gates, build_trunk
+from ripieno.nas.heads import Head, settled
 from ripieno.nas.layouts import Chosen, Layout, layout_of
 from ripieno.nas.networks import numbers_of
 from ripieno.nas.operations import FREE, Place, operation
@@ -86,7 +87,7 @@ class Supernet(nn.Module):
         self, space: Space, *, shape: tuple[int, ...], classes: int, share: int = 1
     ) -> None:
         super().__init__()
-        self.space = space
+        self.space = space = settled(space)
         self.cell_layout = layout = layout_of(space)
         constants = {n: d.value for n, d in space.items() if isinstance(d, Constant)}
 
@@ -95,8 +96,10 @@ class Supernet(nn.Module):
 
         edges = {kind: dict.fromkeys(layout.edges, make) for kind in layout.kinds}
         numbers = numbers_of(constants, layout)
+        # Without dropout: a batch is to say what the operations count, and nothing else.
+        head = Head(Head.read(constants).pool)
         self.trunk = build_trunk(
-            layout, numbers, edges=edges, shape=shape, classes=classes, searching=True
+            layout, numbers, edges=edges, shape=shape, classes=classes, head=head, searching=True
         )
 
     def forward(self, x: Tensor, gates: Mapping[str, Gates]) -> Tensor:

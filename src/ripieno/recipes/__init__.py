@@ -46,7 +46,7 @@ from ripieno.recipes.initialization import activation_gain, initialize
 from ripieno.recipes.judging import Judging
 from ripieno.recipes.keeping import Finished, alone, explain, keep, take_up
 from ripieno.recipes.knobs import KNOBS, Knob, Knobs, read_knobs
-from ripieno.recipes.layers import Residual, model_space
+from ripieno.recipes.layers import Residual, global_pooling, model_space
 from ripieno.recipes.lion import Lion
 from ripieno.recipes.loaders import from_frame, load, read
 from ripieno.recipes.loss_functions import smooth_cross_entropy
@@ -242,6 +242,7 @@ __all__ = [
     "free_bytes",
     "from_frame",
     "from_splits",
+    "global_pooling",
     "gpus_for",
     "hidden_matrices",
     "image_size",

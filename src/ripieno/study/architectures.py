@@ -19,6 +19,7 @@ from ripieno.nas import (
     nas,
     search_supernet,
     search_supernets,
+    suited,
 )
 from ripieno.recipes import Data, Reading, check_device
 from ripieno.space import Space
@@ -77,7 +78,7 @@ def find_architecture(
         DataError, SpaceError, RecipeError, SearchError, StudyError: As :func:`tune`, and for
             a space or a method that does not exist or do not go together.
     """
-    architectures = _space(space, method)
+    make = _maker(space, method)
     # The search comes first and takes long; what cannot be trained after it is said before.
     find_place(
         training.get("executor"),
@@ -95,6 +96,7 @@ def find_architecture(
     reading = Reading(image_size=image_size)
     refuse_said_twice(data, reading)
     read, _ = read_data(data, reading, seed=seed)
+    architectures = make(read.shape)
     together = nas(read, architectures).space
     told: dict[str, Any] = {**training, "image_size": image_size, "seed": seed}
     if method not in METHODS:
@@ -134,9 +136,10 @@ def _of_first(
     return told
 
 
-def _space(space: str | Space, method: str) -> Space:
+def _maker(space: str | Space, method: str) -> Callable[[tuple[int, ...]], Space]:
+    """Return what makes the space that suits images of a shape."""
     if isinstance(space, Space):
-        return space
+        return lambda _shape: space
     if space not in _SPACES:
         raise StudyError(
             f"there is no space of architectures {space!r}.",
@@ -149,7 +152,7 @@ def _space(space: str | Space, method: str) -> Space:
             where=f"space = {space!r}, method = {method!r}",
             fix="search it with evolution or localsearch, or name the space cell or darts.",
         )
-    return _SPACES[space]()
+    return lambda shape: _SPACES[space](**suited(space, shape))
 
 
 def _refuse_folder(

@@ -3,13 +3,13 @@
     python benchmarks/collapse.py [--seeds 5] [--minutes 60]
     python benchmarks/collapse.py --tiny               # does it run?
 
-One supernet of the cells of NAS-Bench-201 on scikit-learn's digits, five times as long as it takes
-to rank the operations: plain DARTS, and beta-DARTS beside it. Nothing stops either; after every
-epoch is written down how many edges of the strongest cell learn nothing, and the eigenvalue. Where
-the guard would have stopped plain DARTS, and what it would have gone back to, is read from the same
-epochs, for a guard changes nothing before it stops. Every cell is then trained from scratch at one
-width, with two learning rates of which the validation part chooses, and tested on a fold that
-nothing else has seen. Runs are kept one by one in ``results/collapse.partial.jsonl``.
+One supernet of the cells of NAS-Bench-201 on scikit-learn's digits, for many more epochs than it
+takes to rank the operations: plain DARTS, and beta-DARTS beside it. Nothing stops either; after
+every epoch is written down how many edges of the strongest cell learn nothing, and the eigenvalue.
+Where the guard would have stopped plain DARTS, and what it would have gone back to, is read from
+the same epochs, for a guard changes nothing before it stops. Every cell is then trained from
+scratch at one width, and tested on a fold that nothing else has seen. Runs are kept one by one in
+``results/collapse.partial.jsonl``; called again, it does what is missing.
 """
 
 import argparse
@@ -79,16 +79,25 @@ def run_cell(task: Task) -> Cell:
         epochs=search_epochs, guard=None, seed=seed, **SUPERNET,
     )  # fmt: skip
     texts = [to_cell_string(epoch.config) for epoch in found.epochs]
-    skips = [epoch.skips for epoch in found.epochs]
+    skips, idle = ([getattr(e, kind) for e in found.epochs] for kind in ("skips", "idle"))
     eigenvalues = [epoch.eigenvalue or 0.0 for epoch in found.epochs]
     verdicts = (
-        (number, guard.judge(skips[:number], eigenvalues[:number], edges=6, epochs=search_epochs))
+        (
+            number,
+            guard.judge(
+                skips[:number],
+                eigenvalues[:number],
+                idle=idle[:number],
+                edges=6,
+                epochs=search_epochs,
+            ),
+        )
         for number in range(1, search_epochs + 1)
     )
     stopped, verdict = next((each for each in verdicts if each[1] is not None), (None, None))
     cell: Cell = {
         "problem": problem, "method": method, "seed": seed, "skips": skips,
-        "idle": [6 - text.count(LEARNS) for text in texts],
+        "idle": idle,
         "eigenvalues": [float(f"{value:.3g}") for value in eigenvalues],
         "held_loss": [round(epoch.loss, 4) for epoch in found.epochs],
         "end": measured(texts[-1], data, epochs=epochs, seed=seed),

@@ -188,7 +188,7 @@ class _Teller:
         typer.echo(
             f"supernet, epoch {self._done} of {self._epochs}: "
             f"training loss {epoch.train_loss:.3f}, held-out loss {epoch.loss:.3f}, "
-            f"{epoch.skips} shortcuts{sharp}",
+            f"{epoch.skips} shortcuts, {epoch.idle} edges that learn nothing{sharp}",
             err=True,
         )
 

@@ -1,8 +1,8 @@
-"""When a search by gradient has gone wrong: shortcuts everywhere, and a sharp minimum.
+"""When a search by gradient has gone wrong: little that learns, and a sharp minimum.
 
 A supernet trains fastest through its shortcuts, so that their weights grow until a cell holds
-little else, and does not learn once it is trained alone. Before that the validation loss
-becomes sharp in the alphas.
+little else, and does not learn once it is trained alone; poolings may take their place. Before
+that the validation loss becomes sharp in the alphas.
 
 Source: Zela et al., "Understanding and robustifying differentiable architecture search", ICLR
 2020 (eigenvalues); Liang et al., "DARTS+", 2019 (counting shortcuts).
@@ -45,32 +45,42 @@ class Guard:
         warmup: The share of the epochs, beyond the relaxation's own, that are not judged, and
             whose eigenvalues are not looked at: they grow as long as the weights learn their
             first steps.
+        idle: At most so many edges of the normal cell may learn nothing, be they shortcuts,
+            absent or poolings; None for two thirds of its edges.
     """
 
     skips: int | None = None
     ratio: float = 1.3
     warmup: float = 0.2
+    idle: int | None = None
 
     def judge(
-        self, skips: Sequence[int], eigenvalues: Sequence[float], *, edges: int, epochs: int
+        self,
+        skips: Sequence[int],
+        eigenvalues: Sequence[float],
+        *,
+        idle: Sequence[int] = (),
+        edges: int,
+        epochs: int,
     ) -> Verdict | None:
         """Return a verdict on the history of a search, or None if it may go on.
 
         Args:
             skips: Shortcuts after each epoch.
             eigenvalues: The dominant one after each epoch.
+            idle: Edges that learn nothing after each epoch; not judged where absent.
             edges: Of a normal cell.
             epochs: Of the whole search.
         """
         if len(skips) <= self.warmup * epochs:
             return None
-        most = edges // 3 if self.skips is None else self.skips
-        if skips[-1] > most:
-            good = [place for place, count in enumerate(skips) if count <= most]
-            fewest = max(range(len(skips)), key=lambda place: (-skips[place], place))
-            reason = f"{skips[-1]} of {edges} edges are shortcuts or absent, more than {most}"
-            return Verdict(reason, good[-1] if good else fewest)
-        return self._sharp(eigenvalues, first=math.ceil(self.warmup * epochs))
+        few = edges // 3 if self.skips is None else self.skips
+        many = 2 * edges // 3 if self.idle is None else self.idle
+        return (
+            _crowded(skips, most=few, said=f"of {edges} edges are shortcuts or absent")
+            or _crowded(idle, most=many, said=f"of {edges} edges learn nothing")
+            or self._sharp(eigenvalues, first=math.ceil(self.warmup * epochs))
+        )
 
     def _sharp(self, eigenvalues: Sequence[float], *, first: int) -> Verdict | None:
         if len(eigenvalues) - first < _WINDOW + _BACK:
@@ -84,6 +94,15 @@ class Guard:
 
 
 _WINDOW, _BACK = 5, 4
+
+
+def _crowded(counts: Sequence[int], *, most: int, said: str) -> Verdict | None:
+    """Return a verdict where the last count is too high: go back to the last that was not."""
+    if not counts or counts[-1] <= most:
+        return None
+    good = [place for place, count in enumerate(counts) if count <= most]
+    fewest = max(range(len(counts)), key=lambda place: (-counts[place], place))
+    return Verdict(f"{counts[-1]} {said}, more than {most}", good[-1] if good else fewest)
 
 
 def dominant_eigenvalue(

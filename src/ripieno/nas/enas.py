@@ -200,7 +200,8 @@ class ByController:
         best = max(judged, key=lambda config: (judged[config][0], -judged[config][1]))
         # The space says so where no candidate keeps its constraints.
         config = self._net.space.config(best)
-        return SearchEpoch(config, train_loss, judged[best][1], self._net.skips(config), None)
+        skips, idle = self._net.skips(config), self._net.idle(config)
+        return SearchEpoch(config, train_loss, judged[best][1], skips, idle, None)
 
 
 def _mean(gates: list[Gates]) -> Tensor:

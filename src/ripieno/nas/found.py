@@ -19,6 +19,7 @@ class SearchEpoch:
         loss: Of the last batch of the half that architectures are judged on: by gradient with
             the mean strengths, with a controller of ``config``.
         skips: Edges of the normal cell that are shortcuts or absent.
+        idle: Edges of the normal cell that learn nothing: those, and poolings.
         eigenvalue: The dominant one of the second derivative of that loss by the alphas; None
             for a method without alphas.
     """
@@ -27,6 +28,7 @@ class SearchEpoch:
     train_loss: float
     loss: float
     skips: int
+    idle: int
     eigenvalue: float | None
 
 

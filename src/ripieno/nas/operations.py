@@ -14,10 +14,22 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FREE", "OPERATIONS", "FactorizedReduce", "Place", "Zero", "convolution", "operation"]
+__all__ = [
+    "FREE",
+    "IDLE",
+    "OPERATIONS",
+    "FactorizedReduce",
+    "Place",
+    "Zero",
+    "convolution",
+    "operation",
+]
 
 FREE = frozenset({"none", "skip_connect"})
 """What costs nothing and learns nothing: a cell that holds little else has collapsed."""
+
+IDLE = FREE | {"avg_pool_3x3", "max_pool_3x3"}
+"""What learns nothing, whatever it costs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,7 @@ def ended(
     verdict = guard and guard.judge(
         [epoch.skips for epoch in history],
         [epoch.eigenvalue for epoch in history if epoch.eigenvalue is not None],
+        idle=[epoch.idle for epoch in history],
         edges=shared.net.cell_layout.chosen_edges,
         epochs=epochs,
     )
@@ -239,7 +240,8 @@ class ByGradient:
 
     def _told(self, train_loss: float, loss: float, eigenvalue: float) -> SearchEpoch:
         config = self._net.config(self.strengths())
-        return SearchEpoch(config, train_loss, loss, self._net.skips(config), eigenvalue)
+        skips, idle = self._net.skips(config), self._net.idle(config)
+        return SearchEpoch(config, train_loss, loss, skips, idle, eigenvalue)
 
     def strengths(self) -> dict[str, Tensor]:
         """Return what each operation counts on average, times its edge."""

@@ -14,7 +14,7 @@ from ripieno.nas.cells import Gates, build_trunk
 from ripieno.nas.heads import Head, settled
 from ripieno.nas.layouts import Chosen, Layout, layout_of
 from ripieno.nas.networks import numbers_of
-from ripieno.nas.operations import FREE, Place, operation
+from ripieno.nas.operations import FREE, IDLE, Place, operation
 from ripieno.space import Config, Constant, Space
 
 __all__ = ["Mixed", "Supernet"]
@@ -129,8 +129,15 @@ class Supernet(nn.Module):
 
     def skips(self, config: Config) -> int:
         """Return how many edges of the first kind of cell are shortcuts or are not there."""
+        return self._counted(config, FREE)
+
+    def idle(self, config: Config) -> int:
+        """Return how many edges of the first kind of cell learn nothing, poolings among them."""
+        return self._counted(config, IDLE)
+
+    def _counted(self, config: Config, names: frozenset[str]) -> int:
         cell = self.cell_layout.read(config, self.cell_layout.kinds[0])
-        return sum(name in FREE for name in cell.values())
+        return sum(name in names for name in cell.values())
 
 
 def _strongest(layout: Layout, strengths: Tensor) -> Chosen:

@@ -180,6 +180,7 @@ def _write(
             "train_loss": _finite(epoch.train_loss),
             "loss": _finite(epoch.loss),
             "skips": epoch.skips,
+            "idle": epoch.idle,
             "eigenvalue": _finite(epoch.eigenvalue),
             "config": dict(epoch.config),
         }

@@ -94,6 +94,16 @@ def test_the_guard_goes_back_to_the_last_architecture_that_was_good():
     assert guard.judge([4, 3, 3], flat, edges=6, epochs=10).epoch == 2
 
 
+def test_the_guard_stops_what_has_little_left_that_learns():
+    guard, none = Guard(warmup=0.2), [0] * 5
+    assert guard.judge(none, [], idle=[6, 1, 2, 3, 4], edges=6, epochs=10) is None
+    verdict = guard.judge(none, [], idle=[1, 2, 4, 4, 5], edges=6, epochs=10)
+    assert verdict.epoch == 3
+    assert verdict.reason == "5 of 6 edges learn nothing, more than 4"
+    assert Guard(idle=1).judge(none, [], idle=[0, 0, 1, 1, 2], edges=6, epochs=10).epoch == 3
+    assert guard.judge([5], [], idle=[6], edges=6, epochs=1).reason.startswith("5 of 6 edges are")
+
+
 def test_the_guard_sees_the_eigenvalue_grow():
     calm, grown = [1.0] * 11, [9.0] * 2 + [1.0] * 5 + [1.0, 2.0, 2.0, 2.0]
     assert Guard().judge([0] * 11, calm, edges=6, epochs=10) is None

@@ -107,6 +107,9 @@ def test_of_pairs_the_two_strongest_edges_of_a_node_are_kept_whatever_no_connect
     assert config["normal_4_inputs"] == "0 3"
     assert (config["normal_4_first"], config["normal_4_second"]) == ("sep_conv_5x5", "skip_connect")
     assert net.skips(config) == 1
+    named = net.cell_layout.read(config, "normal").values()
+    poolings = sum("pool" in name for name in named)
+    assert net.idle(config) == 1 + poolings
 
 
 def test_a_space_without_cells_has_no_supernet():

@@ -54,6 +54,7 @@ benchmarks-data: $(VENV)/.ready  ## real data sets from the command line, two ho
 	$(BIN)/python benchmarks/data_sets.py
 	$(BIN)/python benchmarks/nas201.py
 	$(BIN)/python benchmarks/architectures.py
+	$(BIN)/python benchmarks/collapse.py
 
 benchmarks-search: $(VENV)/.ready  ## every searcher beside Optuna's, an hour or two; needs RIPIENO_DATA
 	$(BIN)/python benchmarks/search.py

@@ -30,7 +30,7 @@ def tell(epoch: SearchEpoch) -> None:
 def main() -> None:
     """Look at some architectures untrained, search one by gradient, and train it."""
     data = rp.load_data("digits", seed=0)
-    space = cell_space(filters=4, stages=2)
+    space = cell_space(filters=4, stages=2, global_pool="none")
     factory = ArchitectureFactory(data.shape, data.outputs)
 
     print("untrained networks: parameters, operations, synflow")

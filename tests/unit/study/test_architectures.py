@@ -13,6 +13,7 @@ from ripieno.nas import (
     nas,
 )
 from ripieno.recipes import Data, load
+from ripieno.space import Categorical, Constant
 from ripieno.study import find_architecture, tune
 from ripieno.study import open as open_study
 
@@ -73,6 +74,18 @@ def test_other_methods_search_architecture_and_training_together(few_digits_arra
         assert len(study.trials) == 3
         assert study.settings.searcher == "evolution"
         assert all(trial.config["network"] == "macro" for trial in study.trials)
+
+
+@pytest.mark.parametrize("space", ["cell", "macro"])
+def test_a_space_that_is_named_is_the_one_that_suits_the_images(few_digits_arrays, space):
+    with find_architecture(
+        few_digits_arrays, space, "random", trials=1, out=":memory:", **QUICK
+    ) as study:
+        assert study.space["global_pool"] == Categorical("none", "average")
+        assert study.trials[0].config["global_pool"] == "none"
+        assert study.trials[0].config["dropout"] == 0.5
+        if space == "cell":
+            assert study.space["stages"] == Constant(2)
 
 
 def test_what_does_not_go_together_is_refused(few_digits_arrays):

@@ -1,8 +1,7 @@
 """From the last maps of a network to its outputs.
 
-The mean of each map forgets where on it something was found. Of large images a map that deep has
-seen most of the image at every pixel; of small ones it has not, and all its pixels are worth
-reading.
+The mean of each map forgets where on it something was found. Where the last maps have few pixels,
+as those of small images have, a layer that reads all of them keeps that and is still small.
 """
 
 from collections.abc import Mapping

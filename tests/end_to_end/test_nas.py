@@ -9,8 +9,10 @@ import ripieno as rp
 
 def test_an_architecture_is_searched_trained_drawn_and_can_be_used(ripieno):
     quick = ("--search-epochs", "1", "--epochs", "2", "--workers", "1")
-    results = ripieno.json("nas", "digits", *quick, "--out", "study")
+    kept = ("--artifacts", (ripieno.folder / "states").as_uri(), "--disk", "1GB")
+    results = ripieno.json("nas", "digits", *quick, *kept, "--out", "study")
     assert results["trials"] == 1
+    assert any((ripieno.folder / "states").iterdir())
     config = results["best"]["config"]
     assert config["network"] == "nasbench201"
     folder = ripieno.folder / "study"

@@ -11,6 +11,7 @@ from ripieno.cli.data_options import ImageSize
 from ripieno.cli.devices_option import Device, Devices
 from ripieno.cli.errors import said_plainly
 from ripieno.cli.executor_option import Address, Executor, printing_aside
+from ripieno.cli.storage_option import Artifacts, Disk, OrderMinutes, Storage
 
 if TYPE_CHECKING:
     from ripieno.nas import SearchEpoch
@@ -118,6 +119,10 @@ def nas(
     device: Device = None,
     executor: Executor = None,
     address: Address = None,
+    storage: Storage = None,
+    artifacts: Artifacts = None,
+    disk: Disk = None,
+    order_minutes: OrderMinutes = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
     out: Annotated[
         Path | None,
@@ -163,6 +168,10 @@ def nas(
             device=device or "auto",
             executor=executor,
             address=address,
+            storage=storage,
+            artifacts=artifacts,
+            disk=disk,
+            order_minutes=order_minutes,
             out=folder,
             overwrite=overwrite,
         )

@@ -41,11 +41,16 @@ def climb(
     count, dims = points.shape
     identity = torch.eye(dims, dtype=points.dtype).expand(count, dims, dims)
     inverse, fresh = identity, torch.ones(count, dtype=torch.bool)
+    resting = torch.zeros(count, dtype=torch.bool)
     for _ in range(steps):
         stuck = ~free | ((points <= 0.0) & (slopes < 0.0)) | ((points >= 1.0) & (slopes > 0.0))
         uphill = torch.where(stuck, 0.0, slopes)
-        direction = _direction(inverse, uphill, fresh=fresh, stuck=stuck)
-        moved = _search(function, points, values, slopes=slopes, direction=direction)
+        direction, plain = _direction(inverse, uphill, fresh=fresh, stuck=stuck)
+        moved = _search(
+            function, points, values, slopes=slopes, direction=direction, resting=resting
+        )
+        # Straight uphill it would try the same again.
+        resting = resting | (plain & (moved[0] == points).all(1))
         gained = float((moved[1] - values).max())
         change, bend = moved[0] - points, torch.where(free, slopes - moved[2], 0.0)
         points, values, slopes = moved
@@ -63,39 +68,44 @@ def _evaluate(function: Function, points: Tensor) -> tuple[Tensor, Tensor]:
     return values.detach(), torch.nan_to_num(slopes)
 
 
-def _direction(inverse: Tensor, uphill: Tensor, *, fresh: Tensor, stuck: Tensor) -> Tensor:
-    """Return where to go: uphill bent by the inverse Hessian, within the free coordinates."""
+def _direction(
+    inverse: Tensor, uphill: Tensor, *, fresh: Tensor, stuck: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return where to go, and who goes straight uphill.
+
+    Others go uphill bent by the inverse Hessian, within the free coordinates.
+    """
     bent = torch.where(stuck, 0.0, torch.einsum("cij,cj->ci", inverse, uphill))
     wrong = fresh | ((bent * uphill).sum(1) <= 0.0)
     direction = torch.where(wrong[:, None], uphill, bent)
     longest = direction.abs().amax(1, keepdim=True).clamp_min(1e-300)
     limit = torch.where(wrong[:, None], 0.25 * _LONGEST, _LONGEST)
     scale = torch.where(wrong[:, None], limit / longest, (limit / longest).clamp_max(1.0))
-    return direction * scale
+    return direction * scale, wrong
 
 
 def _search(
-    function: Function, points: Tensor, values: Tensor, *, slopes: Tensor, direction: Tensor
+    function: Function,
+    points: Tensor,
+    values: Tensor,
+    *,
+    slopes: Tensor,
+    direction: Tensor,
+    resting: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Shorten each step until it gains enough; a point that cannot gain stays."""
-    length = torch.ones_like(values)
-    best = points, values, slopes
-    done = torch.zeros_like(values, dtype=torch.bool)
+    """Shorten each step until it gains enough; a point that cannot gain stays, or that rests."""
+    best = points.clone(), values.clone(), slopes.clone()
+    left, length = (~resting).nonzero()[:, 0], 1.0
     for _ in range(_TRIES):
-        tried = (points + length[:, None] * direction).clamp(0.0, 1.0)
-        tried = torch.where(done[:, None], best[0], tried)
-        reached, steepness = _evaluate(function, tried)
-        promised = _ENOUGH * (slopes * (tried - points)).sum(1)
-        good = ~done & (reached >= values + promised)
-        best = (
-            torch.where(good[:, None], tried, best[0]),
-            torch.where(good, reached, best[1]),
-            torch.where(good[:, None], steepness, best[2]),
-        )
-        done = done | good
-        if done.all():
+        if not len(left):
             break
-        length = torch.where(done, length, _SHRINK * length)
+        tried = (points[left] + length * direction[left]).clamp(0.0, 1.0)
+        reached, steepness = _evaluate(function, tried)
+        promised = _ENOUGH * (slopes[left] * (tried - points[left])).sum(1)
+        good = reached >= values[left] + promised
+        for kept, new in zip(best, (tried, reached, steepness), strict=True):
+            kept[left[good]] = new[good]
+        left, length = left[~good], _SHRINK * length
     return best
 
 

@@ -28,7 +28,8 @@ class Posterior:
         hyper: Variance, noise and mean.
         points: Where values are known, shape ``(rows, dims)``.
         values: Less the mean, shape ``(rows, scenarios)``.
-        root: Lower triangular root of the values' covariance, shape ``(rows, rows)``.
+        inverse: Of the lower triangular root of the values' covariance, ``(rows, rows)``.
+            Products with it take half the time of solving with the root.
         weights: The covariance's inverse times ``values``.
     """
 
@@ -36,7 +37,7 @@ class Posterior:
     hyper: Hyper
     points: Tensor
     values: Tensor
-    root: Tensor
+    inverse: Tensor
     weights: Tensor
 
     @classmethod
@@ -44,9 +45,9 @@ class Posterior:
         """Return the posterior, in one scenario, of noisy targets of shape ``(rows,)``."""
         covariance = hyper.scale * kernel(points, points)
         covariance.diagonal().add_(hyper.noise)
-        root = torch.linalg.cholesky(covariance)
+        inverse = _inverse(torch.linalg.cholesky(covariance))
         values = (targets - hyper.mean)[:, None]
-        return cls(kernel, hyper, points, values, root, torch.cholesky_solve(values, root))
+        return cls(kernel, hyper, points, values, inverse, inverse.T @ (inverse @ values))
 
     def predict(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return means ``(count, scenarios)`` and variances ``(count,)`` of the function.
@@ -54,7 +55,7 @@ class Posterior:
         Both are differentiable in ``points``, shape ``(count, dims)``.
         """
         across = self.hyper.scale * self.kernel(points, self.points)
-        half = torch.linalg.solve_triangular(self.root, across.T, upper=False)
+        half = self.inverse @ across.T
         variance = self.hyper.scale - half.square().sum(0)
         floor = 1e-10 * self.hyper.scale
         return self.hyper.mean + across @ self.weights, variance.clamp_min(floor)
@@ -72,22 +73,28 @@ class Posterior:
                 is drawn. One scenario becomes many.
         """
         across = self.hyper.scale * self.kernel(self.points, points)
-        half = torch.linalg.solve_triangular(self.root, across, upper=False)
+        half = self.inverse @ across
         own = self.hyper.scale * self.kernel(points, points) - half.T @ half
         own.diagonal().add_(_JITTER * self.hyper.scale)
         corner = _root(own)
         drawn = across.T @ self.weights + corner @ normals
         rows, count = half.shape
-        root = torch.zeros(rows + count, rows + count, dtype=points.dtype)
-        root[:rows, :rows], root[rows:, :rows], root[rows:, rows:] = self.root, half.T, corner
+        own_inverse = _inverse(corner)
+        inverse = torch.zeros(rows + count, rows + count, dtype=points.dtype)
+        inverse[:rows, :rows], inverse[rows:, rows:] = self.inverse, own_inverse
+        inverse[rows:, :rows] = -own_inverse @ (half.T @ self.inverse)
         values = torch.cat([self.values.expand(rows, drawn.shape[1]), drawn])
         return replace(
             self,
             points=torch.cat([self.points, points]),
             values=values,
-            root=root,
-            weights=torch.cholesky_solve(values, root),
+            inverse=inverse,
+            weights=inverse.T @ (inverse @ values),
         )
+
+
+def _inverse(root: Tensor) -> Tensor:
+    return torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype), upper=False)
 
 
 def _root(covariance: Tensor) -> Tensor:

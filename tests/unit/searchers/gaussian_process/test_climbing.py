@@ -46,6 +46,21 @@ def test_coordinates_that_are_not_free_stay_as_they_are():
     assert (ends[1:, [0, 2]] - 0.5).abs().max() < 1e-4
 
 
+def test_a_climb_that_has_arrived_is_not_looked_at_again():
+    looked = []
+
+    def hill(x):
+        looked.append(len(x))
+        return -(x - 0.5).square().sum(1) * torch.where(x[:, 0] < 0.1, 0.0, 1.0)
+
+    begun = torch.tensor([[0.05, 0.05], [0.9, 0.2]], dtype=torch.float64)
+    ends, _ = climb(hill, begun, free=everywhere(begun), steps=40)
+    assert torch.equal(ends[0], begun[0])
+    assert (ends[1] - 0.5).abs().max() < 1e-4
+    assert looked[:2] == [2, 2]
+    assert set(looked[2:]) == {1}
+
+
 def test_no_climb_ends_below_its_start_nor_depends_on_its_neighbours():
     def waves(x):
         return torch.sin(25.0 * x).sum(1)

@@ -34,7 +34,7 @@ def test_the_evidence_is_the_density_of_the_targets():
     packed = np.log([0.4, 2.0, 1.5, 1.2, 0.03, 1.0])
     packed[-1] = 0.1
     posterior = Posterior.of(points, targets, kernel=hyper.kernel(MIXED), hyper=hyper)
-    covariance = posterior.root @ posterior.root.T
+    covariance = torch.linalg.inv(posterior.inverse.T @ posterior.inverse)
     normal = torch.distributions.MultivariateNormal(
         torch.full((40,), 0.1, dtype=torch.float64), covariance
     )

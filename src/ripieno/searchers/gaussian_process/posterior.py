@@ -94,7 +94,9 @@ class Posterior:
 
 
 def _inverse(root: Tensor) -> Tensor:
-    return torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype), upper=False)
+    one = torch.eye(len(root), dtype=root.dtype)
+    found: Tensor = torch.linalg.solve_triangular(root, one, upper=False)
+    return found
 
 
 def _root(covariance: Tensor) -> Tensor:

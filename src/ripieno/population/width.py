@@ -218,7 +218,8 @@ class Widths:
             known = _measure(probe(), most, steps=steps, device=self.device)
             self.remembered.put(_KIND, _key(name, self.device), asdict(known))
         self._known[name] = known
-        return known.within(_room(self.device))
+        # Where rows are small nobody is asked for the room, which takes longer than a step.
+        return known.within(_room(self.device) if known.each else None)
 
     def shrink(self, name: str, rows: int) -> None:
         """Have no stack of a signature as wide again as one that memory ran out with.

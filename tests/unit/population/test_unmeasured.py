@@ -41,12 +41,14 @@ def test_the_last_epoch_is_measured_and_all_else_is_the_same(data):
     )
     for mine, theirs in zip(some, every, strict=True):
         assert mine.status is theirs.status is OutcomeStatus.DONE
-        assert dict(mine.metrics[-1]) == dict(theirs.metrics[-1])
+        # On a busy machine the two may be computed in unlike ways, chosen by the clock.
+        assert dict(mine.metrics[-1]) == pytest.approx(dict(theirs.metrics[-1]), rel=1e-4)
         measured = ["log_loss" in row for row in mine.metrics]
         # What ends in the second epoch has all rows measured there.
         assert measured == [False, True, False, True][: len(measured)]
         one, same = kept.read(mine.state)[0], held.read(theirs.state)[0]
-        assert all(np.array_equal(one[name], same[name]) for name in same)
+        for name, array in same.items():
+            np.testing.assert_allclose(one[name], array, rtol=1e-4, atol=1e-6)
 
 
 def test_what_is_stopped_in_between_has_its_predictions_all_the_same(data):
@@ -65,7 +67,7 @@ def test_what_is_stopped_in_between_has_its_predictions_all_the_same(data):
         if len(mine.metrics) == len(theirs.metrics):
             one, same = (s.read(o.predictions)[0] for s, o in ((kept, mine), (held, theirs)))
             for name, array in same.items():
-                np.testing.assert_allclose(one[name], array, rtol=1e-6)
+                np.testing.assert_allclose(one[name], array, rtol=1e-4, atol=1e-6)
 
 
 def test_a_trial_that_watches_its_metric_is_measured_every_epoch(data):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ripieno.population.stack import Layout, Stack
 from ripieno.recipes import ONLINE, PREVIOUS, along_steps, next_rates
-from ripieno.records import tuned_name
+from ripieno.records import tuned_metrics, tuned_name
 
 if TYPE_CHECKING:
     from ripieno.population.step import Batch, Found
@@ -84,11 +84,7 @@ def tuned_numbers(stack: Stack, row: int, *, labels: Sequence[object]) -> dict[s
         value = arrays[f"hyper/{name}"][row]
         of_groups = layout.decays is not None and layout.decays[0] == name
         parts = layout.decays[1].names if layout.decays is not None and of_groups else labels
-        if value.ndim == 0:
-            found[tuned_name(name)] = float(value)
-        else:
-            pairs = zip(parts, value.tolist(), strict=True)
-            found |= {tuned_name(name, part): number for part, number in pairs}
+        found |= tuned_metrics(name, value.tolist(), parts)
     return found
 
 

@@ -29,7 +29,7 @@ from ripieno.recipes.tuner import (
     tuned_slots,
     tuning_rows,
 )
-from ripieno.records import tuned_name
+from ripieno.records import tuned_metrics
 
 __all__ = ["ModelBatch", "ModelLosses", "ModelTuning", "first_knobs", "judged_rows"]
 
@@ -244,14 +244,10 @@ class ModelTuning:
     @property
     def metrics(self) -> dict[str, float]:
         """The knobs as they are now, by the names of metrics."""
-        found = {}
+        found: dict[str, float] = {}
         for name, value in self.values.items():
             parts = self.groups.names if name.startswith(_DECAY) else self._labels
-            if value.ndim == 0:
-                found[tuned_name(name)] = float(value)
-            else:
-                pairs = zip(parts, value.tolist(), strict=True)
-                found |= {tuned_name(name, part): number for part, number in pairs}
+            found |= tuned_metrics(name, value.tolist(), parts)
         return found
 
     @property

@@ -13,7 +13,7 @@ from ripieno.records.ranking import crowding, front, fronts, hypervolume, ranked
 from ripieno.records.refined import Refined, refined_trials
 from ripieno.records.spread import spread_name, spread_of
 from ripieno.records.trial import Trial, TrialStatus
-from ripieno.records.tuned import is_tuned, tuned_name, tuned_of, tuned_spans
+from ripieno.records.tuned import is_tuned, tuned_metrics, tuned_name, tuned_of, tuned_spans
 from ripieno.space import Config
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "say_epochs",
     "spread_name",
     "spread_of",
+    "tuned_metrics",
     "tuned_name",
     "tuned_of",
     "tuned_spans",

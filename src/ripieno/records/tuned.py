@@ -1,8 +1,10 @@
 """What has tuned itself while a trial was trained, in a row of its metrics."""
 
+from collections.abc import Iterable, Sequence
+
 from ripieno.records.outcome import Metrics
 
-__all__ = ["is_tuned", "tuned_name", "tuned_of", "tuned_spans"]
+__all__ = ["is_tuned", "tuned_metrics", "tuned_name", "tuned_of", "tuned_spans"]
 
 _PREFIX = "tuned_"
 _PART = "["
@@ -16,6 +18,22 @@ def tuned_name(knob: str, part: object = None) -> str:
         part: The class, label or layer that the number is for, of a knob that is several.
     """
     return _PREFIX + knob + ("" if part is None else f"{_PART}{part}]")
+
+
+def tuned_metrics(
+    knob: str, value: float | Sequence[float], parts: Iterable[object]
+) -> dict[str, float]:
+    """Return what a row of metrics holds of a knob: one number, or one for each part.
+
+    Args:
+        knob: Its name.
+        value: What it has become.
+        parts: The classes, labels or layers that several numbers are for.
+    """
+    if not isinstance(value, Sequence):
+        return {tuned_name(knob): value}
+    pairs = zip(parts, value, strict=True)
+    return {tuned_name(knob, part): number for part, number in pairs}
 
 
 def is_tuned(metric: str) -> bool:
